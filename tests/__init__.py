@@ -1,0 +1,1 @@
+"""The tests mirror the source: one file per module, stories in scenarios, real processes in system."""
