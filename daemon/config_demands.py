@@ -1,0 +1,91 @@
+"""What a single value must fulfil beyond its type."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import timedelta
+from typing import Any, assert_never
+from urllib.parse import SplitResult, urlsplit
+
+from daemon.config_errors import Misfit
+from daemon.config_values import Demand
+
+_INTERVAL = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
+_LONGEST_DEVICE_ID = 64  # Tradovate refuses longer ones
+
+
+def meet(demand: Demand, value: Any) -> Any:
+    """The value, when it meets the demand. Raises Misfit otherwise."""
+    match demand:
+        case Demand.COUNT:
+            fits = value >= 1
+        case Demand.AMOUNT:
+            fits = value > 0
+        case Demand.RATIO:
+            fits = value != 0
+        case Demand.PERIOD:
+            fits = value > timedelta(0)
+        case Demand.DEVICE:
+            fits = 1 <= len(value) <= _LONGEST_DEVICE_ID
+        case Demand.INTERVAL:
+            fits = interval(value) is not None
+        case Demand.WEB:
+            _address(value, ("https", "http"), demand)
+            return value
+        case Demand.REST:
+            _encrypted(_address(value, ("https", "http"), demand), demand)
+            return value
+        case Demand.SOCKET:
+            _encrypted(_address(value, ("wss", "ws"), demand), demand)
+            return value
+        case _:
+            assert_never(demand)
+    if not fits:
+        shown = repr(value) if isinstance(value, str) else ("0" if isinstance(value, timedelta) else str(value))
+        raise Misfit(f"{shown} is out of range", f"It must be {demand.value}.")
+    return value
+
+
+def interval(text: str) -> tuple[int, int] | None:
+    """Minutes since midnight of "08:30-16:00", or None when it is not such an interval or is empty."""
+    match = _INTERVAL.fullmatch(text)
+    if match is None:
+        return None
+    hours, minutes, *end = (int(part) for part in match.groups() if part is not None)
+    start, stop = hours * 60 + minutes, end[0] * 60 + end[1]
+    return (start, stop) if start < stop else None
+
+
+def loopback(host: str | None) -> bool:
+    """Does this name this machine and no other?"""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _address(value: str, schemes: tuple[str, ...], demand: Demand) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError as error:
+        raise Misfit(f"this is not an address ({error})", f"It must be {demand.value}.") from error
+    # The address itself is not repeated: a webhook's is often its password.
+    if parts.scheme not in schemes or not parts.hostname:
+        raise Misfit(
+            f"an address of scheme {parts.scheme or 'none'!r} is not possible here", f"It must be {demand.value}."
+        )
+    if parts.username or parts.password:
+        raise Misfit("a secret does not belong in an address", "Take the user and the password out of it.")
+    return parts
+
+
+def _encrypted(parts: SplitResult, demand: Demand) -> None:
+    if parts.scheme in ("http", "ws") and not loopback(parts.hostname):
+        raise Misfit(
+            f"{parts.scheme}:// would send tokens and orders in the clear to {parts.hostname}",
+            f"Write {parts.scheme}s://; unencrypted addresses are for this machine only.",
+        )

@@ -1,0 +1,37 @@
+"""Where the daemon keeps its state and answers, when the configuration does not say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def _first(value: str | None) -> Path | None:
+    """systemd gives a colon-separated list where a unit names several directories; ours comes first."""
+    return Path(value.split(":")[0]) if value else None
+
+
+def state_directory(environ: Mapping[str, str] | None = None) -> Path:
+    """$STATE_DIRECTORY (systemd's), else ~/.local/state/copierd."""
+    environ = os.environ if environ is None else environ
+    return _first(environ.get("STATE_DIRECTORY")) or Path.home() / ".local" / "state" / "copierd"
+
+
+def control_socket(environ: Mapping[str, str] | None = None) -> Path:
+    """$RUNTIME_DIRECTORY/control.sock, else $XDG_RUNTIME_DIR/copierd/control.sock, else beside the state."""
+    environ = os.environ if environ is None else environ
+    runtime = _first(environ.get("RUNTIME_DIRECTORY"))
+    if runtime:
+        return runtime / "control.sock"
+    session = environ.get("XDG_RUNTIME_DIR")
+    if session:
+        return Path(session) / "copierd" / "control.sock"
+    # Without a session of systemd (a container, cron, su) neither is set; the state directory is always ours.
+    return state_directory(environ) / "control.sock"
+
+
+def configuration() -> Path:
+    """./copier.toml where there is one, else /etc/copierd/copier.toml."""
+    here = Path("copier.toml")
+    return here if here.exists() else Path("/etc/copierd/copier.toml")
