@@ -1,0 +1,158 @@
+"""Everything the look-alike can be told to do wrong, as one frozen value.
+
+Probabilities are between 0 and 1, durations are seconds, ranges are `[least, most]` in seconds. Change at run time with
+`server.faults = attrs.evolve(server.faults, drop_props=0.2)`. The TOML form has the same names at the top level, and
+timed acts, carried out once so many seconds after the server has started:
+
+    idle_limit   = 10.0
+    fill_delay   = [0.05, 0.3]
+    drop_props   = 0.02
+    login_style  = "status"
+
+    [[acts]]
+    after = 30.0
+    act   = "drop_sockets"          # the name of a public method of Deeds
+    with  = { login = "apex" }      # its arguments
+"""
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import attrs
+
+Range: TypeAlias = tuple[float, float]
+
+
+class FaultsInvalid(ValueError):
+    """The description of faults cannot be read; the message names the key."""
+
+
+@attrs.frozen
+class Act:
+    """One act of the script in a faults file."""
+
+    after: float
+    act: str
+    arguments: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Faults:
+    """The defaults are a healthy broker with the conventions of the Tradovate documents."""
+
+    # the exchange
+    risk_delay: Range = (0.0, 0.0)  # from the answer to risk check and arrival at the exchange
+    fill_delay: Range = (0.0, 0.0)  # from executable to the first fill
+    fill_size: int = 0  # the most contracts one fill has; 0 means whole orders
+    fill_gap: Range = (0.0, 0.0)  # between the partial fills of one order
+    cancel_delay: Range = (0.0, 0.0)  # from the answer of cancel or modify to its effect
+    oso_wake: str = "last_fill"  # children start work at the parent's "first_fill", "each_fill" or "last_fill"
+
+    # tokens
+    token_life: float = 90 * 60.0
+    max_sessions: int = 2  # concurrent sessions of a user; one more closes the oldest
+    evicted_status: int = 408  # what a closed session's token gets: 408, 429 or 500
+    evict_closes_sockets: bool = True
+    login_style: str = "text"  # wrong credentials answer "text" (200 + errorText) or "status" (401 + {error, message})
+    renew_status: int = 200  # other than 200: every renewal is answered so
+    renew_same_token: bool = False
+    live: bool = False  # live profile: an unapproved deviceId may read, its orders get 401 "Access is denied"
+
+    # being there at all
+    down: bool = False  # REST 503, handshakes 503
+    refusing: bool = False  # connections are closed before a byte is answered
+    handshake_status: int = 0  # refuse WebSocket handshakes with this status, e.g. 429 or 421
+    handshake_silent: bool = False  # never answer the handshake
+    accept_then_close: bool = False  # accept the WebSocket and close it at once
+    redirect: str = ""  # REST answers 307 with this base address
+
+    # answers
+    answer_delay: Range = (0.0, 0.0)  # between the act and its answer; a range puts answers out of order
+    request_lost: float = 0.0  # an order request never reaches the broker
+    answer_lost: float = 0.0  # accepted, no answer
+    error_after: float = 0.0  # accepted, then 500
+    late: float = 0.0  # accepted late ...
+    late_delay: Range = (4.0, 60.0)  # ... by this much
+    read_lag: float = 0.0  # reads do not show entities younger than this
+    requests_per_minute: int = 0  # more than this per user: 429 without a body; 0 means no limit
+
+    # the socket
+    heartbeat: float = 2.5
+    heartbeats: bool = True
+    idle_limit: float = 15.0  # without a client frame for so long the server closes
+    authorize_status: int = 200
+    authorize_delay: float = 0.0
+    authorize_silent: bool = False
+    sync_status: int = 200
+    sync_delay: float = 0.0  # the snapshot is taken, then delivered so much later: events overtake it
+    sync_gap: float = 0.0  # the subscription starts so long after the snapshot was taken: events in between are lost
+    sync_silent: bool = False
+    sync_empty: bool = False  # a snapshot without any list but the required ones
+    sync_truncated: bool = False  # the frame with the snapshot is cut in the middle
+    sync_parts: int = 1  # the snapshot comes in so many answers with the same id
+    sync_always_split: bool = False  # split even when splitResponses was not asked for
+
+    # events
+    one_message_per_frame: bool = False
+    events_first: bool = False  # events overtake the answer of the request that caused them
+    mute_props: bool = False  # authorized and synced, but nothing is pushed
+    drop_props: float = 0.0
+    drop_kinds: tuple[str, ...] = ()  # entity types whose events never arrive
+    duplicate_props: float = 0.0
+    shuffle_props: bool = False  # the events of one turn arrive in any order
+    props_delay: Range = (0.0, 0.0)  # each event on its own: reorders within the window
+    entity_arrays: bool = False  # `entity` is an array
+    unknown_events: float = 0.0  # chance that an event is preceded by one of an unknown name or type
+    unknown_fields: bool = False
+    numbers_as_strings: bool = False
+    malformed: float = 0.0  # chance that a frame is preceded by one that is no JSON
+
+    acts: tuple[Act, ...] = ()
+
+    @classmethod
+    def from_toml(cls, text: str) -> "Faults":
+        """Read the form described above. Raises FaultsInvalid."""
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise FaultsInvalid(f"not TOML: {error}") from error
+        known = {field.name: field.default for field in attrs.fields(cls)}
+        given: dict[str, Any] = {}
+        for key, value in document.items():
+            if key not in known:
+                raise FaultsInvalid(f"{key}: unknown; known are {', '.join(known)}")
+            given[key] = _acts(value) if key == "acts" else _like(key, value, known[key])
+        return cls(**given)
+
+
+def _like(key: str, value: object, default: object) -> object:
+    """`value` in the type of the default, or FaultsInvalid."""
+    if isinstance(default, tuple):
+        if not isinstance(value, list):
+            raise FaultsInvalid(f"{key}: a list is needed")
+        if key.endswith("kinds"):
+            return tuple(str(item) for item in value)
+        if len(value) != 2 or not all(isinstance(item, int | float) for item in value):
+            raise FaultsInvalid(f"{key}: two numbers are needed, [least, most] in seconds")
+        return (float(value[0]), float(value[1]))
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise FaultsInvalid(f"{key}: {type(default).__name__} is needed, not {type(value).__name__}")
+    return value
+
+
+def _acts(value: object) -> tuple[Act, ...]:
+    if not isinstance(value, list):
+        raise FaultsInvalid("acts: write [[acts]] tables")
+    acts: list[Act] = []
+    for item in value:
+        if not isinstance(item, dict) or not {"after", "act"} <= set(item) <= {"after", "act", "with"}:
+            raise FaultsInvalid("acts: each needs `after` and `act`, and may have `with`")
+        arguments = item.get("with", {})
+        after = item["after"]
+        if not isinstance(arguments, dict) or not isinstance(after, int | float):
+            raise FaultsInvalid("acts: `after` is seconds and `with` a table")
+        acts.append(Act(float(after), str(item["act"]), arguments))
+    return tuple(acts)

@@ -1,0 +1,213 @@
+"""What answers calls: token endpoints, reads, commands, and the faults that come between a call and its answer.
+
+Rule 1: an order request that has arrived is carried out whether or not the caller still listens.
+Rule 2: the observer sees every request, answer and event as they were meant, before any fault mangles them.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+import trio
+
+from daemon.simulator.broker import Broker
+from daemon.simulator.calls import Answer, Call, Refusal
+from daemon.simulator.commands import Commands
+from daemon.simulator.faults import Faults, Range
+from daemon.simulator.logins import Login
+from daemon.simulator.reads import read
+from daemon.simulator.tokens import Refused, Token, Tokens, TokenSession, describe_token
+
+Observer = Callable[[str, str, str, int | None, object], None]
+WRONG_CREDENTIALS = "Incorrect username or password. Please try again, noting that passwords are case-sensitive."
+
+
+def nobody(direction: str, transport: str, name: str, status: int | None, payload: object) -> None:
+    """The observer that looks away."""
+
+
+@attrs.frozen
+class Fate:
+    """What happens to one order request: `lost` never arrives, `late` arrives so much later, then the answer is
+    replaced by `status` or by silence."""
+
+    lost: bool = False
+    late: float = 0.0
+    silent: bool = False
+    status: int = 0
+
+
+@attrs.frozen
+class Penalty:
+    """A p-ticket to be given."""
+
+    seconds: int
+    captcha: bool
+    endpoint: str
+
+
+class Service:
+    """The broker's front office, the same for REST and WebSocket."""
+
+    def __init__(self, broker: Broker, observer: Observer = nobody) -> None:
+        self.broker = broker
+        self.observer = observer
+        self.tokens = Tokens(broker.entities, broker.now, broker.dice, lambda: broker.faults)
+        self.token_requests: Counter[str] = Counter()  # by username
+        self.renewals: Counter[str] = Counter()
+        self.syncs: Counter[str] = Counter()  # syncrequests by login
+        self.calls: Counter[str] = Counter()  # by endpoint
+        self.fates: deque[Fate] = deque()  # of the next order requests
+        self.penalties: deque[Penalty] = deque()
+        self.on_evicted: Callable[[list[TokenSession]], None] = lambda gone: None
+        self._tickets: dict[str, datetime] = {}
+        self._throttled: dict[str, datetime] = {}
+        self._recent: dict[int, deque[datetime]] = {}
+        self._commands = Commands(broker)
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong at present."""
+        return self.broker.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self.broker.faults = faults
+
+    def throttle(self, login: str, seconds: float) -> None:
+        """Answer 429 without a body to all of the user's requests for so long."""
+        self._throttled[login] = self.broker.now() + timedelta(seconds=seconds)
+
+    # ---- calls
+
+    async def perform(
+        self, call: Call, fate: Fate, around: Callable[[Callable[[], Answer]], Answer] | None = None
+    ) -> Answer | None:
+        """The answer of a call, None when there will be none. `around` brackets the moment of carrying it out."""
+        if fate.lost:
+            return None
+        if fate.late > 0:
+            await trio.sleep(fate.late)
+        self.observer("request", call.transport, call.endpoint, None, dict(call.body) or dict(call.query))
+        answer = self.answer(call) if around is None else around(lambda: self.answer(call))
+        self.observer("answer", call.transport, call.endpoint, answer.status, answer.payload)
+        delay = self._roll(self.faults.answer_delay)
+        if delay > 0:
+            await trio.sleep(delay)
+        if fate.silent:
+            return None
+        return Answer(fate.status) if fate.status else answer
+
+    def answer(self, call: Call) -> Answer:
+        """Carry out a call that has arrived."""
+        self.calls[call.endpoint] += 1
+        try:
+            penalty = self._penalty(call)
+            if penalty is not None:
+                return penalty
+            if call.endpoint == "auth/accesstokenrequest":
+                return self._request_token(call)
+            if call.token is None:
+                return Answer(401, "Access is denied")
+            login = call.token.session.login
+            if self._limited(login):
+                return Answer(429)
+            if call.endpoint == "auth/renewaccesstoken":
+                return self._renew_token(call.token)
+            if call.endpoint in self._commands:
+                return self._commands.carry_out(call, login)
+            found = read(self.broker, login, call)
+        except Refusal as refusal:
+            return refusal.answer
+        return found if found is not None else Answer(404, f"Not found: {call.endpoint}")
+
+    def is_order(self, endpoint: str) -> bool:
+        """Is it one of the endpoints that trade?"""
+        return endpoint in self._commands
+
+    def authorize(self, text: str) -> Token | Refused:
+        """The token of a socket or a REST request."""
+        return self.tokens.check(text)
+
+    # ---- tokens
+
+    def _request_token(self, call: Call) -> Answer:
+        username, password = call.body.get("name"), call.body.get("password")
+        self.token_requests[str(username)] += 1
+        if not isinstance(username, str) or not isinstance(password, str):
+            return Answer(200, {"errorText": "Invalid or missed parameters: name and password"})
+        login = self.broker.login_named(username)
+        spec = login.spec if login else None
+        right = spec is not None and spec.password in (None, password) and spec.sec in (None, call.body.get("sec"))
+        if login is None or not right:
+            if self.faults.login_style == "status":
+                return Answer(401, {"error": "Invalid credentials", "message": WRONG_CREDENTIALS})
+            return Answer(200, {"errorText": WRONG_CREDENTIALS})
+        device = call.body.get("deviceId")
+        token, gone = self.tokens.open(login, device if isinstance(device, str) else None)
+        self.on_evicted(gone)
+        return Answer(200, describe_token(token, self.broker.now()))
+
+    def _renew_token(self, token: Token) -> Answer:
+        self.renewals[token.session.login.spec.username] += 1
+        if self.faults.renew_status != 200:
+            return Answer(self.faults.renew_status, {"error": "Token expired", "message": "Renewal is refused"})
+        return Answer(200, describe_token(self.tokens.renew(token), self.broker.now()))
+
+    # ---- faults
+
+    def fate(self, call: Call) -> Fate:
+        """Prepared fates first, then the dice. Only order requests have one: reads are asked again anyway."""
+        if not self.is_order(call.endpoint):
+            return Fate()
+        if self.fates:
+            return self.fates.popleft()
+        faults = self.faults
+        return Fate(
+            lost=self._chance(faults.request_lost),
+            late=self._roll(faults.late_delay) if self._chance(faults.late) else 0.0,
+            silent=self._chance(faults.answer_lost),
+            status=500 if self._chance(faults.error_after) else 0,
+        )
+
+    def _penalty(self, call: Call) -> Answer | None:
+        """A prepared penalty, or the same again for a ticket that comes back too early."""
+        now = self.broker.now()
+        ticket = call.body.get("p-ticket")
+        if isinstance(ticket, str) and ticket in self._tickets:
+            left = (self._tickets[ticket] - now).total_seconds()
+            if left <= 0:
+                del self._tickets[ticket]
+                return None
+            return Answer(200, {"p-ticket": ticket, "p-time": int(left) + 1})
+        if not self.penalties or self.penalties[0].endpoint != call.endpoint:
+            return None
+        penalty = self.penalties.popleft()
+        ticket = f"{self.broker.dice.getrandbits(128):032x}"
+        body: dict[str, Any] = {"p-ticket": ticket, "p-time": penalty.seconds}
+        if penalty.captcha:
+            body["p-captcha"] = True
+        else:
+            self._tickets[ticket] = now + timedelta(seconds=penalty.seconds)
+        return Answer(200, body)
+
+    def _limited(self, login: Login) -> bool:
+        now = self.broker.now()
+        if self._throttled.get(login.key, now) > now:
+            return True
+        most = self.faults.requests_per_minute
+        if most <= 0:
+            return False
+        recent = self._recent.setdefault(login.user_id, deque())
+        while recent and recent[0] <= now - timedelta(minutes=1):
+            recent.popleft()
+        recent.append(now)
+        return len(recent) > most
+
+    def _chance(self, probability: float) -> bool:
+        return probability > 0 and self.broker.dice.random() < probability
+
+    def _roll(self, span: Range) -> float:
+        return self.broker.dice.uniform(*span) if span != (0.0, 0.0) else 0.0
