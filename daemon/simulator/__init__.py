@@ -17,6 +17,8 @@ out. Typical use:
         server.faults = attrs.evolve(server.faults, drop_props=0.2)      # lasting faults
         server.drop_sockets("apex")                                      # one-shot acts: see Deeds
         broker.place("DEMO1", "Buy", "ESZ6", 1)                          # a person at another terminal
+        nursery.start_soon(Trader(broker, "DEMO1", "ESZ6", endless()).run)  # a leader by script
+        nursery.start_soon(walk, broker, ["ESZ6"], random.Random(2))        # prices that move
 
 What a test may look at: `broker.accepted`, `broker.orders(account)`, `broker.positions(account)`,
 `server.token_requests`, `server.sockets_opened`, `server.syncs`, `server.live_sockets(login)`, `server.calls`.
@@ -28,6 +30,7 @@ from daemon.simulator.logins import LoginSpec
 from daemon.simulator.orders import Order
 from daemon.simulator.server import Server, Severed, serve_tcp
 from daemon.simulator.service import Observer
+from daemon.simulator.trader import Trader, endless, showcase, walk
 
 __all__ = [
     "Accepted",
@@ -40,5 +43,9 @@ __all__ = [
     "Order",
     "Server",
     "Severed",
+    "Trader",
+    "endless",
     "serve_tcp",
+    "showcase",
+    "walk",
 ]

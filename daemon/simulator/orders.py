@@ -12,6 +12,11 @@ FINISHED = frozenset({"Canceled", "Completed", "Expired", "Filled", "Rejected"})
 ZERO = Decimal(0)
 
 
+def opposite(action: str) -> str:
+    """Sell for Buy, Buy for Sell."""
+    return "Sell" if action == "Buy" else "Buy"
+
+
 @attrs.frozen
 class Marks:
     """Who sent a command and with which words of its own."""

@@ -1,0 +1,178 @@
+"""What a person at another terminal, the market, and the risk desk do; and what a test may see of an account.
+
+Accounts and contracts go by name here. Raises KeyError for names that do not exist.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+import attrs
+
+from daemon.simulator.books import Books
+from daemon.simulator.desk import Desk
+from daemon.simulator.entities import Entities, stamp
+from daemon.simulator.exchange import Exchange, Terms
+from daemon.simulator.logins import Login
+from daemon.simulator.orders import Marks, Order, Reject, Ticket
+from daemon.simulator.products import Listing
+
+
+class Terminal:
+    """The base of Broker; it has no state of its own."""
+
+    now: Callable[[], datetime]
+    entities: Entities
+    exchange: Exchange
+    books: Books
+    desk: Desk
+    logins: dict[str, Login]
+    account_ids: dict[str, int]
+    listings: dict[str, Listing]
+
+    def ticket(
+        self,
+        account: str,
+        action: str,
+        symbol: str,
+        qty: int,
+        kind: str = "Market",
+        *,
+        price: Decimal | None = None,
+        stop: Decimal | None = None,
+        peg: Decimal | None = None,
+        tif: str = "Day",
+        cl_ord_id: str | None = None,
+    ) -> Ticket:
+        """An order by hand. Raises KeyError for an unknown account or symbol."""
+        account_id = self.account_ids[account]
+        terms = Terms(qty, kind, price, stop, peg, tif=tif)
+        return Ticket(account_id, self.listings[symbol], action == "Buy", terms, self.marks(account_id, cl_ord_id))
+
+    def marks(self, account_id: int, cl_ord_id: str | None = None) -> Marks:
+        """The marks of a person: the first user who sees the account, not automated."""
+        sender = next(login.user_id for login in self.logins.values() if account_id in login.account_ids)
+        return Marks(sender, cl_ord_id=cl_ord_id)
+
+    def place(
+        self,
+        account: str,
+        action: str,
+        symbol: str,
+        qty: int,
+        kind: str = "Market",
+        *,
+        price: Decimal | None = None,
+        stop: Decimal | None = None,
+        tif: str = "Day",
+        cl_ord_id: str | None = None,
+    ) -> int:
+        """Place an order by hand; returns its id."""
+        ticket = self.ticket(account, action, symbol, qty, kind, price=price, stop=stop, tif=tif, cl_ord_id=cl_ord_id)
+        return self.desk.place(ticket).order_id
+
+    def place_oco(self, first: Ticket, second: Ticket) -> tuple[int, int]:
+        """Place two orders of which one cancels the other; make them with `ticket`."""
+        one, two = self.desk.place_oco(first, second)
+        return one.order_id, two.order_id
+
+    def place_oso(self, parent: Ticket, *brackets: Ticket) -> list[int]:
+        """Place an order with one or two children that wake when it fills; returns all ids, the parent's first."""
+        return [order.order_id for order in self.desk.place_oso(parent, list(brackets))]
+
+    def modify(
+        self, order_id: int, *, qty: int | None = None, price: Decimal | None = None, stop: Decimal | None = None
+    ) -> None:
+        """Change an order by hand; what is not given stays. A finished order stays as it is."""
+        order = self.desk.orders[order_id]
+        if order.finished or order.pending:
+            return
+        terms = attrs.evolve(
+            order.terms,
+            qty=order.terms.qty if qty is None else qty,
+            price=order.terms.price if price is None else price,
+            stop_price=order.terms.stop_price if stop is None else stop,
+        )
+        self.desk.modify(order, terms, self.marks(order.ticket.account_id))
+
+    def cancel(self, order_id: int) -> None:
+        """Cancel an order by hand. A finished order stays as it is."""
+        order = self.desk.orders[order_id]
+        if not order.finished and not order.pending:
+            self.desk.cancel(order, self.marks(order.ticket.account_id))
+
+    def flatten(self, account: str, symbol: str, marks: Marks | None = None) -> int | None:
+        """Cancel the contract's orders and close its position at market; the closing order's id, None when flat."""
+        account_id, listing = self.account_ids[account], self.listings[symbol]
+        marks = marks or self.marks(account_id)
+        for order in self.working(account):
+            if order.symbol == symbol and not order.pending:
+                self.desk.cancel(order, marks)
+        net = self.books.net(account_id, listing.contract_id)
+        if net == 0:
+            return None
+        return self.desk.place(Ticket(account_id, listing, net < 0, Terms(abs(net), "Market"), marks)).order_id
+
+    def move(self, symbol: str, price: Decimal) -> None:
+        """A trade in the market: resting orders are looked at."""
+        self.desk.trade_all(self.exchange.move(symbol, price))
+
+    def halt(self, symbol: str, halted: bool = True) -> None:
+        """Stop or resume trading in one contract."""
+        if halted:
+            self.exchange.halted.add(symbol)
+        else:
+            self.exchange.halted.discard(symbol)
+            self.move(symbol, self.exchange.last[symbol])
+
+    def lock(self, account: str, reason: str | None = "TradingLocked") -> None:
+        """Refuse the account's orders: TradingLocked, LiquidationOnly, AccountClosed; None lifts it."""
+        account_id = self.account_ids[account]
+        actions = {None: "Normal", "LiquidationOnly": "LiquidateOnlyModeImmediately"}
+        if reason is None:
+            self.desk.locked.pop(account_id, None)
+        else:
+            self.desk.locked[account_id] = reason
+        action = actions.get(reason, "LockTradingImmediately")
+        self.entities.update("accountRiskStatus", account_id, adminAction=action, adminTimestamp=stamp(self.now()))
+
+    def reject_next(
+        self, account: str, reason: str, text: str = "refused by order of the test", stage: str = "risk", times: int = 1
+    ) -> None:
+        """Refuse the account's next orders at "answer", "risk" or "exchange"."""
+        queue = self.desk.rejects.setdefault(self.account_ids[account], [])
+        queue.extend(Reject(reason, text, stage) for _ in range(times))
+
+    def bust(self, fill_id: int) -> None:
+        """Cancel a trade: the fill turns inactive, a TradeCancel report says so, the position moves back."""
+        row = self.entities.row("fill", fill_id)
+        if row is None or not row.entity["active"]:
+            return
+        fill = row.entity
+        order = self.desk.orders[fill["orderId"]]
+        price = Decimal(str(fill["price"]))
+        reports = [r.entity for r in self.entities.rows("executionReport") if r.entity["orderId"] == order.order_id]
+        origin = next(r for r in reports if r["execType"] == "Trade")
+        self.desk.paper.execution(order, "TradeCancel", order.status, order.order_id, execRefId=str(origin["id"]))
+        self.entities.update("fill", fill_id, active=False)
+        ticket = order.ticket
+        self.books.bust(ticket.account_id, ticket.listing, ticket.buy, fill["qty"], price)
+
+    # ---- what a test may see
+
+    def orders(self, account: str) -> list[Order]:
+        """All orders of an account, also those of former sessions."""
+        account_id = self.account_ids[account]
+        return [order for order in self.desk.log if order.ticket.account_id == account_id]
+
+    def working(self, account: str) -> list[Order]:
+        """The orders of an account that live."""
+        return [order for order in self.orders(account) if not order.finished]
+
+    def position(self, account: str, symbol: str) -> int:
+        """The signed position."""
+        return self.books.net(self.account_ids[account], self.listings[symbol].contract_id)
+
+    def positions(self, account: str) -> dict[str, int]:
+        """All open positions, by contract name."""
+        return {symbol: net for symbol in self.listings if (net := self.position(account, symbol))}
