@@ -1,0 +1,162 @@
+"""The one door: an account as a value, and `step(account, event)`, which touches nothing else.
+
+Theory of operation. The connection's table answers first. Then the role: a leader announces, a follower keeps the fact and,
+while Copying, decides. Last, `pursuit` looks at what the book still wants, and the alarm is set to its next deadline.
+
+Rule 1: step is total. A pair without a row becomes an `Unexpected` effect.
+Rule 2: an account that fails (`fail`) stays close-only until the operator resumes it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from statecharts import connection, follower, leader, outcomes, pursuit, resync
+from statecharts import events as e
+from statecharts import states as s
+from statecharts.book import Book
+from statecharts.draft import Draft
+from statecharts.effects import Effect, Severity, Tell, Unexpected, WakeAt
+from statecharts.rules import CopyRules, Rules
+from statecharts.values import AccountName
+
+RESTARTS_AFTER_BUGS = 3
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """Everything that is known of one account. `failures` counts turns that raised, since the operator last resumed it."""
+
+    name: AccountName
+    connection: s.State
+    rules: Rules = Rules()
+    book: Book = Book()
+    paused: bool = False
+    close_only: str | None = None
+    failures: int = 0
+    wake_at: datetime | None = None
+
+    @property
+    def no_openings(self) -> str | None:
+        """Why this account opens nothing, for reasons of its own."""
+        return "the account is paused" if self.paused else self.close_only
+
+
+@attrs.frozen
+class Turn:
+    """What one event led to."""
+
+    account: Account
+    effects: tuple[Effect, ...] = ()
+
+
+def step(account: Account, event: e.Event) -> Turn:
+    """The next account and what it wants done. Pure and total."""
+    before = account.connection
+    after = before
+    effects: list[Effect] = []
+    if isinstance(event, connection.EVENTS):
+        found = connection.step(before, event, account.rules.reconnect)
+        if found is None:
+            effects.append(Unexpected(state=type(before).__name__, event=type(event).__name__))
+        else:
+            after = found
+            effects.extend(connection.told(before, after, event))
+    account = _operated(attrs.evolve(account, connection=after), event)
+    draft = Draft(
+        name=account.name,
+        at=event.at,
+        book=account.book,
+        acting=isinstance(after, s.Copying),
+        no_openings=account.no_openings,
+        effects=effects,
+    )
+    _remember(draft, account.rules, event)
+    if account.rules.leads:
+        _lead(draft, before, after, event)
+    if account.rules.copy is not None:
+        _follow(draft, account.rules.copy, event)
+    wake_at = pursuit.next_deadline(draft, account.rules.copy) if account.rules.copy else None
+    if wake_at != account.wake_at or isinstance(event, e.AlarmRang | e.Started):
+        draft.do(WakeAt(at=wake_at))
+    return Turn(attrs.evolve(account, book=draft.book, wake_at=wake_at), tuple(draft.effects))
+
+
+def _operated(account: Account, event: e.Event) -> Account:
+    match event:
+        case e.PauseAsked():
+            return attrs.evolve(account, paused=True)
+        case e.ResumeAsked():
+            return attrs.evolve(account, paused=False, close_only=None, failures=0)
+        case e.RulesChanged(rules=rules):
+            return attrs.evolve(account, rules=rules)
+    return account
+
+
+def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
+    """Facts are kept in every state; what a follower makes of its own orders needs the view before, so it comes first."""
+    match event:
+        case e.Started():
+            resync.start(draft)
+        case e.SnapshotTaken(snapshot=snapshot) if draft.acting:
+            resync.read(draft, snapshot)
+            if rules.copy is not None:
+                resync.compare(draft, snapshot, rules.copy)
+        case e.OrderSeen(order=order) if draft.book.mine is not None:
+            known = draft.book.mine.orders.get(order.id)
+            draft.book = attrs.evolve(draft.book, mine=draft.book.mine.with_order(order))
+            if rules.copy is not None:
+                outcomes.own_order_seen(draft, order, known, rules.copy)
+        case e.PositionSeen(symbol=symbol, net=net):
+            positions = {k: n for k, n in draft.book.positions.items() if k != symbol}
+            draft.book = attrs.evolve(draft.book, positions={**positions, symbol: net} if net else positions)
+
+
+def _lead(draft: Draft, before: s.State, after: s.State, event: e.Event) -> None:
+    if isinstance(event, e.OrderSeen):
+        leader.order_seen(draft, event)
+    elif isinstance(event, e.SnapshotTaken) and draft.acting:
+        leader.read_anew(draft)
+    elif isinstance(before, s.Copying) and not isinstance(after, s.Copying):
+        leader.lost(draft, event, after)
+
+
+def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
+    match event:
+        case e.LeaderOrderSeen():
+            follower.leader_order_seen(draft, event, rules)
+        case e.LeaderViewTaken():
+            follower.leader_view_taken(draft, event)
+        case e.LeaderLost():
+            follower.leader_lost(draft, event)
+        case e.ErrandEvent():
+            outcomes.errand_came_back(draft, event, rules)
+    if not draft.acting:
+        return
+    if draft.book.ready_to_catch_up():
+        resync.catch_up(draft, rules)
+    pursuit.advance(draft, rules)
+
+
+def fail(account: Account, at: datetime, what: str) -> Turn:
+    """The account after a turn of it has raised: close-only, restarted by a resync; stopped when that does not help."""
+    failures = account.failures + 1
+    reason = f"a bug in copierd: {what}"
+    after = account.connection
+    if failures > RESTARTS_AFTER_BUGS:
+        after = s.Stopped(since=at, reason=reason, cause=s.Cause.BUG)
+        message = f"STOPPED after {failures} failed turns ({what}). Its orders stay at the broker; nothing more is sent"
+        remedy = f"send the output of: copierctl report. Then: copierctl resume {account.name}"
+    else:
+        if isinstance(after, s.HoldsSession):
+            after = s.Resyncing(since=at, reason=reason, cause=s.Cause.BUG)
+        message = f"a turn failed ({what}): close-only, and read anew ({failures} of {RESTARTS_AFTER_BUGS})"
+        remedy = f"nothing opens until: copierctl resume {account.name}"
+    failed = attrs.evolve(account, connection=after, failures=failures, close_only=reason)
+    tell = Tell(event="connection.broken", message=message, severity=Severity.PAGE, reason=reason, remedy=remedy)
+    draft = Draft(name=account.name, at=at, book=failed.book, acting=False, effects=[tell])
+    if account.rules.leads and isinstance(account.connection, s.Copying):
+        leader.lost(draft, e.Event(at=at), after)
+    return Turn(failed, tuple(draft.effects))

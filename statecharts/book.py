@@ -1,0 +1,189 @@
+"""One account's memory as a value: its own orders, what it knows of its leader, its copies, and what is ours.
+
+Rule 1: the book answers questions and makes the next book; it decides nothing.
+Rule 2: ownership is the sum of the fills of our own copies. The broker's figure of a position is a witness, not the source.
+Rule 3: an index (`placed`, `names`, `open`) is changed only together with the copy that it points to.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from statecharts.order import Stage
+from statecharts.sizing import Kind
+from statecharts.values import BrokerAccountId, CopyId, CopyName, OrderId, Side, Symbol, Terms, View
+
+
+class Verb(enum.Enum):
+    PLACE = "place"
+    MODIFY = "modify"
+    CANCEL = "cancel"
+    CLOSE = "close"
+
+
+@attrs.frozen(kw_only=True)
+class Copy:
+    """One row of the copies: what was decided for one leader event (or for one closing of ours), and what came of it.
+
+    `terms` are the follower's. `subject` is, for a modify or cancel, the placed copy that it changes.
+    `client_id` is the client order id of the present attempt; `id` that of the first.
+    """
+
+    id: CopyId
+    client_id: str
+    copy: CopyName
+    verb: Verb
+    symbol: Symbol
+    side: Side
+    stage: Stage
+    decided_at: datetime
+    attempt: int = 0
+    cause: int = 0  # the leader's orderVersion id; for our own closings our newest fill id of the contract
+    kind: Kind = Kind.ENTRY
+    terms: Terms | None = None
+    leader_order_id: OrderId | None = None
+    leader_symbol: Symbol | None = None
+    subject: CopyId | None = None
+    order_id: OrderId | None = None
+    filled: int = 0  # contracts, over all attempts
+    earlier: int = 0  # of these, by attempts before the present one
+    reason: str | None = None
+    sent_at: datetime | None = None
+    answered_at: datetime | None = None
+    # What the leader wants of a placed copy, and the request of ours that is under way for it
+    wanted: Terms | None = None
+    wanted_version: int = 0
+    cancel_wanted: str | None = None  # why
+    pending: CopyId | None = None
+    changes: int = 0  # requests made for this copy so far: each gets its own id
+    restore: bool = False  # an exit that was cancelled for a closing, and whose leader order still works
+    chase_at: datetime | None = None
+    # A request whose answer was lost
+    lost_at: datetime | None = None
+    absent: int = 0  # look-ups after the settling time that agree it does not exist
+
+    @property
+    def open(self) -> bool:
+        """Not at its end. A change of an order is at its end once the order shows it."""
+        return self.stage.open and (self.trades or self.stage is not Stage.WORKING)
+
+    @property
+    def rest(self) -> int:
+        """Contracts that may still fill."""
+        return max(0, self.terms.quantity - self.filled + self.earlier) if self.open and self.terms else 0
+
+    @property
+    def trades(self) -> bool:
+        """Is this an order of its own, and not a change of one?"""
+        return self.verb in (Verb.PLACE, Verb.CLOSE)
+
+
+@attrs.frozen(kw_only=True)
+class Contract:
+    """What one follower remembers of one contract.
+
+    `own` is our position in it. `no_entry` says why nothing opens until the leader is flat in it. `foreign` is the part of
+    the position that is not ours. `close_to` is the position that ours is being brought to at market, and why.
+    """
+
+    own: int = 0
+    no_entry: str | None = None
+    foreign: int = 0
+    close_to: int | None = None
+    close_why: str | None = None
+    refused: int = 0  # closings refused in a row
+    retry_at: datetime | None = None
+    newest_fill: int = 0  # of ours
+
+
+_NOTHING = Contract()
+LEADERS_OWN = CopyId("")  # in `placed`: an order that was there before copying began
+
+
+@attrs.frozen(kw_only=True)
+class Book:
+    """`mine` is what the broker tells of this account, `theirs` what its leader has announced.
+
+    `caught_up` is the pair of generations (mine, theirs) for which the catch-up table has run: until it names the present
+    pair, the follower holds.
+    """
+
+    mine: View | None = None
+    theirs: View | None = None
+    positions: Mapping[Symbol, int] = attrs.field(factory=dict)
+    caught_up: tuple[int, int] | None = None
+    copies: Mapping[CopyId, Copy] = attrs.field(factory=dict)
+    contracts: Mapping[Symbol, Contract] = attrs.field(factory=dict)
+    placed: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # leader order -> its copy with verb place
+    names: Mapping[str, CopyId] = attrs.field(factory=dict)  # client order id -> copy
+    orders: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # our order -> the copy that made it
+    open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
+
+    @property
+    def broker_id(self) -> BrokerAccountId | None:
+        return self.mine.broker_id if self.mine else None
+
+    def contract(self, symbol: Symbol) -> Contract:
+        return self.contracts.get(symbol, _NOTHING)
+
+    def with_contract(self, symbol: Symbol, contract: Contract) -> Book:
+        if self.contracts.get(symbol, _NOTHING) == contract:
+            return self
+        return attrs.evolve(self, contracts={**self.contracts, symbol: contract})
+
+    def in_progress(self, symbol: Symbol) -> Iterator[Copy]:
+        """Copies of this contract that are not at their end, oldest first."""
+        return (self.copies[copy] for copy in self.open.get(symbol, ()))
+
+    def all_open(self) -> Iterator[Copy]:
+        return (self.copies[copy] for copies in self.open.values() for copy in copies)
+
+    def trade_named(self, names: Iterable[str]) -> Copy | None:
+        """The copy with an order of its own that was sent under one of these client order ids."""
+        for name in names:
+            copy = self.copies.get(self.names.get(name, LEADERS_OWN))
+            if copy is not None and copy.trades:
+                return copy
+        return None
+
+    def with_copy(self, copy: Copy) -> Book:
+        """The book after a copy is new or has changed; keeps the indexes and what is ours."""
+        before = self.copies.get(copy.id)
+        if before == copy:
+            return self
+        changed: dict[str, Any] = {"copies": {**self.copies, copy.id: copy}}
+        if copy.client_id not in self.names:
+            changed["names"] = {**self.names, copy.client_id: copy.id}
+        if copy.verb is Verb.PLACE and copy.leader_order_id is not None and copy.leader_order_id not in self.placed:
+            changed["placed"] = {**self.placed, copy.leader_order_id: copy.id}
+        if copy.trades and copy.order_id is not None and copy.order_id not in self.orders:
+            changed["orders"] = {**self.orders, copy.order_id: copy.id}
+        listed = self.open.get(copy.symbol, ())
+        if copy.open and copy.id not in listed:
+            changed["open"] = {**self.open, copy.symbol: (*listed, copy.id)}
+        elif not copy.open and copy.id in listed:
+            changed["open"] = {**self.open, copy.symbol: tuple(one for one in listed if one != copy.id)}
+        book = attrs.evolve(self, **changed)
+        more = copy.filled - (before.filled if before else 0)
+        if more:
+            contract = book.contract(copy.symbol)
+            book = book.with_contract(copy.symbol, attrs.evolve(contract, own=contract.own + copy.side.sign * more))
+        return book
+
+    def held_back(self) -> bool:
+        """Must this follower hold: is its leader's view not current, or not yet compared with ours?"""
+        return (
+            self.mine is None
+            or self.theirs is None
+            or not self.theirs.current
+            or self.caught_up != (self.mine.generation, self.theirs.generation)
+        )
+
+    def ready_to_catch_up(self) -> bool:
+        """Are both views in, and not yet compared?"""
+        return self.theirs is not None and self.theirs.current and self.mine is not None and self.held_back()

@@ -1,0 +1,76 @@
+"""The next account while one step is being worked out: what the roles write on. It lives inside one `step` and no longer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from statecharts.book import Book, Contract, Copy
+from statecharts.effects import Effect, Severity, Tell
+from statecharts.order import News, step
+from statecharts.values import AccountName, CopyId, Symbol
+
+
+@attrs.define
+class Draft:
+    """`acting`: is the account Copying, so that something may leave? Facts are kept either way."""
+
+    name: AccountName
+    at: datetime
+    book: Book
+    acting: bool
+    no_openings: str | None = None  # why: paused, close-only
+    effects: list[Effect] = attrs.field(factory=list)
+
+    def do(self, effect: Effect) -> None:
+        self.effects.append(effect)
+
+    def tell(
+        self,
+        event: str,
+        message: str,
+        severity: Severity = Severity.INFO,
+        *,
+        reason: str | None = None,
+        remedy: str | None = None,
+        copy: CopyId | None = None,
+    ) -> None:
+        self.do(Tell(event=event, message=message, severity=severity, reason=reason, remedy=remedy, copy=copy))
+
+    def keep(self, copy: Copy) -> Copy:
+        self.book = self.book.with_copy(copy)
+        return copy
+
+    def news(self, copy: Copy, news: News, reason: str | None = None) -> Copy:
+        """Moves a copy along its chart. News that the chart has no row for changes nothing and is told."""
+        stage = step(copy.stage, news)
+        if stage is None:
+            self.tell(
+                "copy.failed",
+                f"{copy.symbol}: did not expect '{news.value}' of a copy that is {copy.stage.value}",
+                Severity.WARNING,
+                copy=copy.id,
+            )
+            return copy
+        return self.keep(attrs.evolve(copy, stage=stage, reason=reason or copy.reason))
+
+    def contract(self, symbol: Symbol) -> Contract:
+        return self.book.contract(symbol)
+
+    def note(self, symbol: Symbol, **changes: Any) -> Contract:
+        contract = attrs.evolve(self.book.contract(symbol), **changes)
+        self.book = self.book.with_contract(symbol, contract)
+        return contract
+
+    def skip(self, copy: Copy, why: str, severity: Severity = Severity.INFO) -> None:
+        """Records that a copy is not made, and why."""
+        self.keep(copy)
+        self.tell(
+            "copy.skipped",
+            f"{copy.side.value} {copy.terms.quantity if copy.terms else 0} {copy.symbol} not copied: {why}",
+            severity,
+            reason=why,
+            copy=copy.id,
+        )

@@ -1,0 +1,103 @@
+"""What an account wants done. An effect is an imperative; the daemon carries it out and decides nothing."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import attrs
+
+from statecharts.events import LeaderEvent
+from statecharts.values import BrokerAccountId, CopyId, OrderId, Side, Symbol, Terms
+
+
+class Priority(enum.IntEnum):
+    """Who goes first in the login's queue."""
+
+    EXIT = 0
+    CANCEL = 1
+    MODIFY = 2
+    ENTRY = 3
+
+
+class Severity(enum.Enum):
+    INFO = "info"
+    WARNING = "warning"
+    PAGE = "page"  # a position is open and unprotected, or cannot be closed
+
+
+@attrs.frozen(kw_only=True)
+class Effect:
+    pass
+
+
+@attrs.frozen(kw_only=True)
+class Request(Effect):
+    """Something to send on the account's session, once, under the client order id `client_id`."""
+
+    copy: CopyId
+    client_id: str
+    account: BrokerAccountId
+    priority: Priority
+
+
+@attrs.frozen(kw_only=True)
+class PlaceOrder(Request):
+    symbol: Symbol
+    side: Side
+    terms: Terms
+
+
+@attrs.frozen(kw_only=True)
+class ModifyOrder(Request):
+    order_id: OrderId
+    terms: Terms
+
+
+@attrs.frozen(kw_only=True)
+class CancelOrder(Request):
+    order_id: OrderId
+
+
+@attrs.frozen(kw_only=True)
+class LookUp(Effect):
+    """Ask the broker for an order whose answer was lost, by its client order id."""
+
+    copy: CopyId
+    client_id: str
+    account: BrokerAccountId
+    not_before: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Announce(Effect):
+    """Tell the followers of this account."""
+
+    event: LeaderEvent
+
+
+@attrs.frozen(kw_only=True)
+class WakeAt(Effect):
+    """Set the account's one alarm, or clear it."""
+
+    at: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class Tell(Effect):
+    """One line for the operator: journal, notifications, live views."""
+
+    event: str  # a name of the contract, such as copy.skipped
+    message: str
+    severity: Severity = Severity.INFO
+    reason: str | None = None
+    remedy: str | None = None
+    copy: CopyId | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Unexpected(Effect):
+    """An event that its state has no row for: journaled and counted, never raised, never dropped in silence."""
+
+    state: str
+    event: str

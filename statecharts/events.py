@@ -1,0 +1,219 @@
+"""What happens to an account. Every event says when (`at`, aware UTC): the core has no clock of its own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from statecharts.rules import Rules
+from statecharts.states import Cause
+from statecharts.values import AccountName, CopyId, Order, OrderId, Snapshot, Symbol, View
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    at: datetime
+
+
+# The connection
+
+
+@attrs.frozen(kw_only=True)
+class Started(Event):
+    """The daemon has started this account."""
+
+
+@attrs.frozen(kw_only=True)
+class TimerFired(Event):
+    """The wait of the present state is over."""
+
+
+@attrs.frozen(kw_only=True)
+class SessionFound(Event):
+    """A session of the same login is up, or a slow probe reached the broker: no need to wait any longer."""
+
+
+@attrs.frozen(kw_only=True)
+class Authorized(Event):
+    """The login's socket is authorized."""
+
+
+@attrs.frozen(kw_only=True)
+class SessionLost(Event):
+    """The session ended, or could not be made."""
+
+    reason: str
+    cause: Cause = Cause.NETWORK
+
+
+@attrs.frozen(kw_only=True)
+class TokenRefused(Event):
+    """The broker refused the credential or the token for good."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class AccountMissing(Event):
+    """The login does not see an account of the configured name."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class SnapshotTaken(Event):
+    """The account has been read anew."""
+
+    snapshot: Snapshot
+
+
+# The operator
+
+
+@attrs.frozen(kw_only=True)
+class DisconnectAsked(Event):
+    pass
+
+
+@attrs.frozen(kw_only=True)
+class ReconnectAsked(Event):
+    """Dial again, or read again where the session is alive."""
+
+
+@attrs.frozen(kw_only=True)
+class Reauthorized(Event):
+    """A new credential is there: authorize, or a changed secret."""
+
+
+@attrs.frozen(kw_only=True)
+class PauseAsked(Event):
+    pass
+
+
+@attrs.frozen(kw_only=True)
+class ResumeAsked(Event):
+    pass
+
+
+@attrs.frozen(kw_only=True)
+class RulesChanged(Event):
+    """The configuration was read again."""
+
+    rules: Rules
+
+
+# What the broker tells of this account: facts
+
+
+@attrs.frozen(kw_only=True)
+class OrderSeen(Event):
+    """The present view of one order of this account. The same view twice is no news."""
+
+    order: Order
+
+
+@attrs.frozen(kw_only=True)
+class PositionSeen(Event):
+    """The broker's own figure of a position: signed contracts."""
+
+    symbol: Symbol
+    net: int
+
+
+# What came of an errand
+
+
+@attrs.frozen(kw_only=True)
+class ErrandEvent(Event):
+    copy: CopyId
+    client_id: str  # the attempt that was sent
+
+
+@attrs.frozen(kw_only=True)
+class RequestSent(ErrandEvent):
+    """The last byte of the request has been handed to the connection."""
+
+
+@attrs.frozen(kw_only=True)
+class RequestAccepted(ErrandEvent):
+    """Accepted for processing, which is not yet accepted by risk or by the exchange."""
+
+    order_id: OrderId | None = None
+    sent_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class RequestRefused(ErrandEvent):
+    """A definite no: the order was not placed, the change not made."""
+
+    reason: str
+    text: str = ""
+    sent_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class AnswerLost(ErrandEvent):
+    """The request may have arrived and may not: nobody knows."""
+
+    reason: str
+    sent_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class NeverSent(ErrandEvent):
+    """Not a byte left: certain."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class LookedUp(ErrandEvent):
+    """An unknown order was looked for by its own id: found, or absent (order_id None) at `asked_at`."""
+
+    order_id: OrderId | None
+    asked_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class LookUpFailed(ErrandEvent):
+    """The broker could not be asked."""
+
+    reason: str
+
+
+# What a leader announces to its followers
+
+
+@attrs.frozen(kw_only=True)
+class LeaderEvent(Event):
+    leader: AccountName
+
+
+@attrs.frozen(kw_only=True)
+class LeaderOrderSeen(LeaderEvent):
+    order: Order
+    generation: int
+
+
+@attrs.frozen(kw_only=True)
+class LeaderViewTaken(LeaderEvent):
+    """The leader has been read anew: everything that is known of it."""
+
+    view: View
+
+
+@attrs.frozen(kw_only=True)
+class LeaderLost(LeaderEvent):
+    """The leader is not Connected; its followers hold."""
+
+    reason: str
+    shown: str
+
+
+# Time
+
+
+@attrs.frozen(kw_only=True)
+class AlarmRang(Event):
+    """A deadline in the book has come."""

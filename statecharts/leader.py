@@ -1,0 +1,40 @@
+"""What a leader does: it says what it sees, with the generation of the snapshot that it stands on.
+
+Rule 1: a leader announces facts, never decisions; each follower decides for itself.
+Rule 2: nothing is announced before the leader has been read anew; then its whole view is, and every change after it.
+"""
+
+from __future__ import annotations
+
+from statecharts import states as s
+from statecharts.draft import Draft
+from statecharts.effects import Announce, Severity
+from statecharts.events import Event, LeaderLost, LeaderOrderSeen, LeaderViewTaken, OrderSeen
+
+
+def order_seen(draft: Draft, event: OrderSeen) -> None:
+    mine = draft.book.mine
+    if draft.acting and mine is not None:
+        draft.do(
+            Announce(
+                event=LeaderOrderSeen(at=event.at, leader=draft.name, order=event.order, generation=mine.generation)
+            )
+        )
+
+
+def read_anew(draft: Draft) -> None:
+    mine = draft.book.mine
+    assert mine is not None, "a view is announced after the snapshot that it comes from"
+    draft.do(Announce(event=LeaderViewTaken(at=draft.at, leader=draft.name, view=mine)))
+    draft.tell("leader.back", f"leader {draft.name} is read anew; its followers compare themselves with it")
+
+
+def lost(draft: Draft, event: Event, state: s.State) -> None:
+    reason = state.reason or "its connection ended"
+    draft.do(Announce(event=LeaderLost(at=event.at, leader=draft.name, reason=reason, shown=state.shown)))
+    draft.tell(
+        "leader.lost",
+        f"LEADER {draft.name} LOST ({reason}). Its followers hold: nothing opens, their orders stay at the broker",
+        Severity.WARNING,
+        reason=reason,
+    )

@@ -1,0 +1,272 @@
+"""What comes back: the broker's word on our own orders, and the answers to our requests.
+
+Rule 1: the order itself is the truth; an answer only says that a request was heard. They may come in any order.
+Rule 2: a lost answer is never a reason to send again. The order is looked up by its own id; an entry that is not there is
+        skipped and told, an exit is derived again from the position, after the settling time and two look-ups that agree.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import attrs
+
+from statecharts import follower, pursuit
+from statecharts.book import Copy, Verb
+from statecharts.draft import Draft
+from statecharts.effects import LookUp, Severity
+from statecharts.events import (
+    AnswerLost,
+    ErrandEvent,
+    LookedUp,
+    LookUpFailed,
+    NeverSent,
+    RequestAccepted,
+    RequestRefused,
+    RequestSent,
+)
+from statecharts.order import News, Stage, news_of
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
+from statecharts.values import Order, Status
+
+LOOK_UPS_THAT_AGREE = 2
+NEXT_LOOK_UP = timedelta(seconds=2)  # between look-ups that find nothing
+AFTER_A_FAILED_LOOK_UP = timedelta(seconds=5)
+NOT_AT_ONCE = timedelta(seconds=1)  # a request that never left is not repeated into the same dead session
+
+
+def own_order_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules) -> None:
+    """The present view of one order of the follower's own account."""
+    book = draft.book
+    known = book.orders.get(order.id)
+    copy = book.copies.get(known) if known is not None else book.trade_named(order.client_ids)
+    if copy is None:
+        _somebody_else(draft, order, before)
+    else:
+        absorb(draft, copy, order, rules)
+
+
+def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
+    """Folds the broker's view of our order into its copy."""
+    news = news_of(order.status)
+    was = copy.stage
+    copy = attrs.evolve(
+        copy,
+        order_id=order.id,
+        filled=copy.earlier + order.filled,
+        terms=order.terms or copy.terms,
+        answered_at=copy.answered_at or draft.at,
+        lost_at=None,
+        absent=0,
+    )
+    draft.keep(copy)
+    newest = max((fill.id for fill in order.fills), default=0)
+    contract = draft.contract(copy.symbol)
+    if newest > contract.newest_fill:
+        draft.note(copy.symbol, newest_fill=newest)
+    if news is not None and not (news is News.ACCEPTED and was not in (Stage.INTENDED, Stage.SENT, Stage.UNKNOWN)):
+        copy = draft.news(copy, news, order.reject_reason)
+    _settle_change(draft, copy, order)
+    if copy.stage is was:
+        return
+    if copy.stage is Stage.REJECTED:
+        _rejected(draft, copy, order.reject_reason or "rejected by the broker", rules)
+    elif was is Stage.SKIPPED:
+        _turned_up(draft, copy, rules)
+
+
+def _settle_change(draft: Draft, copy: Copy, order: Order) -> None:
+    """Is the change that we asked for done, or overtaken by the order's end?"""
+    if copy.pending is None:
+        return
+    change = draft.book.copies[copy.pending]
+    done = change.verb is Verb.MODIFY and order.terms == change.terms
+    if not done and not order.status.finished:
+        return
+    if change.verb is Verb.CANCEL:
+        news = News.CANCELED if order.status is Status.CANCELED else News.REJECTED
+    else:
+        news = News.WORKING if done else News.REJECTED
+    draft.news(change, news, None if news is not News.REJECTED else f"the order was {order.status.value.lower()} first")
+    draft.keep(attrs.evolve(draft.book.copies[copy.id], pending=None))
+
+
+def _rejected(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
+    follower.refused(draft, copy, why)
+    if copy.verb is Verb.CLOSE:
+        contract = draft.contract(copy.symbol)
+        wait = pursuit.backed_off(contract.refused)
+        draft.note(copy.symbol, refused=contract.refused + 1, retry_at=draft.at + wait)
+
+
+def _turned_up(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    """Real world: an order that two look-ups did not find exists after all. What it opened is closed at once."""
+    draft.tell(
+        "copy.failed",
+        f"{copy.symbol}: an order believed lost turned up ({copy.stage.value}); what it did is corrected at once",
+        Severity.WARNING,
+        copy=copy.id,
+    )
+    draft.keep(attrs.evolve(draft.book.copies[copy.id], cancel_wanted="it turned up after it had been given up"))
+    own = draft.contract(copy.symbol).own
+    pursuit.want_closed(
+        draft,
+        copy.symbol,
+        pursuit.goal(own, pursuit.total_target(draft, copy.symbol, rules)),
+        "an order believed lost turned up",
+    )
+
+
+def _somebody_else(draft: Draft, order: Order, before: Order | None) -> None:
+    moved = order.net - (before.net if before else 0)
+    if not moved:
+        return
+    contract = draft.note(order.symbol, foreign=draft.contract(order.symbol).foreign + moved)
+    draft.tell(
+        "account.quarantined",
+        f"somebody else {order.side.value.lower()}s {abs(moved)} {order.symbol} (order {order.id}). "
+        f"Ours {contract.own}, theirs {contract.foreign}. Nothing opens in it; we will close only our {abs(contract.own)}",
+        Severity.WARNING,
+        remedy=f"when done: copierctl release {draft.name} {order.symbol}",
+    )
+
+
+def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None:
+    """An answer, or the lack of one. One for an earlier attempt of the same copy says nothing about the present one."""
+    copy = draft.book.copies.get(event.copy)
+    if copy is None or copy.client_id != event.client_id:
+        return
+    match event:
+        case RequestSent(at=at):
+            draft.news(draft.keep(attrs.evolve(copy, sent_at=at)), News.SENT)
+        case RequestAccepted():
+            _accepted(draft, copy, event, rules)
+        case RequestRefused():
+            _refused(draft, attrs.evolve(copy, sent_at=event.sent_at, answered_at=event.at), event, rules)
+        case AnswerLost():
+            _lost(draft, attrs.evolve(copy, sent_at=event.sent_at), event.reason, rules)
+        case NeverSent():
+            _never_sent(draft, copy, event.reason)
+        case LookedUp():
+            _looked_up(draft, copy, event, rules)
+        case LookUpFailed():
+            if copy.stage is Stage.UNKNOWN:
+                look_up(draft, copy, draft.at + AFTER_A_FAILED_LOOK_UP)
+
+
+def _accepted(draft: Draft, copy: Copy, event: RequestAccepted, rules: CopyRules) -> None:
+    copy = draft.keep(
+        attrs.evolve(
+            copy,
+            order_id=event.order_id if copy.trades else copy.order_id,
+            sent_at=event.sent_at,
+            answered_at=copy.answered_at or event.at,
+            lost_at=None,
+        )
+    )
+    copy = draft.news(copy, News.ACCEPTED)
+    if not copy.trades:
+        # Accepted is queued, not done. The order itself must show it; until then it counts as unanswered.
+        draft.keep(attrs.evolve(copy, lost_at=event.at))
+        return
+    draft.tell("copy.placed", _words(copy), copy=copy.id)
+    mine = draft.book.mine
+    seen = mine.orders.get(event.order_id) if mine is not None and event.order_id is not None else None
+    if seen is not None:
+        absorb(draft, copy, seen, rules)
+
+
+def _refused(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) -> None:
+    why = f"{event.reason}: {event.text}" if event.text else event.reason
+    copy = draft.news(copy, News.REFUSED, why)
+    if copy.trades:
+        if copy.stage is Stage.REJECTED:
+            _rejected(draft, copy, why, rules)
+        return
+    assert copy.subject is not None, "a change is made to an order"
+    subject = draft.book.copies[copy.subject]
+    if copy.verb is Verb.CANCEL:
+        # The order may just have filled, which its own news will tell; if not, the cancel is asked for again.
+        again = draft.at + rules.chase_after
+        draft.keep(attrs.evolve(subject, pending=None, cancel_wanted=None, chase_at=again))
+    else:
+        draft.keep(attrs.evolve(subject, pending=None, wanted=None))
+    draft.tell(
+        "copy.failed",
+        f"{copy.symbol}: the broker refused to {copy.verb.value} order {copy.order_id}: {why}",
+        Severity.WARNING,
+        reason=why,
+        copy=copy.id,
+    )
+
+
+def _lost(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
+    copy = draft.news(attrs.evolve(copy, lost_at=copy.sent_at or draft.at), News.ANSWER_LOST, reason)
+    if copy.trades and copy.stage is Stage.UNKNOWN:
+        draft.tell(
+            "copy.unknown",
+            f"sent {_words(copy)}, no answer ({reason}). {copy.symbol} is frozen while the order is looked up by its own "
+            "id. It will not be sent twice",
+            Severity.WARNING,
+            reason=reason,
+            copy=copy.id,
+        )
+        look_up(draft, copy, draft.at + NEXT_LOOK_UP)
+
+
+def look_up(draft: Draft, copy: Copy, not_before: datetime) -> None:
+    assert draft.book.mine is not None
+    draft.do(LookUp(copy=copy.id, client_id=copy.client_id, account=draft.book.mine.broker_id, not_before=not_before))
+
+
+def _never_sent(draft: Draft, copy: Copy, reason: str) -> None:
+    draft.note(copy.symbol, retry_at=draft.at + NOT_AT_ONCE)
+    why = f"it was never sent: {reason}"
+    copy = draft.news(copy, News.NEVER_SENT, why)
+    if copy.stage is Stage.SKIPPED:
+        _not_there(draft, copy, why)
+
+
+def _looked_up(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> None:
+    if copy.stage is not Stage.UNKNOWN:
+        return
+    if event.order_id is not None:
+        found = attrs.evolve(copy, answered_at=event.at)
+        accepted = RequestAccepted(
+            at=event.at,
+            copy=copy.id,
+            client_id=copy.client_id,
+            order_id=event.order_id,
+            sent_at=copy.sent_at or copy.decided_at,
+        )
+        _accepted(draft, found, accepted, rules)
+        return
+    settled = (copy.lost_at or copy.decided_at) + rules.settle
+    if event.asked_at < settled:
+        look_up(draft, copy, settled)
+        return
+    copy = draft.keep(attrs.evolve(copy, absent=copy.absent + 1))
+    if copy.absent < LOOK_UPS_THAT_AGREE:
+        look_up(draft, copy, draft.at + NEXT_LOOK_UP)
+        return
+    why = f"no answer, and {LOOK_UPS_THAT_AGREE} look-ups agree that the broker does not have it"
+    _not_there(draft, draft.news(copy, News.ABSENT, why), why)
+
+
+def _not_there(draft: Draft, copy: Copy, why: str) -> None:
+    """A request that certainly made no order. Entries are not repeated; exits and closings are derived again."""
+    if not copy.trades:
+        if copy.subject is not None:
+            draft.keep(attrs.evolve(draft.book.copies[copy.subject], pending=None))
+    elif copy.verb is Verb.PLACE and copy.kind is Kind.EXIT:
+        pursuit.put_back(draft, copy, why)
+    elif copy.verb is Verb.PLACE:
+        draft.note(copy.symbol, no_entry="an entry never reached the broker; waits until the leader is flat")
+        draft.tell("copy.skipped", f"{_words(copy)} not copied: {why}", Severity.WARNING, reason=why, copy=copy.id)
+
+
+def _words(copy: Copy) -> str:
+    quantity = copy.terms.quantity if copy.terms else 0
+    kind = copy.terms.order_type.value if copy.terms else ""
+    return f"{copy.side.value} {quantity} {copy.symbol} {kind}".rstrip()

@@ -1,0 +1,315 @@
+"""What the book still wants: held exits, changes of working orders, orders that are not chased, closings at market.
+
+Rule 1: level-triggered: whatever the last event was, `advance` looks at each contract and asks for what may be asked for now.
+Rule 2: one rule for all exits: market reductions in flight never exceed our position; our own resting exits of that
+        contract are cancelled, and confirmed cancelled, before a close at market.
+Rule 3: one request at a time for each order, so AnotherCommandPending does not happen by our doing; the newest terms win.
+Rule 4: while an order of the contract is in doubt, nothing is closed: two unknowns at once cannot be told apart.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import attrs
+
+from statecharts import follower, sizing
+from statecharts.book import Copy, Verb
+from statecharts.draft import Draft
+from statecharts.effects import CancelOrder, ModifyOrder, Priority, Severity
+from statecharts.identity import client_order_id
+from statecharts.order import News, Stage
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
+from statecharts.values import BrokerAccountId, OrderType, Side, Symbol, Terms
+
+FIRST_RETRY = timedelta(seconds=1)  # after a refused closing; doubled with each further one
+LONGEST_RETRY = timedelta(seconds=30)
+
+
+def total_target(draft: Draft, symbol: Symbol, rules: CopyRules) -> int:
+    """Our target in `symbol` over every contract of the leader that is copied into it."""
+    theirs = draft.book.theirs
+    net = theirs.net if theirs else {}
+    return sum(sizing.target(n, s, rules) for s, n in net.items() if sizing.follower_symbol(s, rules) == symbol)
+
+
+def leader_flat(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
+    theirs = draft.book.theirs
+    return theirs is not None and not any(
+        n for s, n in theirs.net.items() if sizing.follower_symbol(s, rules) == symbol
+    )
+
+
+def goal(own: int, target: int) -> int:
+    """The part of our position that may stay: never more than it is, never on the other side."""
+    if own * target <= 0:
+        return 0
+    return min(own, target) if own > 0 else max(own, target)
+
+
+def advance(draft: Draft, rules: CopyRules) -> None:
+    """Asks for everything that may be asked for now, in every contract. Only while Copying."""
+    book = draft.book
+    waiting = {s for s, c in book.contracts.items() if c.close_to is not None or c.own or c.no_entry}
+    for symbol in sorted(waiting | {s for s, copies in book.open.items() if copies}):
+        _advance(draft, symbol, rules)
+
+
+def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
+    """When the book wants to be looked at again, if nothing happens before."""
+    deadlines = [c.retry_at for c in draft.book.contracts.values() if c.retry_at is not None]
+    for copy in draft.book.all_open():
+        if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
+            deadlines.append(copy.chase_at)
+        if copy.lost_at is not None and not copy.trades:
+            deadlines.append(copy.lost_at + rules.settle)
+    return min(deadlines, default=None)
+
+
+def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    current = not draft.book.held_back()
+    contract = draft.contract(symbol)
+    if current and contract.no_entry is not None and leader_flat(draft, symbol, rules):
+        draft.note(symbol, no_entry=None)
+    if contract.retry_at is not None:
+        if contract.retry_at > draft.at:
+            return
+        draft.note(symbol, retry_at=None)
+    for copy in tuple(draft.book.in_progress(symbol)):
+        _unanswered_change(draft, copy, rules)
+    for copy in tuple(draft.book.in_progress(symbol)):
+        _chase(draft, copy, rules)
+    if current:
+        _flat_with_the_leader(draft, symbol, rules)
+    for copy in tuple(draft.book.in_progress(symbol)):
+        if copy.stage is Stage.HELD:
+            _release(draft, copy, rules, current)
+    _close(draft, symbol, rules)
+    for copy in tuple(draft.book.in_progress(symbol)):
+        _change(draft, copy)
+
+
+def _unanswered_change(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    """A change without an answer: the order itself has not shown it within the settling time, so it is asked for again."""
+    if copy.trades or copy.lost_at is None or draft.at < copy.lost_at + rules.settle:
+        return
+    draft.news(copy, News.ABSENT, "no answer, and the order does not show the change")
+    if copy.subject is not None:
+        subject = draft.book.copies[copy.subject]
+        draft.keep(attrs.evolve(subject, pending=None))
+
+
+def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    """The leader's order is complete and ours is not: entries are cancelled, exits are made certain at market."""
+    if copy.chase_at is None or copy.chase_at > draft.at or copy.pending is not None or copy.stage is Stage.HELD:
+        return
+    if copy.stage.in_doubt:
+        draft.keep(attrs.evolve(copy, chase_at=draft.at + rules.chase_after))
+        return
+    draft.keep(attrs.evolve(copy, chase_at=None, cancel_wanted="the leader's order is complete; ours is not chased"))
+    contract = draft.contract(copy.symbol)
+    if copy.kind is Kind.EXIT and contract.close_to is None:
+        _want_closed(draft, copy.symbol, rules, "the leader's exit is complete and ours is not")
+
+
+def _want_closed(draft: Draft, symbol: Symbol, rules: CopyRules, why: str) -> None:
+    own = draft.contract(symbol).own
+    want_closed(draft, symbol, goal(own, total_target(draft, symbol, rules)), why)
+
+
+def want_closed(draft: Draft, symbol: Symbol, close_to: int, why: str) -> None:
+    """From now on our position in `symbol` is brought to `close_to` at market, until it is there."""
+    if draft.contract(symbol).own != close_to:
+        draft.note(symbol, close_to=close_to, close_why=why)
+
+
+def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """The leader flat means the follower flat: what no order of ours is about to close is closed at market."""
+    contract = draft.contract(symbol)
+    if not contract.own or contract.close_to is not None or not leader_flat(draft, symbol, rules):
+        return
+    against = [c for c in draft.book.in_progress(symbol) if c.trades and c.side.sign * contract.own < 0]
+    if not against and not any(c.stage.in_doubt for c in draft.book.in_progress(symbol)):
+        want_closed(draft, symbol, 0, "the leader is flat")
+
+
+def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool) -> None:
+    """An exit that waited for its entry is sent with the size of what the entry has become."""
+    theirs = draft.book.theirs
+    order = theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
+    if copy.cancel_wanted is not None or order is None or order.terms is None:
+        draft.news(copy, News.GIVEN_UP, copy.cancel_wanted or "the leader's order is gone")
+        return
+    if follower.waits_for_entries(draft, copy):
+        for entry in tuple(draft.book.in_progress(copy.symbol)):
+            if entry.trades and entry.kind is not Kind.EXIT and entry.chase_at is not None and not entry.cancel_wanted:
+                draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
+        return
+    found = follower.size_of(draft, copy, order, rules)
+    if found.kind is not Kind.EXIT and not current:
+        return
+    quantity = found.quantity - copy.filled
+    if quantity <= 0:
+        draft.news(copy, News.GIVEN_UP, found.why_nothing or "earlier attempts have filled it")
+        return
+    terms = attrs.evolve(order.terms, quantity=quantity)
+    follower.send(draft, attrs.evolve(copy, kind=found.kind, terms=terms, reason=None), rules)
+
+
+def _change(draft: Draft, copy: Copy) -> None:
+    """Sends the newest wish for a working order, when no other request for it is under way."""
+    if not copy.trades or copy.order_id is None or copy.pending is not None:
+        return
+    if copy.stage not in (Stage.ACCEPTED, Stage.WORKING):
+        return
+    if copy.cancel_wanted is not None:
+        change = _changing(draft, copy, Verb.CANCEL, copy.cancel_wanted)
+        draft.do(
+            CancelOrder(
+                copy=change.id,
+                client_id=change.client_id,
+                account=_account(draft),
+                priority=Priority.CANCEL,
+                order_id=copy.order_id,
+            )
+        )
+    elif copy.wanted is not None and copy.wanted != copy.terms:
+        change = _changing(draft, copy, Verb.MODIFY, None)
+        draft.do(
+            ModifyOrder(
+                copy=change.id,
+                client_id=change.client_id,
+                account=_account(draft),
+                priority=Priority.MODIFY,
+                order_id=copy.order_id,
+                terms=copy.wanted,
+            )
+        )
+
+
+def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None) -> Copy:
+    book = draft.book
+    assert book.mine is not None and book.theirs is not None
+    name = client_order_id(
+        book.theirs.broker_id, book.mine.broker_id, copy.wanted_version or copy.cause, verb.value, 0, copy.changes
+    )
+    change = Copy(
+        id=name,
+        client_id=name,
+        copy=copy.copy,
+        verb=verb,
+        symbol=copy.symbol,
+        side=copy.side,
+        stage=Stage.INTENDED,
+        decided_at=draft.at,
+        cause=copy.wanted_version,
+        kind=copy.kind,
+        terms=copy.wanted if verb is Verb.MODIFY else copy.terms,
+        leader_order_id=copy.leader_order_id,
+        leader_symbol=copy.leader_symbol,
+        subject=copy.id,
+        order_id=copy.order_id,
+        reason=reason,
+    )
+    draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1))
+    return draft.keep(change)
+
+
+def _close(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    contract = draft.contract(symbol)
+    if contract.close_to is None:
+        return
+    if contract.own == contract.close_to or goal(contract.own, contract.close_to) == contract.own:
+        _closed(draft, symbol)
+        return
+    side = Side.of(contract.close_to - contract.own)
+    in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
+    exits = [c for c in in_progress if c.kind is Kind.EXIT and c.side is side]
+    for copy in exits:
+        if copy.stage is Stage.HELD:
+            draft.news(copy, News.GIVEN_UP, f"closed at market instead: {contract.close_why}")
+        elif copy.cancel_wanted is None and copy.verb is Verb.PLACE:
+            draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=contract.close_to != 0))
+    if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in exits):
+        return
+    _send_close(draft, symbol, side, abs(contract.close_to - contract.own), rules)
+
+
+def _send_close(draft: Draft, symbol: Symbol, side: Side, quantity: int, rules: CopyRules) -> None:
+    book = draft.book
+    assert book.mine is not None and book.theirs is not None
+    contract = book.contract(symbol)
+    name = client_order_id(
+        book.theirs.broker_id, book.mine.broker_id, contract.newest_fill, Verb.CLOSE.value, 0, contract.refused
+    )
+    if name in book.names:  # the broker has had this very closing: it is asked for anew under the next number
+        draft.note(symbol, refused=contract.refused + 1)
+        _send_close(draft, symbol, side, quantity, rules)
+        return
+    copy = Copy(
+        id=name,
+        client_id=name,
+        copy=rules.name,
+        verb=Verb.CLOSE,
+        symbol=symbol,
+        side=side,
+        stage=Stage.INTENDED,
+        decided_at=draft.at,
+        cause=contract.newest_fill,
+        kind=Kind.EXIT,
+        terms=Terms(quantity, OrderType.MARKET),
+        reason=contract.close_why,
+    )
+    draft.tell(
+        "position.drifted",
+        f"closing {quantity} {symbol} at market ({side.value}): {contract.close_why}",
+        Severity.WARNING,
+        reason=contract.close_why,
+        copy=copy.id,
+    )
+    follower.send(draft, copy, rules)
+
+
+def _closed(draft: Draft, symbol: Symbol) -> None:
+    """There: exits that made way for the closing, and that the leader still has, are wanted again."""
+    draft.note(symbol, close_to=None, close_why=None, refused=0)
+    if not draft.contract(symbol).own:
+        return
+    for copy in draft.book.copies.values():
+        if copy.symbol == symbol and copy.restore and copy.stage is Stage.CANCELED:
+            put_back(draft, copy, "it made way for a closing at market")
+
+
+def put_back(draft: Draft, copy: Copy, why: str) -> None:
+    """Derives an exit anew that certainly does not exist at the broker: a new attempt, so a new client order id."""
+    book = draft.book
+    assert book.mine is not None and book.theirs is not None
+    held = draft.news(copy, News.PUT_BACK, why)
+    attempt = held.attempt + 1
+    name = client_order_id(book.theirs.broker_id, book.mine.broker_id, held.cause, Verb.PLACE.value, 0, attempt)
+    draft.keep(
+        attrs.evolve(
+            held,
+            client_id=name,
+            attempt=attempt,
+            order_id=None,
+            earlier=held.filled,
+            cancel_wanted=None,
+            pending=None,
+            restore=False,
+            lost_at=None,
+            absent=0,
+        )
+    )
+
+
+def backed_off(refused: int) -> timedelta:
+    """The wait after so many refused closings in a row."""
+    doublings = min(refused, 10)  # a bound for the arithmetic, far beyond the longest wait
+    return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
+
+
+def _account(draft: Draft) -> BrokerAccountId:
+    assert draft.book.mine is not None
+    return draft.book.mine.broker_id

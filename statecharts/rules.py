@@ -1,0 +1,64 @@
+"""What the operator has configured, as one frozen value inside the account. Changed only by `RulesChanged`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Literal
+
+import attrs
+
+from statecharts.market_hours import PlatformWindows
+from statecharts.values import AccountName, CopyName, Root
+
+CatchUp = Literal["none", "reduce", "fresh"]
+
+
+@attrs.frozen
+class ReconnectRules:
+    """How long to wait between dials. See `connection.delay`."""
+
+    first_delay: timedelta = timedelta(seconds=1)
+    longest_delay: timedelta = timedelta(seconds=60)
+    give_up_after: timedelta = timedelta(minutes=5)
+    probe_every: timedelta = timedelta(minutes=2)
+    in_position_delay: timedelta = timedelta(seconds=10)
+    evicted_delay: timedelta = timedelta(seconds=60)
+    windows: PlatformWindows | None = None  # None: this environment knows no maintenance
+
+
+@attrs.frozen
+class MapTo:
+    """The product that a follower trades instead, and how many of it stand for one of the leader's."""
+
+    to: Root
+    factor: Decimal
+
+
+@attrs.frozen
+class CopyRules:
+    """How one follower copies its leader. Sizes in contracts."""
+
+    name: CopyName
+    leader: AccountName
+    ratio: Decimal = Decimal(1)
+    min_one: bool = False
+    max_order: int | None = None
+    max_position: int | None = None
+    map: Mapping[Root, MapTo] = attrs.field(factory=dict)
+    allow: frozenset[Root] | None = None
+    deny: frozenset[Root] = frozenset()
+    shadow: bool = False  # decide and record everything, send nothing
+    catch_up: CatchUp = "reduce"
+    settle: timedelta = timedelta(seconds=15)
+    chase_after: timedelta = timedelta(seconds=5)
+
+
+@attrs.frozen
+class Rules:
+    """`copy` is how this account follows (None: it does not); `leads` whether others follow it."""
+
+    reconnect: ReconnectRules = ReconnectRules()
+    copy: CopyRules | None = None
+    leads: bool = False

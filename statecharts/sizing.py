@@ -1,0 +1,116 @@
+"""How many contracts a follower trades for a leader's order.
+
+Rule 1: the target for a leader's net position n is trunc(n x ratio x factor), toward zero, in exact decimals, within
+        `max_position`. An order's quantity is the change of target that it would cause if it filled next, with the other
+        working orders on its side counted as filled first: so rounding never drifts, and two entries never overshoot.
+Rule 2: an exit never makes the follower's position change sign; a reversal is one order, never larger than what is ours
+        plus the target beyond.
+Rule 3: `min_one` raises 0 to 1 on openings only; `max_order` cuts openings only.
+"""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+import attrs
+
+from statecharts.rules import CopyRules
+from statecharts.values import Order, Side, Symbol, View, root_of, with_root
+
+
+class Kind(enum.Enum):
+    """What an order is to the position that it meets."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    REVERSAL = "reversal"
+
+
+@attrs.frozen
+class Size:
+    """The answer: a side and a number of contracts; 0 contracts with the reason why."""
+
+    kind: Kind
+    side: Side
+    quantity: int
+    why_nothing: str | None = None
+
+
+def kind_of(position: int, side: Side, quantity: int) -> Kind:
+    if position * side.sign >= 0:
+        return Kind.ENTRY
+    return Kind.EXIT if quantity <= abs(position) else Kind.REVERSAL
+
+
+def follower_symbol(symbol: Symbol, rules: CopyRules) -> Symbol:
+    """The contract that the follower trades for the leader's."""
+    mapped = rules.map.get(root_of(symbol))
+    return symbol if mapped is None else with_root(symbol, mapped.to)
+
+
+def _scale(symbol: Symbol, rules: CopyRules) -> Decimal:
+    mapped = rules.map.get(root_of(symbol))
+    return rules.ratio if mapped is None else rules.ratio * mapped.factor
+
+
+def target(n: int, symbol: Symbol, rules: CopyRules) -> int:
+    """The follower's position for the leader's position `n` in `symbol` (the leader's contract)."""
+    scale = _scale(symbol, rules)
+    wanted = int(n * scale)  # int() cuts toward zero
+    if rules.min_one and wanted == 0 and n != 0:
+        wanted = 1 if n * scale > 0 else -1
+    if rules.max_position is not None:
+        wanted = max(-rules.max_position, min(rules.max_position, wanted))
+    return wanted
+
+
+def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
+    """How to copy `order` (with terms), given the leader's view and the follower's own position in its contract.
+
+    The view may already hold the order's own fills; they are taken out, so that the answer is the order's whole size.
+    """
+    assert order.terms is not None, "an order is sized by its terms"
+    side = order.side if rules.ratio > 0 else other_side(order.side)
+    held = view.position(order.symbol) - order.net
+    quantity = order.terms.quantity
+    kind = kind_of(held, order.side, quantity)
+    others = sum(
+        other.rest
+        for other in view.orders.values()
+        if other.symbol == order.symbol
+        and other.side is order.side
+        and other.id not in (order.id, order.oco_id)
+        and not other.status.finished
+    )
+    first = held + order.side.sign * others
+    before = target(first, order.symbol, rules)
+    after = target(first + order.side.sign * quantity, order.symbol, rules)
+    change = abs(after - before)
+    if kind is Kind.EXIT:
+        goes_flat = quantity == abs(held)  # the leader flat means the follower flat, whatever rounding said
+        return _exit(side, abs(own) if goes_flat else change, own)
+    cap = change if rules.max_order is None else rules.max_order
+    if kind is Kind.REVERSAL:
+        beyond = target(held + order.side.sign * quantity, order.symbol, rules)
+        against = abs(own) if own * side.sign < 0 else 0
+        return _sized(Kind.REVERSAL, side, min(change, against + min(abs(beyond), cap)))
+    return _sized(Kind.ENTRY, side, min(change, cap))
+
+
+def _exit(side: Side, wanted: int, own: int) -> Size:
+    if wanted == 0:
+        return Size(Kind.EXIT, side, 0, "the follower's size for it rounds to 0")
+    if own * side.sign >= 0:
+        return Size(Kind.EXIT, side, 0, "it exits a position that this follower does not have")
+    return Size(Kind.EXIT, side, min(wanted, abs(own)))
+
+
+def _sized(kind: Kind, side: Side, quantity: int) -> Size:
+    return Size(
+        kind, side, quantity, None if quantity else "the follower's size for it rounds to 0, or its cap is reached"
+    )
+
+
+def other_side(side: Side) -> Side:
+    return Side.SELL if side is Side.BUY else Side.BUY

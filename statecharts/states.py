@@ -1,0 +1,129 @@
+"""The states of an account's connection. A superstate is a base class: to be in `Copying` is to be in `Connected`.
+
+Rule 1: a state is a value; to enter it again is to make a new one, and whatever ran in the old one ends.
+Rule 2: `since` is when the shown state began, so a whole outage counts from the moment that copying stopped.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import ClassVar
+
+import attrs
+
+
+class Cause(enum.Enum):
+    """Why an account is not copying, in the words of the status."""
+
+    BROKER = "broker"
+    NETWORK = "network"
+    CREDENTIALS = "credentials"
+    EVICTED = "evicted"
+    PENALTY = "penalty"
+    MAINTENANCE = "maintenance"
+    OPERATOR = "operator"
+    BUG = "bug"
+
+
+@attrs.frozen(kw_only=True)
+class State:
+    """Any state. `reason` is a phrase for the operator, `cause` its category (both None when all is well)."""
+
+    shown: ClassVar[str]
+    colour: ClassVar[str]
+
+    since: datetime
+    reason: str | None = None
+    cause: Cause | None = None
+
+
+@attrs.frozen(kw_only=True)
+class HoldsSession(State):
+    """The states that hold a lease on the login's session; leaving them all drops the lease."""
+
+
+@attrs.frozen(kw_only=True)
+class Connected(State):
+    shown = "Connected"
+    colour = "green"
+
+
+@attrs.frozen(kw_only=True)
+class Reconnecting(State):
+    """`attempt` counts the dials of this outage; `since` is its beginning."""
+
+    shown = "Reconnecting"
+    colour = "yellow"
+
+    attempt: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Disconnected(State):
+    shown = "Disconnected"
+    colour = "red"
+
+
+@attrs.frozen(kw_only=True)
+class TokenExpired(State):
+    shown = "TokenExpired"
+    colour = "gray"
+
+
+@attrs.frozen(kw_only=True)
+class Copying(Connected, HoldsSession):
+    """`attempt` is remembered until the connection has held for a minute: servers exist that accept and then close."""
+
+    attempt: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class BackingOff(Reconnecting):
+    """Waits before dial number `attempt`."""
+
+
+@attrs.frozen(kw_only=True)
+class Maintenance(Reconnecting):
+    """Waits for the end of a window of the broker; probes slowly meanwhile. Burns no attempt."""
+
+    until: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Dialing(Reconnecting, HoldsSession):
+    """Token, socket, authorize."""
+
+
+@attrs.frozen(kw_only=True)
+class Resyncing(Reconnecting, HoldsSession):
+    """Authorized; the account is read again before anything is copied."""
+
+
+@attrs.frozen(kw_only=True)
+class Stopped(Disconnected):
+    """Only the operator leads out of here."""
+
+
+@attrs.frozen(kw_only=True)
+class GivenUp(Disconnected):
+    """Failed since `lost_at`, for too long. Still probes slowly: a broker that is back must not need a human."""
+
+    lost_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Unauthorized(TokenExpired):
+    """The broker refused the credential. Never retried by itself."""
+
+
+LEAVES: tuple[type[State], ...] = (
+    Copying,
+    BackingOff,
+    Maintenance,
+    Dialing,
+    Resyncing,
+    Stopped,
+    GivenUp,
+    Unauthorized,
+)

@@ -1,0 +1,211 @@
+"""The words of the field as values: ids, symbols, sides, terms, orders, fills, snapshots.
+
+Rule 1: quantities are whole contracts (int), prices are Decimal in the contract's own points; no binary float.
+Rule 2: names and spellings of enumerations are the broker's (Tradovate OpenAPI), so that a reader can follow the wire.
+Rule 3: every value is frozen; a change is a new value made with `attrs.evolve`.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import NewType
+
+import attrs
+
+AccountName = NewType("AccountName", str)  # the name in copier.toml
+CopyName = NewType("CopyName", str)
+Symbol = NewType("Symbol", str)  # a contract's name, MESZ6
+Root = NewType("Root", str)  # a product's name, MES
+BrokerAccountId = NewType("BrokerAccountId", int)
+OrderId = NewType("OrderId", int)
+VersionId = NewType("VersionId", int)  # orderVersion.id: newest is the order's current terms
+FillId = NewType("FillId", int)
+CopyId = NewType("CopyId", str)  # a row of the copies; the client order id of its first attempt
+
+_CONTRACT = re.compile(r"^(?P<root>.+)(?P<month>[FGHJKMNQUVXZ]\d{1,2})$")
+
+
+class Side(enum.Enum):
+    """Tradovate's `action`."""
+
+    BUY = "Buy"
+    SELL = "Sell"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+    @staticmethod
+    def of(change: int) -> Side:
+        """The side that moves a position by `change` contracts."""
+        return Side.BUY if change > 0 else Side.SELL
+
+
+class OrderType(enum.Enum):
+    """Tradovate's `orderType`, those that can be copied."""
+
+    MARKET = "Market"
+    LIMIT = "Limit"
+    STOP = "Stop"
+    STOP_LIMIT = "StopLimit"
+    MIT = "MIT"
+    TRAILING_STOP = "TrailingStop"
+    TRAILING_STOP_LIMIT = "TrailingStopLimit"
+
+
+class TimeInForce(enum.Enum):
+    """Tradovate's `timeInForce`."""
+
+    DAY = "Day"
+    GTC = "GTC"
+    GTD = "GTD"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class Status(enum.Enum):
+    """Tradovate's `ordStatus`."""
+
+    PENDING_NEW = "PendingNew"
+    PENDING_CANCEL = "PendingCancel"
+    PENDING_REPLACE = "PendingReplace"
+    SUSPENDED = "Suspended"  # the child of an OSO before its parent fills
+    WORKING = "Working"  # also while partly filled
+    FILLED = "Filled"
+    COMPLETED = "Completed"
+    CANCELED = "Canceled"
+    REJECTED = "Rejected"
+    EXPIRED = "Expired"
+    UNKNOWN = "Unknown"
+
+    @property
+    def finished(self) -> bool:
+        return self in _FINISHED
+
+
+_FINISHED = frozenset({Status.FILLED, Status.COMPLETED, Status.CANCELED, Status.REJECTED, Status.EXPIRED})
+
+
+def root_of(symbol: Symbol) -> Root:
+    """The product of a contract: MESZ6 -> MES. A name that is no contract is its own product."""
+    match = _CONTRACT.match(symbol)
+    return Root(match["root"] if match else symbol)
+
+
+def with_root(symbol: Symbol, root: Root) -> Symbol:
+    """The same month of another product: (ESZ6, MES) -> MESZ6."""
+    match = _CONTRACT.match(symbol)
+    return Symbol(root + match["month"]) if match else Symbol(root)
+
+
+@attrs.frozen
+class Terms:
+    """What an order asks for: the content of one orderVersion. `quantity` is the order's total, in contracts."""
+
+    quantity: int
+    order_type: OrderType
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    peg_difference: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    expire_time: datetime | None = None
+
+
+@attrs.frozen
+class Fill:
+    """One execution. `active` is False once the exchange has busted it."""
+
+    id: FillId
+    side: Side
+    quantity: int
+    price: Decimal
+    at: datetime
+    active: bool = True
+
+
+@attrs.frozen
+class Order:
+    """One order of one account, as far as the broker has told: order, orderVersion, command and fills joined.
+
+    `unsupported` names an order type that copierd does not know; such an order is recorded and never copied.
+    """
+
+    id: OrderId
+    symbol: Symbol
+    side: Side
+    status: Status
+    at: datetime
+    terms: Terms | None = None
+    version: VersionId | None = None
+    fills: tuple[Fill, ...] = ()
+    client_ids: frozenset[str] = frozenset()  # every clOrdId and text that names this order
+    parent_id: OrderId | None = None
+    oco_id: OrderId | None = None
+    admin: bool = False
+    unsupported: str | None = None
+    reject_reason: str | None = None
+
+    @property
+    def filled(self) -> int:
+        """Contracts executed and not busted."""
+        return sum(fill.quantity for fill in self.fills if fill.active)
+
+    @property
+    def net(self) -> int:
+        """What this order has done to the position, signed."""
+        return self.side.sign * self.filled
+
+    @property
+    def rest(self) -> int:
+        """Contracts that may still fill."""
+        if self.terms is None or self.status.finished:
+            return 0
+        return max(0, self.terms.quantity - self.filled)
+
+
+@attrs.frozen
+class Snapshot:
+    """Everything the broker said of one account at one moment: the truth that a resync works from."""
+
+    broker_id: BrokerAccountId
+    taken_at: datetime
+    orders: Mapping[OrderId, Order] = attrs.field(factory=dict)
+    positions: Mapping[Symbol, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class View:
+    """One account's orders and positions as a value: a leader shares its own with all of its followers.
+
+    `net` is the position per contract from attributed fills: the snapshot's position plus the fills seen since, never a
+    position event that overtook its order. `current` is False while the account that it shows is not Connected.
+    """
+
+    broker_id: BrokerAccountId
+    generation: int
+    orders: Mapping[OrderId, Order] = attrs.field(factory=dict)
+    net: Mapping[Symbol, int] = attrs.field(factory=dict)
+    current: bool = True
+
+    def with_order(self, order: Order) -> View:
+        """The view after one more fact about one order. The same fact twice changes nothing."""
+        before = self.orders.get(order.id)
+        if before == order:
+            return self
+        moved = order.net - (before.net if before else 0)
+        net = self.net
+        if moved:
+            net = {**net, order.symbol: net.get(order.symbol, 0) + moved}
+        return attrs.evolve(self, orders={**self.orders, order.id: order}, net=net)
+
+    def position(self, symbol: Symbol) -> int:
+        return self.net.get(symbol, 0)
+
+    @staticmethod
+    def of(snapshot: Snapshot, generation: int) -> View:
+        net = {symbol: n for symbol, n in snapshot.positions.items() if n}
+        return View(snapshot.broker_id, generation, dict(snapshot.orders), net)
