@@ -1,0 +1,63 @@
+"""The seams to the world: the wall clock, the dice, the network. Everything else in the daemon is handed these.
+
+Production uses `Ports.real()`; tests hand in virtual time, seeded dice and in-memory streams, and run the same code.
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import attrs
+import httpx
+import trio
+
+
+class Network(Protocol):
+    """How bytes get out of the process."""
+
+    async def connect(self, url: str) -> trio.abc.Stream:
+        """A stream to the host of a ws://, wss://, http:// or https:// URL. Raises OSError; the caller sets the deadline."""
+        ...
+
+    def http(self) -> httpx.AsyncClient:
+        """A client without retries of its own: a request is sent once."""
+        ...
+
+
+@attrs.frozen
+class TcpNetwork:
+    """Real sockets; TLS with the system's certificates."""
+
+    tls: ssl.SSLContext = attrs.field(factory=ssl.create_default_context)
+
+    async def connect(self, url: str) -> trio.abc.Stream:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme in ("https", "wss"):
+            return await trio.open_ssl_over_tcp_stream(host, parts.port or 443, ssl_context=self.tls)
+        return await trio.open_tcp_stream(host, parts.port or 80)
+
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(verify=self.tls, transport=httpx.AsyncHTTPTransport(verify=self.tls, retries=0))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@attrs.frozen
+class Ports:
+    """`wall` answers aware UTC; waiting is always done with trio's own clock."""
+
+    wall: Callable[[], datetime]
+    dice: random.Random
+    network: Network
+
+    @staticmethod
+    def real() -> Ports:
+        return Ports(_now, random.Random(), TcpNetwork())
