@@ -1,0 +1,126 @@
+"""`copierd check`: who copies whom with what, and what may really send an order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from daemon.config import Config, ConfigErrors, Copy, Follower, Login, load
+from daemon.exits import Exit
+
+
+def run_check(path: Path, out: TextIO | None = None, err: TextIO | None = None) -> int:
+    """0, or 78 with every error on `err`."""
+    try:
+        config = load(path)
+    except ConfigErrors as errors:
+        print(errors, file=err or sys.stderr)
+        return Exit.CONFIG
+    print("\n".join(report(path, config)), file=out or sys.stdout)
+    return Exit.OK
+
+
+def report(path: Path, config: Config) -> Iterator[str]:
+    yield f"{path} is valid."
+    for copy in config.copies:
+        yield ""
+        yield from _copy(config, copy)
+    yield ""
+    yield "Logins"
+    for login in config.logins.values():
+        yield from _login(config, login)
+    idle = sorted(name for name in config.accounts if not config.leads(name) and config.copy_of(name) is None)
+    if idle:
+        yield ""
+        yield f"Neither lead nor follow: {', '.join(idle)}"
+    yield ""
+    yield from _summary(config)
+
+
+def _copy(config: Config, copy: Copy) -> Iterator[str]:
+    yield f"Copy {copy.name}: {_account(config, copy.leader)} leads, mode {copy.mode}, catch_up {copy.catch_up}"
+    if copy.allow is not None:
+        yield f"  opens only {', '.join(copy.allow)}"
+    if copy.deny:
+        yield f"  never opens {', '.join(copy.deny)}"
+    for follower in copy.followers:
+        account = _account(config, follower.account)
+        yield f"  -> {account}: {_size(follower)}; {_caps(follower)}; {_sends(config, follower)}"
+        limits = _limits(follower)
+        if limits:
+            yield f"       {limits}"
+
+
+def _account(config: Config, account: str) -> str:
+    return f"{account} ({config.accounts[account].name} on {config.environment(account).environment})"
+
+
+def _size(follower: Follower) -> str:
+    if follower.ratio == 1:
+        size = "same size"
+    else:
+        size = f"size x {abs(follower.ratio):f}"
+    if follower.inverse:
+        size += ", inverse"
+    if follower.min_one:
+        size += ", at least 1"
+    maps = [f"{root} -> {to.to} x {to.factor:f}" for root, to in follower.map.items()]
+    return ", ".join([size, *maps])
+
+
+def _caps(follower: Follower) -> str:
+    if follower.max_order is None and follower.max_position is None:
+        return "no cap"
+    order = "no cap per order" if follower.max_order is None else f"at most {follower.max_order} per order"
+    position = "no cap per product" if follower.max_position is None else f"at most {follower.max_position} per product"
+    return f"{order}, {position}"
+
+
+def _sends(config: Config, follower: Follower) -> str:
+    environment = config.environment(follower.account)
+    if not config.armed(follower.account):
+        return "shadows: not armed (armed = true in its account lets it trade)"
+    if follower.shadow:
+        return "shadows: shadow = true"
+    return "ARMED" if environment.guarded else f"trades on {environment.environment}"
+
+
+def _limits(follower: Follower) -> str:
+    parts = []
+    if follower.daily_loss_limit is not None:
+        parts.append(f"daily loss limit {follower.daily_loss_limit:f}")
+    if follower.daily_profit_limit is not None:
+        parts.append(f"daily profit limit {follower.daily_profit_limit:f}")
+    if follower.trailing_drawdown is not None:
+        parts.append(f"trailing drawdown {follower.trailing_drawdown.amount:f} {follower.trailing_drawdown.basis}")
+    if follower.no_open_after is not None:
+        parts.append(f"no openings after {follower.no_open_after:%H:%M} Chicago")
+    if follower.flat_by is not None:
+        parts.append(f"flat by {follower.flat_by:%H:%M} Chicago")
+    if follower.bracket is not None:
+        target = f", target {follower.bracket.target}" if follower.bracket.target else ""
+        parts.append(f"bracket: stop {follower.bracket.stop}{target} ticks")
+    return "; ".join(parts)
+
+
+def _login(config: Config, login: Login) -> Iterator[str]:
+    environment = config.environments[login.environment]
+    count = sum(account.login == login.login for account in config.accounts.values())
+    where = "simulator, inside the daemon" if environment.embedded else f"{login.environment}, {environment.rest}"
+    yield f"  {login.login}: {where}; {count} account{'' if count == 1 else 's'}"
+    if not environment.embedded:
+        device = login.device_id or "made at the first start and kept in the state directory"
+        yield f"       grant {login.grant}, device id {device}"
+
+
+def _summary(config: Config) -> Iterator[str]:
+    followers = [follower.account for copy in config.copies for follower in copy.followers]
+    shadows = [name for name in followers if config.shadow(name)]
+    armed = [name for name in followers if not config.shadow(name) and config.environment(name).guarded]
+    simulated = [name for name in followers if name not in shadows and name not in armed]
+    yield f"Armed: {', '.join(armed) or 'none'}"
+    yield f"Only shadow: {', '.join(shadows) or 'none'}"
+    if simulated:
+        yield f"Trade where no money is: {', '.join(simulated)}"

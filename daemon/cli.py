@@ -1,0 +1,96 @@
+"""copierd's command line. Each command imports what it needs when it is called: `check` must not wait for trio."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from daemon import __version__, places
+from daemon.exits import Exit
+
+_DEFAULT_FILE = "default: ./copier.toml, else /etc/copierd/copier.toml"
+
+
+class CommandLine(argparse.ArgumentParser):
+    """argparse exits with 2 on a usage error, which systemd takes for INVALIDARGUMENT; sysexits.h says 64."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(Exit.USAGE, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status. Usage errors, --help and --version leave by SystemExit."""
+    options = parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def parser() -> CommandLine:
+    """Also what the completions and the man page are made of."""
+    top = CommandLine(prog="copierd", description="Copies futures orders from a leader account to follower accounts.")
+    top.add_argument("--version", action="version", version=f"copierd {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="the daemon, in the foreground", description="Run the daemon until SIGTERM.")
+    run.add_argument("--config", metavar="FILE", type=Path, help=_DEFAULT_FILE)
+    run.set_defaults(command=_run)
+
+    words = "Read the configuration and print who copies whom with what, and what is armed."
+    check = commands.add_parser("check", help="read the configuration and say what it means", description=words)
+    check.add_argument("file", metavar="FILE", nargs="?", type=Path, help=_DEFAULT_FILE)
+    check.set_defaults(command=_check)
+
+    words = "Run the daemon on an embedded simulator with a scripted session, then reconcile every account."
+    demo = commands.add_parser("demo", help="see it work, without an account at a broker", description=words)
+    demo.add_argument("--seconds", metavar="N", type=_positive, help="how long the session lasts")
+    demo.add_argument("--keep", action="store_true", help="keep the state directory and say where it is")
+    demo.set_defaults(command=_demo)
+
+    words = "Run the simulator of the broker alone, on a port of this machine."
+    simulator = commands.add_parser("simulator", help="the simulated broker alone", description=words)
+    simulator.add_argument("--port", metavar="P", type=_port, required=True, help="0 takes any free one")
+    simulator.add_argument("--faults", metavar="FILE", type=Path, help="what it shall do wrong (TOML)")
+    simulator.set_defaults(command=_simulator)
+    return top
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return number
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port (0 to 65535)")
+    return port
+
+
+def _run(options: argparse.Namespace) -> int:
+    from daemon.supervisor import run_daemon
+
+    return run_daemon(options.config or places.configuration())
+
+
+def _check(options: argparse.Namespace) -> int:
+    from daemon.check import run_check
+
+    return run_check(options.file or places.configuration())
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from daemon.demo import run_demo
+
+    return run_demo(seconds=options.seconds, keep=options.keep)
+
+
+def _simulator(options: argparse.Namespace) -> int:
+    from daemon.simulator.__main__ import run_simulator
+
+    return run_simulator(port=options.port, faults=options.faults)

@@ -1,0 +1,15 @@
+"""The exit statuses that scripts and systemd rely on (sysexits.h where it has one)."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Exit(enum.IntEnum):
+    OK = 0
+    FAILED = 1
+    USAGE = 64
+    UNAVAILABLE = 69  # state directory or socket in use or unusable
+    BUG = 70
+    CANNOT_CREATE = 73
+    CONFIG = 78
