@@ -61,6 +61,7 @@ MASTERS: dict[str, str] = {
     "fillPair": "positionId",
     "contract": "contractMaturityId",
     "contractMaturity": "productId",
+    "product": "exchangeId",
 }
 
 # Gone when the trading session closes; lists then answer [] (measured by a practitioner on REST).

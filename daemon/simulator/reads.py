@@ -28,7 +28,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
     "fillPair": _PLAIN,
     "contract": ("deps", "find", "item", "items", "ldeps", "suggest"),
     "contractMaturity": ("deps", "item", "items", "ldeps"),
-    "product": ("find", "item", "items", "list", "suggest"),
+    "product": (*_PLAIN, "find", "suggest"),
     "currency": ("find", "item", "items", "list", "suggest"),
     "exchange": ("find", "item", "items", "list", "suggest"),
 }
