@@ -93,27 +93,35 @@ class Deeds(Service):
         user.spec = attrs.evolve(user.spec, password=password)
         self.revoke_tokens(login)
 
-    # ---- order requests to come
+    # ---- requests to come: the next order requests, or those of `endpoint`
 
-    def lose_request(self, times: int = 1) -> None:
-        """The next order requests never reach the broker."""
-        self.fates.extend(Fate(lost=True) for _ in range(times))
+    def lose_request(self, times: int = 1, endpoint: str | None = None) -> None:
+        """The next requests never reach the broker."""
+        self._prepare(Fate(lost=True), times, endpoint)
 
-    def accept_and_lose_answer(self, times: int = 1) -> None:
-        """The next order requests are accepted and never answered."""
-        self.fates.extend(Fate(silent=True) for _ in range(times))
+    def accept_and_lose_answer(self, times: int = 1, endpoint: str | None = None) -> None:
+        """The next requests are accepted and never answered."""
+        self._prepare(Fate(silent=True), times, endpoint)
 
-    def accept_late(self, delay: float, times: int = 1) -> None:
-        """The next order requests are accepted and answered so much later."""
-        self.fates.extend(Fate(late=delay) for _ in range(times))
+    def accept_late(self, delay: float, times: int = 1, endpoint: str | None = None) -> None:
+        """The next requests are accepted and answered so much later."""
+        self._prepare(Fate(late=delay), times, endpoint)
 
-    def accept_then_fail(self, status: int = 500, times: int = 1) -> None:
-        """The next order requests are accepted and answered with this status."""
-        self.fates.extend(Fate(status=status) for _ in range(times))
+    def accept_then_fail(self, status: int = 500, times: int = 1, endpoint: str | None = None) -> None:
+        """The next requests are accepted and answered with this status."""
+        self._prepare(Fate(status=status), times, endpoint)
 
-    def spare(self, times: int = 1) -> None:
-        """The next order requests are treated well, so that a later one meets what is prepared after them."""
-        self.fates.extend(Fate() for _ in range(times))
+    def accept_then_cut(self, times: int = 1, endpoint: str | None = None) -> None:
+        """The next requests are accepted and the connection is cut instead of an answer."""
+        self._prepare(Fate(cut=True), times, endpoint)
+
+    def spare(self, times: int = 1, endpoint: str | None = None) -> None:
+        """The next requests are treated well, so that a later one meets what is prepared after them."""
+        self._prepare(Fate(), times, endpoint)
+
+    def _prepare(self, fate: Fate, times: int, endpoint: str | None) -> None:
+        fate = attrs.evolve(fate, endpoint=endpoint.lower() if endpoint else None)
+        self.fates.extend(fate for _ in range(times))
 
     def penalise(
         self,
@@ -125,9 +133,16 @@ class Deeds(Service):
         """Answer the next calls of this endpoint with a p-ticket; they are not handled."""
         self.penalties.extend(Penalty(seconds, captcha, endpoint.lower()) for _ in range(times))
 
-    def reject_next(self, account: str, reason: str = "UnknownReason", stage: str = "risk", times: int = 1) -> None:
+    def reject_next(
+        self,
+        account: str,
+        reason: str = "UnknownReason",
+        text: str = "refused on purpose",
+        stage: str = "risk",
+        times: int = 1,
+    ) -> None:
         """Refuse the account's next orders at "answer", "risk" or "exchange"."""
-        self.broker.reject_next(account, reason, stage=stage, times=times)
+        self.broker.reject_next(account, reason, text, stage, times)
 
     # ---- the whole house
 

@@ -74,6 +74,7 @@ class Faults:
     error_after: float = 0.0  # accepted, then 500
     late: float = 0.0  # accepted late ...
     late_delay: Range = (4.0, 60.0)  # ... by this much
+    read_lost: float = 0.0  # any other request is never answered
     read_lag: float = 0.0  # reads do not show entities younger than this
     requests_per_minute: int = 0  # more than this per user: 429 without a body; 0 means no limit
 

@@ -170,11 +170,13 @@ class Server(Deeds):
                 return self._refuse(endpoint, checked)
             token = checked
         call = Call(endpoint, dict(parse_qsl(parts.query)), fields if isinstance(fields, dict) else {}, token, "rest")
-        fate = self.fate(call)
+        fate = self.draw_fate(call)
         if fate == Fate() and self.faults.answer_delay == (0.0, 0.0):
             answer = await self.perform(call, fate)
         else:
             answer = await self._perform_apart(call, fate)
+        if fate.cut:
+            raise Severed
         if answer is None:
             await trio.sleep_forever()
             raise AssertionError("unreachable")

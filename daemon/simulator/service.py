@@ -30,13 +30,15 @@ def nobody(direction: str, transport: str, name: str, status: int | None, payloa
 
 @attrs.frozen
 class Fate:
-    """What happens to one order request: `lost` never arrives, `late` arrives so much later, then the answer is
-    replaced by `status` or by silence."""
+    """What happens to one request: `lost` never arrives, `late` arrives so much later, and then the answer is
+    replaced by silence, by `status`, or by the connection being cut."""
 
     lost: bool = False
     late: float = 0.0
     silent: bool = False
     status: int = 0
+    cut: bool = False
+    endpoint: str | None = None  # the requests it is for; None: any order request
 
 
 @attrs.frozen
@@ -59,11 +61,11 @@ class Service:
         self.renewals: Counter[str] = Counter()
         self.syncs: Counter[str] = Counter()  # syncrequests by login
         self.calls: Counter[str] = Counter()  # by endpoint
-        self.fates: deque[Fate] = deque()  # of the next order requests
+        self.fates: list[Fate] = []  # of the next requests
         self.penalties: deque[Penalty] = deque()
         self.on_evicted: Callable[[list[TokenSession]], None] = lambda gone: None
         self._tickets: dict[str, datetime] = {}
-        self._throttled: dict[str, datetime] = {}
+        self._throttled: dict[str, tuple[datetime, int]] = {}
         self._recent: dict[int, deque[datetime]] = {}
         self._commands = Commands(broker)
 
@@ -76,9 +78,9 @@ class Service:
     def faults(self, faults: Faults) -> None:
         self.broker.faults = faults
 
-    def throttle(self, login: str, seconds: float) -> None:
-        """Answer 429 without a body to all of the user's requests for so long."""
-        self._throttled[login] = self.broker.now() + timedelta(seconds=seconds)
+    def throttle(self, login: str, seconds: float, status: int = 429) -> None:
+        """Answer 429, or 423, without a body to all of the user's requests for so long."""
+        self._throttled[login] = (self.broker.now() + timedelta(seconds=seconds), status)
 
     # ---- calls
 
@@ -96,7 +98,7 @@ class Service:
         delay = self._roll(self.faults.answer_delay)
         if delay > 0:
             await trio.sleep(delay)
-        if fate.silent:
+        if fate.silent or fate.cut:
             return None
         return Answer(fate.status) if fate.status else answer
 
@@ -112,8 +114,8 @@ class Service:
             if call.token is None:
                 return Answer(401, "Access is denied")
             login = call.token.session.login
-            if self._limited(login):
-                return Answer(429)
+            if limit := self._limit(login):
+                return Answer(limit)
             if call.endpoint == "auth/renewaccesstoken":
                 return self._renew_token(call.token)
             if call.endpoint in self._commands:
@@ -158,13 +160,15 @@ class Service:
 
     # ---- faults
 
-    def fate(self, call: Call) -> Fate:
-        """Prepared fates first, then the dice. Only order requests have one: reads are asked again anyway."""
-        if not self.is_order(call.endpoint):
-            return Fate()
-        if self.fates:
-            return self.fates.popleft()
-        faults = self.faults
+    def draw_fate(self, call: Call) -> Fate:
+        """Prepared fates first, then the dice."""
+        trades, faults = self.is_order(call.endpoint), self.faults
+        for fate in self.fates:
+            if fate.endpoint == call.endpoint or (trades and fate.endpoint is None):
+                self.fates.remove(fate)
+                return fate
+        if not trades:
+            return Fate(silent=self._chance(faults.read_lost))
         return Fate(
             lost=self._chance(faults.request_lost),
             late=self._roll(faults.late_delay) if self._chance(faults.late) else 0.0,
@@ -193,18 +197,20 @@ class Service:
             self._tickets[ticket] = now + timedelta(seconds=penalty.seconds)
         return Answer(200, body)
 
-    def _limited(self, login: Login) -> bool:
+    def _limit(self, login: Login) -> int:
+        """The status that tells the user to slow down, 0 when there is no reason."""
         now = self.broker.now()
-        if self._throttled.get(login.key, now) > now:
-            return True
+        until, status = self._throttled.get(login.key, (now, 0))
+        if until > now:
+            return status
         most = self.faults.requests_per_minute
         if most <= 0:
-            return False
+            return 0
         recent = self._recent.setdefault(login.user_id, deque())
         while recent and recent[0] <= now - timedelta(minutes=1):
             recent.popleft()
         recent.append(now)
-        return len(recent) > most
+        return 429 if len(recent) > most else 0
 
     def _chance(self, probability: float) -> bool:
         return probability > 0 and self.broker.dice.random() < probability

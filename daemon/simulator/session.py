@@ -122,7 +122,8 @@ class Session:
                 delay = self.faults.authorize_delay
                 await self._now_or_later(delay, partial(self._authorize, request_id, body.strip('"')))
                 return
-            fields = json.loads(body) if body not in ("", "undefined") else {}
+            parsed = json.loads(body) if body not in ("", "undefined") else {}
+            fields: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
         except ValueError:
             self._respond(0, Answer(400, "Invalid or missed parameters"))
             return
@@ -135,8 +136,8 @@ class Session:
         elif endpoint == "auth/accesstokenrequest":
             self._respond(request_id, Answer(404, f"Not found: {endpoint}"))
         else:
-            call = Call(endpoint, query, fields if isinstance(fields, dict) else {}, self.token, "ws")
-            fate = self._service.fate(call)
+            call = Call(endpoint, query, fields, self.token, "ws")
+            fate = self._service.draw_fate(call)
             await self._now_or_later(
                 fate.late + self.faults.answer_delay[1], partial(self._perform, request_id, call, fate)
             )
@@ -151,6 +152,9 @@ class Session:
     async def _perform(self, request_id: int, call: Call, fate: Fate) -> None:
         answer = await self._service.perform(call, fate, self._hold)
         held, self._held = self._held or [], None
+        if fate.cut:
+            self.end(Ending(0))
+            return
         if self.faults.events_first:
             self._outbox.extend(held)
             held = []
@@ -178,7 +182,7 @@ class Session:
         else:
             self._respond(request_id, Answer(status if status != 200 else 401, REFUSED))
 
-    async def _sync(self, request_id: int, body: Any) -> None:
+    async def _sync(self, request_id: int, body: dict[str, Any]) -> None:
         faults, token, broker = self.faults, self.token, self._service.broker
         if token is None:
             return
@@ -191,7 +195,10 @@ class Session:
         if faults.sync_status != 200:
             self._respond(request_id, Answer(faults.sync_status))
             return
-        wanted = body.get("accounts") if isinstance(body, dict) else None
+        wanted = body.get("accounts")
+        if login.user_id not in body.get("users", [login.user_id]):
+            self._respond(request_id, Answer(401, "Access is denied"))
+            return
         snapshot = broker.snapshot(login, wanted)
         accounts = frozenset(entity["id"] for entity in snapshot["accounts"]) | {login.user_id}
         if faults.sync_gap > 0:
@@ -202,7 +209,7 @@ class Session:
         if faults.sync_empty:
             snapshot = {plural: [] for plural in PLURALS.values()}
         self._service.observer("answer", "ws", "user/syncrequest", 200, snapshot)
-        split = isinstance(body, dict) and bool(body.get("splitResponses"))
+        split = bool(body.get("splitResponses"))
         parts = [snapshot]
         if faults.sync_parts > 1 and (split or faults.sync_always_split):
             parts = split_snapshot(snapshot, faults.sync_parts, broker.dice)

@@ -11,7 +11,7 @@ import attrs
 
 from daemon.simulator.books import Books
 from daemon.simulator.desk import Desk
-from daemon.simulator.entities import Entities, stamp
+from daemon.simulator.entities import Entities, number, stamp
 from daemon.simulator.exchange import Exchange, Terms
 from daemon.simulator.logins import Login
 from daemon.simulator.orders import Marks, Order, Reject, Ticket
@@ -137,7 +137,7 @@ class Terminal:
         self.entities.update("accountRiskStatus", account_id, adminAction=action, adminTimestamp=stamp(self.now()))
 
     def reject_next(
-        self, account: str, reason: str, text: str = "refused by order of the test", stage: str = "risk", times: int = 1
+        self, account: str, reason: str, text: str = "refused on purpose", stage: str = "risk", times: int = 1
     ) -> None:
         """Refuse the account's next orders at "answer", "risk" or "exchange"."""
         queue = self.desk.rejects.setdefault(self.account_ids[account], [])
@@ -157,6 +157,23 @@ class Terminal:
         self.entities.update("fill", fill_id, active=False)
         ticket = order.ticket
         self.books.bust(ticket.account_id, ticket.listing, ticket.buy, fill["qty"], price)
+
+    def correct(self, fill_id: int, price: Decimal) -> None:
+        """Correct a trade's price: a TradeCorrect report and the changed fill; money stays as it is."""
+        row = self.entities.row("fill", fill_id)
+        if row is None:
+            return
+        order = self.desk.orders[row.entity["orderId"]]
+        more = {"lastQty": row.entity["qty"], "lastPx": number(price)}
+        self.desk.paper.execution(order, "TradeCorrect", order.status, order.order_id, **more)
+        self.entities.update("fill", fill_id, price=number(price))
+
+    def liquidate(self, account: str) -> None:
+        """The risk desk cancels all orders and closes all positions of an account; its orders carry `admin`."""
+        account_id = self.account_ids[account]
+        marks = attrs.evolve(self.marks(account_id), admin=True)
+        for symbol in sorted({order.symbol for order in self.working(account)} | set(self.positions(account))):
+            self.flatten(account, symbol, marks)
 
     # ---- what a test may see
 

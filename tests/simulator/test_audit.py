@@ -60,7 +60,7 @@ def test_a_session_of_everything_is_valid() -> None:
             await client.ask("cashBalance/getcashbalancesnapshot", {"accountId": broker.account_ids["LEAD"]})
             broker.bust(client.entities("fill")[-1]["id"])
             broker.lock("LEAD")
-            await client.ask("user/syncrequest", {"users": [1]})
+            await client.ask("user/syncrequest", {"accounts": [broker.account_ids["LEAD"]]})
             await _read_all(house, token, broker)
             await house.settle()
 
