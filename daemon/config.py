@@ -115,8 +115,11 @@ def loads(text: str, file: Path | str = "copier.toml") -> Config:
     """Raises ConfigErrors with every error of the text."""
     file = Path(file)
     try:
-        tables = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(text, parse_float=_decimal)
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # TOMLDecodeError is a ValueError; so is what int() says of 5000 digits
         raise _syntax(file, text, str(error)) from error
     document, findings = _shaped(tables)
     findings += findings_between(tables)
@@ -134,6 +137,13 @@ def dumps(config: Config) -> str:
     values = attrs.asdict(attrs.evolve(config, environments=own), recurse=False)
     tables: dict[str, Any] = converter.unstructure(Document(**values))
     return tomli_w.dumps(tables)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return Decimal("NaN")  # an exponent that no Decimal can hold; refused with its line like any other NaN
 
 
 def _shaped(tables: dict[str, Any]) -> tuple[Document | None, list[Finding]]:

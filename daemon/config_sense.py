@@ -186,11 +186,11 @@ def _followers(document: Mapping[str, Any]) -> Iterator[Finding]:
         if isinstance(ticks, int) and ticks < 0:
             yield Finding((*path, "fresh_ticks"), f"{ticks} is out of range", "Write 0 or more ticks.")
         for inner, follower in rows(copy, "followers", path):
-            ratio = follower.get("ratio")
-            if isinstance(ratio, int | Decimal) and ratio < 0 and follower.get("inverse") is not True:
+            ratio = _number(follower.get("ratio"))
+            if ratio is not None and ratio < 0 and follower.get("inverse") is not True:
                 remedy = "Add inverse = true beside it if the follower shall trade against the leader."
                 yield Finding((*inner, "ratio"), f"{ratio} would trade the other way round", remedy)
-            if follower.get("inverse") is True and not (isinstance(ratio, int | Decimal) and ratio < 0):
+            if follower.get("inverse") is True and (ratio is None or ratio >= 0):
                 remedy = "Make the ratio negative, or remove inverse."
                 yield Finding((*inner, "inverse"), "inverse = true needs a negative ratio", remedy)
             latest, flat = _time(follower.get("no_open_after")), _time(follower.get("flat_by"))
@@ -226,6 +226,12 @@ def unknown(path: KeyPath, kind: str, name: str, known: list[str]) -> Finding:
     return Finding(
         path, f"unknown {kind} {name!r}", did_you_mean(name, known) or f"Known are: {', '.join(known) or 'none'}."
     )
+
+
+def _number(value: Any) -> Decimal | None:
+    if isinstance(value, int | Decimal) and Decimal(value).is_finite():  # a NaN cannot even be compared
+        return Decimal(value)
+    return None
 
 
 def _length(table: Mapping[str, Any], key: str, default: str) -> dt.timedelta | None:

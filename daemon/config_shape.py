@@ -72,8 +72,8 @@ def _decimal(value: Any, _: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise Misfit(f"{_shown(value)} is not a number", "Write a number without quotes, such as 0.5.")
     number = Decimal(value)
-    if not number.is_finite():
-        raise Misfit(f"{value} is not a number to calculate with", "Write a number such as 0.5.")
+    if not number.is_finite() or (number and not _SMALLEST <= abs(number) <= _LARGEST):
+        raise Misfit(f"{_shown(value)} is not a number to calculate with", "Write a number such as 0.5.")
     return number
 
 
@@ -125,6 +125,10 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+# Nothing an operator means lies beyond, and 1e999999 would fill a page wherever it is shown.
+_SMALLEST, _LARGEST = Decimal("1e-9"), Decimal("1e12")
 
 
 def _kind_of(origin: Any) -> Callable[[Any], bool]:

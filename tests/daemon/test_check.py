@@ -1,0 +1,91 @@
+"""What `copierd check` says of a configuration."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from daemon.check import run_check
+
+CONFIG = """
+[logins.apex]
+environment = "demo"
+username = "jane"
+device_id = "3b0d"
+[logins.fund]
+environment = "live"
+grant = "oauth"
+client_id = "1"
+redirect_uri = "http://127.0.0.1:8642/callback"
+[accounts]
+lead = { login = "apex", name = "DEMO1" }
+eval1 = { login = "apex", name = "DEMO2" }
+funded = { login = "fund", name = "123", armed = true }
+watch = { login = "fund", name = "124", armed = true }
+spare = { login = "fund", name = "125" }
+[[copy]]
+name = "main"
+leader = "lead"
+deny = ["CL"]
+[[copy.followers]]
+account = "eval1"
+[[copy.followers]]
+account = "funded"
+ratio = -0.50
+inverse = true
+max_order = 3
+map = { ES = { to = "MES", factor = 10 } }
+daily_loss_limit = 500
+flat_by = "15:05"
+[[copy.followers]]
+account = "watch"
+shadow = true
+max_order = 1
+max_position = 2
+"""
+
+
+def checked(path: Path) -> tuple[int, list[str], str]:
+    out, err = io.StringIO(), io.StringIO()
+    status = run_check(path, out, err)
+    return status, out.getvalue().splitlines(), err.getvalue()
+
+
+def test_it_says_who_copies_whom_with_what_and_what_is_armed(tmp_path: Path) -> None:
+    path = tmp_path / "copier.toml"
+    path.write_text(CONFIG)
+    status, lines, err = checked(path)
+    assert (status, err) == (0, "")
+    assert lines == [
+        f"{path} is valid.",
+        "",
+        "Copy main: lead (DEMO1 on demo) leads, mode orders, catch_up reduce",
+        "  never opens CL",
+        "  -> eval1 (DEMO2 on demo): same size; no cap; shadows: not armed (armed = true in its account lets it trade)",
+        "  -> funded (123 on live): size x 0.50, inverse, ES -> MES x 10; "
+        "at most 3 per order, no cap per product; ARMED",
+        "       daily loss limit 500; flat by 15:05 Chicago",
+        "  -> watch (124 on live): same size; at most 1 per order, at most 2 per product; shadows: shadow = true",
+        "",
+        "Logins",
+        "  apex: demo, https://demo.tradovateapi.com/v1; 2 accounts",
+        "       grant password, device id 3b0d",
+        "  fund: live, https://live.tradovateapi.com/v1; 3 accounts",
+        "       grant oauth, device id made at the first start and kept in the state directory",
+        "",
+        "Neither lead nor follow: spare",
+        "",
+        "Armed: funded",
+        "Only shadow: eval1, watch",
+    ]
+
+
+def test_errors_go_to_standard_error_with_78(tmp_path: Path) -> None:
+    path = tmp_path / "copier.toml"
+    path.write_text(CONFIG.replace('"oauth"', '"oath"').replace('leader = "lead"', 'leader = "led"'))
+    status, lines, err = checked(path)
+    assert (status, lines) == (78, [])
+    assert err.splitlines() == [
+        f'{path}:8: logins.fund.grant: \'oath\' is none of "password", "oauth". Did you mean oauth?',
+        f"{path}:19: copy[0].leader: unknown account 'led'. Did you mean lead?",
+    ]

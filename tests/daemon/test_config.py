@@ -1,0 +1,337 @@
+"""copier.toml: what is read, and what is refused where and with which remedy."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon import durations
+from daemon.config import Config, ConfigErrors, ContractMap, dumps, load, loads
+
+EXAMPLE = Path(__file__).parents[2] / "copier.toml"
+
+BASE = """
+[logins.apex]
+environment = "demo"
+username = "jane"
+cid = 8123
+[logins.sim]
+environment = "simulator"
+[accounts.lead]
+login = "apex"
+name = "DEMO1"
+[accounts.eval1]
+login = "apex"
+name = "DEMO2"
+[accounts.funded]
+login = "apex"
+name = "DEMO3"
+armed = true
+[accounts.toy]
+login = "sim"
+name = "SIM1"
+"""
+COPY = """
+[[copy]]
+name = "main"
+leader = "lead"
+[[copy.followers]]
+account = "eval1"
+"""
+
+
+def errors_of(text: str) -> dict[str, str]:
+    """Message and remedy by key."""
+    with pytest.raises(ConfigErrors) as caught:
+        loads(text)
+    return {error.key: f"{error.message}. {error.remedy}" for error in caught.value.errors}
+
+
+def good(text: str = "") -> Config:
+    return loads(BASE + COPY + text)
+
+
+def test_the_example_is_valid_and_shows_three_sizes() -> None:
+    config = load(EXAMPLE)
+    [copy] = config.copies
+    same, half, micro = copy.followers
+    assert [same.ratio, half.ratio, micro.ratio] == [1, Decimal("0.5"), 1]
+    assert micro.map == {"ES": ContractMap(to="MES", factor=Decimal(10))}
+    assert all(config.environment(account).embedded for account in config.accounts)
+    assert not any(config.shadow(account) for account in config.accounts)
+
+
+def test_every_key_of_the_contract_is_read() -> None:
+    config = loads(
+        BASE.replace(
+            'username = "jane"', 'username = "jane"\npassword_file = "/etc/copierd/apex"\non_evicted = "retake"'
+        )
+        + """
+[daemon]
+state_directory = "/var/lib/copierd"
+control_socket = "/run/copierd/control.sock"
+log_level = "debug"
+[reconnect]
+first_delay = "1.5s"
+longest_delay = "2m"
+give_up_after = "2h"
+probe_every = "2m"
+in_position_delay = "500ms"
+silence_limit = "10s"
+[environments.staging]
+rest = "https://example.invalid/v1"
+websocket = "wss://example.invalid/v1/websocket"
+authorize = "https://example.invalid/oauth"
+token = "https://example.invalid/auth/oauthtoken"
+live = true
+hours = true
+[logins.fund]
+environment = "staging"
+grant = "oauth"
+client_id = "8123"
+redirect_uri = "http://127.0.0.1:8642/callback"
+[[copy]]
+name = "main"
+leader = "lead"
+mode = "fills"
+catch_up = "fresh"
+fresh_age = "10s"
+fresh_ticks = 4
+settle = "15s"
+chase_after = "5s"
+quiet = "0s"
+bracket_wait = "0ms"
+on_leader_lost = "flatten"
+leader_lost_after = "5m"
+allow = ["ES", "NQ"]
+deny = ["CL"]
+[[copy.followers]]
+account = "eval1"
+ratio = -1.10
+inverse = true
+min_one = true
+max_order = 10
+max_position = 20
+map = { ES = { to = "MES", factor = 10 } }
+shadow = true
+on_stop_refused = "tell"
+runaway = { orders = 30, per = "6s" }
+daily_loss_limit = 500.50
+daily_profit_limit = 1000
+trailing_drawdown = { amount = 1500, basis = "end_of_day" }
+no_open_after = "14:45"
+flat_by = 15:05:00
+bracket = { stop = 20, target = 40 }
+[[market_hours]]
+groups = ["equity_index"]
+day = 2025-01-09
+open = ["00:00-08:30", "17:00-24:00"]
+label = "National Day of Mourning"
+[[notify]]
+url = "https://example.invalid/hook"
+format = "slack"
+min_severity = "page"
+after = "10s"
+events = ["connection.broken"]
+heartbeat = "60s"
+"""
+    )
+    assert config.reconnect.first_delay == dt.timedelta(seconds=1.5)
+    assert config.reconnect.in_position_delay == dt.timedelta(milliseconds=500)
+    assert config.environments["staging"].guarded
+    follower = config.copies[0].followers[0]
+    assert str(follower.ratio) == "-1.10"
+    assert (follower.no_open_after, follower.flat_by) == (dt.time(14, 45), dt.time(15, 5))
+    assert follower.daily_loss_limit == Decimal("500.50")
+    assert config.market_hours[0].day == dt.date(2025, 1, 9)
+    assert config.notify[0].heartbeat == dt.timedelta(minutes=1)
+    assert loads(dumps(config)) == config
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    config = good()
+    [copy] = config.copies
+    [follower] = copy.followers
+    assert (copy.mode, copy.catch_up, copy.on_leader_lost, copy.allow) == ("orders", "reduce", "hold", None)
+    assert (copy.settle, copy.chase_after, copy.quiet) == tuple(dt.timedelta(seconds=s) for s in (15, 5, 3))
+    assert [follower.ratio, follower.max_order, follower.max_position] == [Decimal(1), None, None]
+    assert (follower.runaway.orders, follower.runaway.per) == (20, dt.timedelta(seconds=5))
+    assert config.reconnect.give_up_after == dt.timedelta(minutes=5)
+    assert set(config.environments) == {"demo", "live", "simulator"}
+    assert config.environments["demo"].rest == "https://demo.tradovateapi.com/v1"
+    assert config.environments["live"].websocket == "wss://live.tradovateapi.com/v1/websocket"
+
+
+def test_demo_and_live_need_armed_and_the_simulator_does_not() -> None:
+    config = loads(BASE + COPY + '[[copy.followers]]\naccount = "funded"\n[[copy.followers]]\naccount = "toy"\n')
+    assert {name: config.armed(name) for name in config.accounts} == {
+        "lead": False,
+        "eval1": False,
+        "funded": True,
+        "toy": True,
+    }
+    assert config.shadow("eval1") and not config.shadow("funded") and not config.shadow("toy")
+    assert good("shadow = true\n").shadow("eval1")
+    assert loads(BASE + COPY.replace("eval1", "toy") + "shadow = true\n").shadow("toy")
+
+
+def test_all_errors_are_told_at_once_in_the_order_of_their_lines() -> None:
+    text = '[daemon]\nlog_levl = "info"\n' + BASE.replace("8123", '"8123"') + COPY.replace("eval1", "evil1")
+    with pytest.raises(ConfigErrors) as caught:
+        loads(text, "/etc/copierd/copier.toml")
+    assert str(caught.value).splitlines() == [
+        "/etc/copierd/copier.toml:2: daemon.log_levl: unknown key. Did you mean log_level?",
+        "/etc/copierd/copier.toml:7: logins.apex.cid: '8123' is a number in quotes. Write it without quotes: 8123.",
+        "/etc/copierd/copier.toml:28: copy[0].followers[0].account: unknown account 'evil1'. Did you mean eval1?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "words"),
+    [
+        ('ratio = "1"', "ratio", "not a number"),
+        ("ratio = 0", "ratio", "other than 0"),
+        ("ratio = nan", "ratio", "not a number to calculate with"),
+        ("ratio = inf", "ratio", "not a number to calculate with"),
+        ("ratio = 1e999999", "ratio", "not a number to calculate with"),
+        ("ratio = 1e99999999999999999999", "ratio", "not a number to calculate with"),
+        ("ratio = -2", "ratio", "Add inverse = true"),
+        ("ratio = true", "ratio", "not a number"),
+        ("inverse = true", "inverse", "needs a negative ratio"),
+        ("max_order = 0", "max_order", "at least 1"),
+        ("max_order = 1.5", "max_order", "a whole number"),
+        ("max_position = true", "max_position", "a whole number"),
+        ('map = { ES = { to = "MES" } }', "map.ES.factor", "required and missing"),
+        ('map = { ES = { to = "MES", factor = 0 } }', "map.ES.factor", "above 0"),
+        ('runaway = { orders = 1, per = "0s" }', "runaway.per", "longer than 0"),
+        ("daily_loss_limit = -5", "daily_loss_limit", "above 0"),
+        ('trailing_drawdown = { amount = 5, basis = "intrady" }', "trailing_drawdown.basis", "Did you mean intraday?"),
+        ('flat_by = "25:00"', "flat_by", "time of day"),
+        ("flat_by = 1505", "flat_by", "time of day"),
+        ('no_open_after = "15:30"\nflat_by = "15:05"', "no_open_after", "after flat_by (15:05)"),
+        ("bracket = { target = 40 }", "bracket.stop", "required and missing"),
+        ('on_stop_refused = "close"', "on_stop_refused", '"flatten", "tell"'),
+        ("shadow = 1", "shadow", "true or false"),
+        ("max_postion = 3", "max_postion", "Did you mean max_position?"),
+    ],
+)
+def test_what_a_follower_may_not_say(line: str, key: str, words: str) -> None:
+    told = errors_of(BASE + COPY + line)
+    assert list(told) == [f"copy[0].followers[0].{key}"]
+    assert words in told[f"copy[0].followers[0].{key}"]
+
+
+@pytest.mark.parametrize("text", ["5", '"5"', '"5 minutes"', '"-5s"', '"1e3s"', '""', "true", '"999999999h"'])
+def test_a_duration_is_a_string_with_a_unit(text: str) -> None:
+    told = errors_of(BASE + COPY.replace("[[copy.", f"settle = {text}\n[[copy."))
+    assert 'such as "1.5s"' in told["copy[0].settle"]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "words"),
+    [
+        (
+            '[environments.x]\nrest = "http://foo/v1"\nwebsocket = "wss://foo/x"',
+            "environments.x.rest",
+            "in the clear to foo",
+        ),
+        (
+            '[environments.x]\nrest = "https://foo/v1"\nwebsocket = "ws://foo/x"',
+            "environments.x.websocket",
+            "Write wss://",
+        ),
+        ('[environments.x]\nrest = "https://u:p@foo/v1"\nwebsocket = "wss://foo/x"', "environments.x.rest", "a secret"),
+        ('[environments.demo]\nrest = "https://f/v1"\nwebsocket = "wss://f/x"', "environments.demo", "built in"),
+        ('[logins.b]\nenvironment = "dem"\nusername = "x"', "logins.b.environment", "Did you mean demo?"),
+        ('[logins.b]\nenvironment = "demo"', "logins.b.username", "required and missing"),
+        ('[logins.b]\nenvironment = "live"\ngrant = "oauth"\nclient_id = "1"', "logins.b.redirect_uri", "loopback"),
+        ('[logins.Big]\nenvironment = "simulator"', "logins.Big", "cannot be a name"),
+        ('[logins.b]\nenvironment = "simulator"\npassword = "hunter2"', "logins.b.password", "secret does not belong"),
+        ('[logins.b]\nenvironment = "simulator"\nsec_file = "here"', "logins.b.sec_file", "relative path"),
+        ('[accounts.b]\nlogin = "apx"\nname = "D"', "accounts.b.login", "Did you mean apex?"),
+        ('[accounts.b]\nlogin = "apex"\nname = "DEMO1"', "accounts.b.name", "the same account DEMO1"),
+        ('[accounts.b]\nlogin = "apex"', "accounts.b.name", "required and missing"),
+        ('[reconnect]\nfirst_delay = "2m"', "reconnect.first_delay", "longer than longest_delay"),
+        ('[reconnect]\nsilence_limit = "2s"', "reconnect.silence_limit", "every 2.5 s"),
+        ('[[notify]]\nurl = "hook"', "notify[0].url", "http:// or https://"),
+        ('[[notify]]\nurl = "https://h/"\nevents = ["copy.plced"]', "notify[0].events[0]", "Did you mean copy.placed?"),
+        ('[notify]\nurl = "https://h/"', "notify", "double brackets"),
+        ("[simulator]", "simulator", "unknown key"),
+    ],
+)
+def test_what_other_sections_may_not_say(section: str, key: str, words: str) -> None:
+    told = errors_of(BASE + COPY + section)
+    assert list(told) == [key]
+    assert words in told[key]
+
+
+def test_a_device_id_has_at_most_64_characters() -> None:
+    config = loads(BASE.replace("cid", f'device_id = "{"x" * 64}"\ncid') + COPY)
+    assert config.logins["apex"].device_id == "x" * 64
+    told = errors_of(BASE.replace("cid", f'device_id = "{"x" * 65}"\ncid') + COPY)
+    assert "at most 64 characters" in told["logins.apex.device_id"]
+
+
+def test_two_logins_that_would_share_an_environment_variable_are_refused() -> None:
+    told = errors_of(BASE + COPY + '[logins.a-b]\nenvironment = "simulator"\n[logins.a_b]\nenvironment = "simulator"\n')
+    assert "COPIERD_A_B_PASSWORD" in told["logins.a_b"]
+
+
+def test_nobody_copies_himself_or_follows_twice_or_in_a_circle() -> None:
+    follows = '[[copy.followers]]\naccount = "{}"\n'
+    assert "copy itself" in errors_of(BASE + COPY.replace("eval1", "lead"))["copy[0].followers[0].account"]
+    assert "follows already" in errors_of(BASE + COPY + follows.format("eval1"))["copy[0].followers[1].account"]
+    second = '[[copy]]\nname = "second"\nleader = "eval1"\n'
+    told = errors_of(BASE + COPY + second + follows.format("lead"))
+    assert "lead <- eval1 <- lead" in told["copy[1].followers[0].account"]
+    assert loads(BASE + COPY + second + follows.format("funded")).leads("eval1")
+
+
+def test_a_login_must_afford_to_flatten_its_followers() -> None:
+    told = errors_of(BASE.replace("cid", "requests_per_minute = 3\ncid") + COPY)
+    assert "takes 3 requests" in told["logins.apex.requests_per_minute"]
+    config = loads(BASE.replace("cid", "requests_per_minute = 4\ncid") + COPY)
+    assert config.logins["apex"].requests_per_minute == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ('groups = ["equity"]\nday = 2025-01-09\nopen = []', "groups[0]"),
+        ('groups = ["fx"]\nday = "2025-01-09"\nopen = []', "day"),
+        ('groups = ["fx"]\nday = 2025-01-09\nopen = ["08:30-08:30"]', "open[0]"),
+        ('groups = ["fx"]\nday = 2025-01-09\nopen = ["08:30-24:30"]', "open[0]"),
+        ('groups = ["fx"]\nday = 2025-01-09\nopen = ["00:00-09:00", "09:00-10:00"]', "open"),
+    ],
+)
+def test_market_hours_are_days_of_sorted_intervals(body: str, key: str) -> None:
+    assert list(errors_of(BASE + COPY + "[[market_hours]]\n" + body)) == [f"market_hours[0].{key}"]
+
+
+def test_what_is_no_toml_is_told_in_the_same_form() -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        loads("[daemon]\nlog_level = \n", "x.toml")
+    assert str(caught.value).startswith("x.toml:2: syntax: Invalid value at column 13. ")
+    with pytest.raises(ConfigErrors) as caught:
+        loads('[daemon]\nlog_level = """', "x.toml")
+    assert caught.value.errors[0].line == 2
+    with pytest.raises(ConfigErrors, match="syntax"):
+        loads(f"x = {'1' * 5000}")
+
+
+def test_a_file_that_cannot_be_read_is_told_in_the_same_form(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors, match=r"missing\.toml:1: file: cannot be read: No such file"):
+        load(tmp_path / "missing.toml")
+    (tmp_path / "latin.toml").write_bytes(b"[daemon]\n# \xe9\n")
+    with pytest.raises(ConfigErrors, match=r"latin\.toml:2: encoding: this is not UTF-8"):
+        load(tmp_path / "latin.toml")
+
+
+@given(st.timedeltas(min_value=dt.timedelta(0), max_value=dt.timedelta(days=300)))
+def test_a_duration_survives_being_written(duration: dt.timedelta) -> None:
+    assert durations.parse(durations.spell(duration)) == duration

@@ -1,0 +1,49 @@
+"""Where state and socket are when the configuration does not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daemon import places
+from daemon.config import loads
+
+MINIMAL = """
+[logins.sim]
+environment = "simulator"
+[accounts.a]
+login = "sim"
+name = "A"
+[accounts.b]
+login = "sim"
+name = "B"
+[[copy]]
+name = "main"
+leader = "a"
+followers = [{ account = "b" }]
+"""
+
+
+def test_systemd_decides_then_the_session_then_the_home() -> None:
+    systemd = {"STATE_DIRECTORY": "/var/lib/copierd:/var/lib/more", "RUNTIME_DIRECTORY": "/run/copierd"}
+    session = {"XDG_RUNTIME_DIR": "/run/user/1000"}
+    home = Path.home() / ".local/state/copierd"
+    assert places.state_directory(systemd) == Path("/var/lib/copierd")
+    assert places.state_directory(session) == home
+    assert places.control_socket(systemd | session) == Path("/run/copierd/control.sock")
+    assert places.control_socket(session) == Path("/run/user/1000/copierd/control.sock")
+    assert places.control_socket({}) == home / "control.sock"
+
+
+def test_the_configuration_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/other")
+    assert loads(MINIMAL).daemon.state_directory == Path("/var/lib/other")
+    assert loads(f'daemon.state_directory = "/srv/c"\n{MINIMAL}').daemon.state_directory == Path("/srv/c")
+
+
+def test_a_file_here_goes_before_the_system_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert places.configuration() == Path("/etc/copierd/copier.toml")
+    Path("copier.toml").touch()
+    assert places.configuration() == Path("copier.toml")
