@@ -97,11 +97,13 @@ class Tokens:
         """Every token of the user ends now."""
         for token in self._of(login):
             token.expires = min(token.expires, self._now())
+            token.session.expires = token.expires
 
     def revoke(self, login: Login) -> None:
         """Every token of the user is void although it has not expired, as after a change of password."""
         for token in self._of(login):
             token.revoked = True
+            token.session.expires = self._now()
 
     def evict(self, login: Login) -> list[TokenSession]:
         """Close the user's sessions, as a log-in elsewhere does."""
