@@ -1,7 +1,7 @@
 """One account's memory as a value: its own orders, what it knows of its leader, its copies, and what is ours.
 
 Rule 1: the book answers questions and makes the next book; it decides nothing.
-Rule 2: ownership is the sum of the fills of our own copies. The broker's figure of a position is a witness, not the source.
+Rule 2: ownership is the sum of the fills of our own copies. The broker's figure of a position is a witness.
 Rule 3: an index (`placed`, `names`, `open`) is changed only together with the copy that it points to.
 """
 
@@ -87,8 +87,8 @@ class Copy:
 class Contract:
     """What one follower remembers of one contract.
 
-    `own` is our position in it. `no_entry` says why nothing opens until the leader is flat in it. `foreign` is the part of
-    the position that is not ours. `close_to` is the position that ours is being brought to at market, and why.
+    `own` is our position in it. `no_entry` says why nothing opens until the leader is flat in it. `foreign` is the part
+    of the position that is not ours. `close_to` is the position that ours is being brought to at market, and why.
     """
 
     own: int = 0
@@ -109,8 +109,8 @@ LEADERS_OWN = CopyId("")  # in `placed`: an order that was there before copying 
 class Book:
     """`mine` is what the broker tells of this account, `theirs` what its leader has announced.
 
-    `caught_up` is the pair of generations (mine, theirs) for which the catch-up table has run: until it names the present
-    pair, the follower holds.
+    `caught_up` is the pair of generations (mine, theirs) for which the catch-up table has run: until it names the
+    present pair, the follower holds.
     """
 
     mine: View | None = None

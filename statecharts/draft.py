@@ -1,4 +1,4 @@
-"""The next account while one step is being worked out: what the roles write on. It lives inside one `step` and no longer."""
+"""The next account while one step is being worked out: what the roles write on. It lives inside one `step`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Rule 1: a fact about the leader is kept in every state; it becomes an order only while Copying, with the leader's view
         current and compared with our own (`Book.held_back`).
-Rule 2: every leader order gets one copy with verb place, also when nothing is sent: then it is skipped, with its reason.
+Rule 2: every leader order gets one copy with verb place, also when nothing is sent: then it is skipped, with why.
 Rule 3: an exit is never stopped by what stops openings (pause, close-only, caps, a contract that waits for the leader).
 """
 
@@ -53,7 +53,7 @@ def leader_lost(draft: Draft, event: LeaderLost) -> None:
 
 
 def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None = None) -> None:
-    """A leader order without a copy: place it, hold it, or skip it. `only_exits` says why openings are not wanted now."""
+    """A leader order without a copy: place it, hold it, or skip it. `only_exits` says why nothing may open now."""
     if order.terms is None and order.unsupported is None:
         return  # its terms come with a later fact
     copy = new_copy(draft, order, rules)
@@ -83,7 +83,8 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
 def new_copy(draft: Draft, order: Order, rules: CopyRules) -> Copy:
     """The row for a leader order, before anything about its size is known."""
     book = draft.book
-    assert book.mine is not None and book.theirs is not None, "copying begins with both views"
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
     cause = order.version or order.id
     name = client_order_id(book.theirs.broker_id, book.mine.broker_id, cause, Verb.PLACE.value, 0, 0)
     return Copy(
@@ -114,7 +115,7 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
 
 
 def waits_for_entries(draft: Draft, copy: Copy) -> bool:
-    """Is an opening of ours still on its way that this exit is meant for? An exit larger than our position would flip it."""
+    """Is an opening of ours on its way that this exit is meant for? Larger than our position, it would flip it."""
     return any(
         other.trades and other.side is not copy.side and other.kind is not Kind.EXIT and other.rest > 0
         for other in draft.book.in_progress(copy.symbol)
@@ -136,7 +137,8 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
 
 def send(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     """Writes the intention down and asks for the order. The copy has the size that is to be sent."""
-    assert copy.terms is not None and draft.book.mine is not None
+    assert copy.terms is not None, "what is sent has its terms"
+    assert draft.book.mine is not None, "copying begins with both views"
     if rules.shadow:
         draft.keep(attrs.evolve(copy, stage=Stage.SHADOWED, reason="shadow: decided and recorded, not sent"))
         return

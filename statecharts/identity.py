@@ -1,8 +1,8 @@
 """Deterministic client order ids: the same decision always has the same id, also after a crash.
 
-Rule 1: an id is a digest of (leader's and follower's broker account ids, cause, verb, leg, attempt) and of nothing else:
-        no clock, no counter of arrivals, no dice. So a broker that remembers an id can be asked whether a decision was
-        carried out, by a process that has forgotten everything.
+Rule 1: an id is a digest of (leader's and follower's broker account ids, cause, verb, leg, attempt) and of nothing
+        else: no clock, no counter of arrivals, no dice. So a broker that remembers an id can be asked whether a
+        decision was carried out, by a process that has forgotten everything.
 Rule 2: it fits Tradovate's clOrdId and text (64 characters) and customTag50 (50).
 """
 

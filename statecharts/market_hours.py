@@ -34,7 +34,7 @@ class PlatformWindows:
     windows: tuple[Window, ...]
 
     def end_of(self, t: datetime) -> datetime | None:
-        """When the window around `t` (aware) ends, in UTC; None outside of every window. Raises ValueError when naive."""
+        """When the window around `t` (aware) ends, in UTC; None outside of any. Raises ValueError when naive."""
         if t.tzinfo is None:
             raise ValueError("an instant needs a time zone")
         local = t.astimezone(CHICAGO)

@@ -1,9 +1,9 @@
 """The chart of one copy: what became of something that was, or was to be, sent to the broker.
 
-Intended -> Sent -> Accepted -> Working -> Filled | Canceled | Rejected | Expired, and Unknown for a request whose answer
-was lost. Held waits for our own position before it is sent; Skipped and Shadowed were never sent at all.
+Intended -> Sent -> Accepted -> Working -> Filled | Canceled | Rejected | Expired, and Unknown for a request whose
+answer was lost. Held waits for our own position before it is sent; Skipped and Shadowed were never sent at all.
 
-Rule 1: Unknown is left only by what the broker says: found (any stage) or, looked up in vain, Skipped. Never by time alone.
+Rule 1: Unknown is left only by what the broker says: found (any stage) or, looked up in vain, Skipped. Never by time.
 Rule 2: a stage never goes back towards the wire; only an exit that certainly does not exist is put back.
 """
 
@@ -123,7 +123,7 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.ACCEPTED,  News.ANSWER_LOST,  STAYS),
     Row(Stage.UNKNOWN,   News.SENT,         STAYS),
     Row(Stage.UNKNOWN,   News.ANSWER_LOST,  STAYS),
-    # Real world: the broker reports a fill after it has confirmed the cancel, and an order that two look-ups did not find.
+    # Real world: a fill is reported after the cancel was confirmed, and an order that two look-ups did not find.
     Row(Stage.CANCELED,  News.FILLED,       Stage.FILLED),
     Row(Stage.EXPIRED,   News.FILLED,       Stage.FILLED),
     Row(Stage.REJECTED,  News.FILLED,       Stage.FILLED),

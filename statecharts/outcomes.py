@@ -1,8 +1,9 @@
 """What comes back: the broker's word on our own orders, and the answers to our requests.
 
 Rule 1: the order itself is the truth; an answer only says that a request was heard. They may come in any order.
-Rule 2: a lost answer is never a reason to send again. The order is looked up by its own id; an entry that is not there is
-        skipped and told, an exit is derived again from the position, after the settling time and two look-ups that agree.
+Rule 2: a lost answer is never a reason to send again. The order is looked up by its own id; an entry that is not
+        there is skipped and told, an exit is derived again from the position, after the settling time and two
+        look-ups that agree.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def _somebody_else(draft: Draft, order: Order, before: Order | None) -> None:
     draft.tell(
         "account.quarantined",
         f"somebody else {order.side.value.lower()}s {abs(moved)} {order.symbol} (order {order.id}). "
-        f"Ours {contract.own}, theirs {contract.foreign}. Nothing opens in it; we will close only our {abs(contract.own)}",
+        f"Ours {contract.own}, theirs {contract.foreign}. Nothing opens in it; we will close only ours",
         Severity.WARNING,
         remedy=f"when done: copierctl release {draft.name} {order.symbol}",
     )
@@ -206,8 +207,8 @@ def _lost(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
     if copy.trades and copy.stage is Stage.UNKNOWN:
         draft.tell(
             "copy.unknown",
-            f"sent {_words(copy)}, no answer ({reason}). {copy.symbol} is frozen while the order is looked up by its own "
-            "id. It will not be sent twice",
+            f"sent {_words(copy)}, no answer ({reason}). {copy.symbol} is frozen while the order is looked up by its "
+            "own id. It will not be sent twice",
             Severity.WARNING,
             reason=reason,
             copy=copy.id,

@@ -1,9 +1,9 @@
 """What the book still wants: held exits, changes of working orders, orders that are not chased, closings at market.
 
-Rule 1: level-triggered: whatever the last event was, `advance` looks at each contract and asks for what may be asked for now.
+Rule 1: level-triggered: whatever the last event was, `advance` looks at each contract and asks for what may be asked.
 Rule 2: one rule for all exits: market reductions in flight never exceed our position; our own resting exits of that
         contract are cancelled, and confirmed cancelled, before a close at market.
-Rule 3: one request at a time for each order, so AnotherCommandPending does not happen by our doing; the newest terms win.
+Rule 3: one request at a time for each order, so AnotherCommandPending is not of our doing; the newest terms win.
 Rule 4: while an order of the contract is in doubt, nothing is closed: two unknowns at once cannot be told apart.
 """
 
@@ -91,7 +91,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
 
 
 def _unanswered_change(draft: Draft, copy: Copy, rules: CopyRules) -> None:
-    """A change without an answer: the order itself has not shown it within the settling time, so it is asked for again."""
+    """A change without an answer: the order has not shown it within the settling time, so it is asked for again."""
     if copy.trades or copy.lost_at is None or draft.at < copy.lost_at + rules.settle:
         return
     draft.news(copy, News.ABSENT, "no answer, and the order does not show the change")
@@ -190,7 +190,8 @@ def _change(draft: Draft, copy: Copy) -> None:
 
 def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None) -> Copy:
     book = draft.book
-    assert book.mine is not None and book.theirs is not None
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
     name = client_order_id(
         book.theirs.broker_id, book.mine.broker_id, copy.wanted_version or copy.cause, verb.value, 0, copy.changes
     )
@@ -238,7 +239,8 @@ def _close(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
 
 def _send_close(draft: Draft, symbol: Symbol, side: Side, quantity: int, rules: CopyRules) -> None:
     book = draft.book
-    assert book.mine is not None and book.theirs is not None
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
     contract = book.contract(symbol)
     name = client_order_id(
         book.theirs.broker_id, book.mine.broker_id, contract.newest_fill, Verb.CLOSE.value, 0, contract.refused
@@ -284,7 +286,8 @@ def _closed(draft: Draft, symbol: Symbol) -> None:
 def put_back(draft: Draft, copy: Copy, why: str) -> None:
     """Derives an exit anew that certainly does not exist at the broker: a new attempt, so a new client order id."""
     book = draft.book
-    assert book.mine is not None and book.theirs is not None
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
     held = draft.news(copy, News.PUT_BACK, why)
     attempt = held.attempt + 1
     name = client_order_id(book.theirs.broker_id, book.mine.broker_id, held.cause, Verb.PLACE.value, 0, attempt)

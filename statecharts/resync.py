@@ -1,7 +1,7 @@
 """After a reconnect, before copying resumes: the snapshot against the book, then the leader's view against ours.
 
-Rule 1: the snapshot is the truth about this account's orders; a position that it shows and we cannot explain is not ours.
-Rule 2: an order whose answer was lost and that the snapshot does not show is still unknown: it is looked up, not forgotten.
+Rule 1: the snapshot is the truth about this account's orders; a position that we cannot explain is not ours.
+Rule 2: an order whose answer was lost and that the snapshot does not show is still unknown: it is looked up.
 Rule 3: the catch-up table reduces always, increases only when certain, and never buys a missed entry at any price.
 """
 
@@ -86,7 +86,7 @@ def _compare_position(draft: Draft, symbol: Symbol) -> None:
     if foreign and foreign != contract.foreign:
         draft.tell(
             "account.quarantined",
-            f"{symbol}: the account holds {there}, ours are {own}. The other {abs(foreign)} are not touched, and nothing opens",
+            f"{symbol}: the account holds {there}, ours are {own}. {abs(foreign)} are not touched, and nothing opens",
             Severity.WARNING,
             remedy=f"when done: copierctl release {draft.name} {symbol}",
         )
@@ -117,7 +117,8 @@ def _forget(draft: Draft) -> None:
 def catch_up(draft: Draft, rules: CopyRules) -> None:
     """Runs when the later of the two views is in: the account's own, and its leader's current one."""
     book = draft.book
-    assert book.mine is not None and book.theirs is not None, "both views are in"
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
     first = book.caught_up is None
     draft.book = attrs.evolve(book, caught_up=(book.mine.generation, book.theirs.generation))
     if first:
