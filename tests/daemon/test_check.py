@@ -20,7 +20,7 @@ redirect_uri = "http://127.0.0.1:8642/callback"
 [accounts]
 lead = { login = "apex", name = "DEMO1" }
 eval1 = { login = "apex", name = "DEMO2" }
-funded = { login = "fund", name = "123", armed = true }
+funded = { login = "fund", name = "9", armed = true }
 watch = { login = "fund", name = "124", armed = true }
 spare = { login = "fund", name = "125" }
 [[copy]]
@@ -62,8 +62,7 @@ def test_it_says_who_copies_whom_with_what_and_what_is_armed(tmp_path: Path) -> 
         "Copy main: lead (DEMO1 on demo) leads, mode orders, catch_up reduce",
         "  never opens CL",
         "  -> eval1 (DEMO2 on demo): same size; no cap; shadows: not armed (armed = true in its account lets it trade)",
-        "  -> funded (123 on live): size x 0.50, inverse, ES -> MES x 10; "
-        "at most 3 per order, no cap per product; ARMED",
+        "  -> funded (9 on live): size x 0.50, inverse, ES -> MES x 10; at most 3 per order, no cap per product; ARMED",
         "       daily loss limit 500; flat by 15:05 Chicago",
         "  -> watch (124 on live): same size; at most 1 per order, at most 2 per product; shadows: shadow = true",
         "",
