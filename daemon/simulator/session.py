@@ -115,18 +115,21 @@ class Session:
     async def _hear(self, frame: str) -> None:
         parts = [*frame.split("\n", 3), "", "", ""][:4]
         endpoint, query = parts[0].strip("/").lower(), dict(parse_qsl(parts[2]))
+        body = parts[3].strip()
         try:
             request_id = int(parts[1] or 0)
-            body = parts[3].strip()
-            if endpoint == "authorize":
-                delay = self.faults.authorize_delay
-                await self._now_or_later(delay, partial(self._authorize, request_id, body.strip('"')))
-                return
-            parsed = json.loads(body) if body not in ("", "undefined") else {}
-            fields: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
         except ValueError:
-            self._respond(0, Answer(400, "Invalid or missed parameters"))
+            return  # nobody to answer
+        if endpoint == "authorize":
+            delay = self.faults.authorize_delay
+            await self._now_or_later(delay, partial(self._authorize, request_id, body.strip('"')))
             return
+        try:
+            parsed = json.loads(body) if body not in ("", "undefined") else {}
+        except ValueError:
+            self._respond(request_id, Answer(400, "Invalid or missed parameters"))
+            return
+        fields: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
         if self.token is None:
             self._respond(request_id, Answer(401, "Access is denied"))
         elif endpoint == "user/syncrequest":
