@@ -1,0 +1,259 @@
+"""The memory that outlives the process: every turn, every announcement not yet taken, every copy, every login's token.
+
+Rule 1: one call of `commit` is one transaction. What follows from an event is recorded with it, or not at all.
+Rule 2: changes are taken against what the ledger itself recorded last, so `load` answers what was last committed,
+        whatever has happened to the account outside of its turns.
+Rule 3: nothing here decides, and nothing here calls `step`.
+Rule 4: one thread, one connection; only `checkpoint` may be called from another thread, and brings its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from daemon import codec, copy_rows, schema
+from daemon.schema import DiskFull, LedgerError
+from daemon.writing import Posted, Recorded, Taken, Writing
+from statecharts.account import Account
+from statecharts.events import LeaderEvent
+from statecharts.values import AccountName, CopyId
+
+__all__ = ["DiskFull", "Ledger", "LedgerError", "Posted", "Recorded", "Taken"]
+
+PAGE: Final = 500  # turns read at once: no statement stays open between pages and holds the write-ahead log
+
+LATER_TURNS: Final = "SELECT id, changes FROM turns WHERE account = ? AND id > ? ORDER BY id"
+_COLUMNS: Final = "id, at, account, state, event, effects, changes, failed"
+_ALL_TURNS: Final = f"SELECT {_COLUMNS} FROM turns WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - a constant
+_TURNS_OF: Final = f"SELECT {_COLUMNS} FROM turns WHERE account = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
+_TRACED: Final = f"SELECT {_COLUMNS} FROM turns WHERE id IN (SELECT turn FROM traces WHERE copy = ?) ORDER BY id"  # noqa: S608
+
+
+@attrs.define
+class Ledger:
+    """All methods raise LedgerError when the file cannot be used (DiskFull where it is room that lacks)."""
+
+    path: Path
+    _db: sqlite3.Connection = attrs.field(repr=False)
+    _last: dict[AccountName, Account] = attrs.field(factory=dict, repr=False)  # as recorded
+    _unsaved: dict[AccountName, int] = attrs.field(
+        factory=dict, repr=False
+    )  # turns since the whole account was written
+
+    @classmethod
+    def open(cls, path: Path) -> Ledger:
+        """Makes the file where there is none, and brings an older one up to date. Its directory must be there."""
+        return cls(path, schema.opened(path))
+
+    def load(self, name: AccountName) -> Account | None:
+        """The account as last recorded, with `Rules()`; None when this name has had no turn."""
+        found = self._one("SELECT saved, turn FROM accounts WHERE name = ?", (name,))
+        if found is None:
+            return None
+        with self._readable(f"the saved account {name}"):
+            account = codec.account_of(found[0])
+        later = self._all(LATER_TURNS, (name, found[1]))
+        for turn, changed in later:
+            with self._readable(f"turn {turn} of {name}"):
+                account = codec.applied(account, codec.parsed(changed))
+        self._last[name] = account
+        self._unsaved[name] = len(later)
+        return account
+
+    def first(self, name: AccountName) -> Account | None:
+        """The account before its first recorded turn: where a replay begins."""
+        found = self._one("SELECT first FROM accounts WHERE name = ?", (name,))
+        with self._readable(f"the first account {name}"):
+            return codec.account_of(found[0]) if found else None
+
+    def commit(self, turns: Sequence[Taken], posted: Sequence[Posted] = ()) -> list[int]:
+        """Records turns and announcements in one transaction; answers the outbox ids of `posted`, in order.
+
+        Turns get ascending ids in the order given, so a leader's comes before its followers'. When it raises, nothing
+        has been recorded. A `consumed` that does not wait for that follower is refused: taken twice is copied twice.
+        """
+        for name in {taken.after.name for taken in turns} - self._last.keys():
+            self.load(name)
+        writing = Writing(self._db, self.path, dict(self._last), dict(self._unsaved))
+        with self._transaction():
+            for taken in turns:
+                writing.record(taken)
+            ids = [writing.post(one) for one in posted]
+            writing.save_longest({taken.after.name for taken in turns})
+        self._last = writing.last
+        self._unsaved = writing.unsaved
+        return ids
+
+    def save(self, account: Account) -> None:
+        """Writes the whole account, so that `load` has no turns to read back. Commit does it now and then by itself."""
+        with self._transaction():
+            Writing(self._db, self.path).save(account)
+        self._last[account.name] = account
+        self._unsaved[account.name] = 0
+
+    def undelivered(self, follower: AccountName) -> list[tuple[int, LeaderEvent]]:
+        """Announcements that this follower has not taken, oldest first."""
+        waiting = "SELECT id, event FROM outbox WHERE follower = ? AND consumed IS NULL ORDER BY id"
+        found: list[tuple[int, LeaderEvent]] = []
+        for number, stored in self._all(waiting, (follower,)):
+            with self._readable(f"announcement {number} for {follower}"):
+                found.append((number, codec.announcement_of(stored)))
+        return found
+
+    def copies(
+        self,
+        *,
+        copy_id: str | None = None,
+        follower: str | None = None,
+        outcome: str | None = None,
+        leader_order_id: int | None = None,
+        order_id: int | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, object]]:
+        """Copies as JSON, latest decision first. `since` bounds `decided_at`; the next page is `before` the last seq.
+
+        `latency_ms` is our own part, from the decision to the last byte sent; null while one of them is missing.
+        """
+        with schema.spoken(self.path):
+            return copy_rows.found(
+                self._db,
+                copy_id=copy_id,
+                follower=follower,
+                outcome=outcome,
+                leader_order_id=leader_order_id,
+                order_id=order_id,
+                since=since,
+                before=before,
+                limit=limit,
+            )
+
+    def turns(self, account: AccountName | None = None, after: int = 0, limit: int | None = None) -> Iterator[Recorded]:
+        """Recorded turns in order, those with an id beyond `after`; of all accounts where none is named."""
+        while limit is None or limit > 0:
+            size = PAGE if limit is None else min(PAGE, limit)
+            if account is None:
+                page = self._all(_ALL_TURNS, (after, size))
+            else:
+                page = self._all(_TURNS_OF, (account, after, size))
+            yield from map(self._recorded, page)
+            if len(page) < size:
+                return
+            after = page[-1][0]
+            limit = None if limit is None else limit - size
+
+    def why(self, copy: CopyId) -> list[Recorded]:
+        """The turns that made a copy and changed it, with the leader's turns that they answered, oldest first."""
+        return [self._recorded(row) for row in self._all(_TRACED, (copy,))]
+
+    def _recorded(self, row: tuple[Any, ...]) -> Recorded:
+        turn, at, account, state, event, effects, changed, failed = row
+        with self._readable(f"turn {turn} of {account}"):
+            return Recorded(
+                id=turn,
+                at=codec.instant_of(at),
+                account=account,
+                state=state,
+                event=codec.event_of(event),
+                effects=codec.effects_of(effects),
+                changes=codec.parsed(changed),
+                failed=failed,
+            )
+
+    def keep_token(self, login: str, token: str, expires_at: datetime, user_id: int | None) -> None:
+        self._write(
+            """INSERT INTO logins (login, token, token_expires_at, user_id) VALUES (?, ?, ?, ?)
+            ON CONFLICT (login) DO UPDATE SET
+                token = excluded.token, token_expires_at = excluded.token_expires_at, user_id = excluded.user_id""",
+            (login, token, codec.instant_text(expires_at), user_id),
+        )
+
+    def token(self, login: str) -> tuple[str, datetime, int | None] | None:
+        """The kept token, when it expires, and whose it is."""
+        found = self._one("SELECT token, token_expires_at, user_id FROM logins WHERE login = ?", (login,))
+        if found is None or found[0] is None:
+            return None
+        token, expires_at, user_id = found
+        return token, codec.instant_of(expires_at), user_id
+
+    def forget_token(self, login: str) -> None:
+        self._write("UPDATE logins SET token = NULL, token_expires_at = NULL WHERE login = ?", (login,))
+
+    def keep_device(self, login: str, device_id: str) -> None:
+        """The broker approves a login's device once, by e-mail: it must not change with every start."""
+        self._write(
+            """INSERT INTO logins (login, device_id) VALUES (?, ?)
+            ON CONFLICT (login) DO UPDATE SET device_id = excluded.device_id""",
+            (login, device_id),
+        )
+
+    def device(self, login: str) -> str | None:
+        found = self._one("SELECT device_id FROM logins WHERE login = ?", (login,))
+        return found[0] if found else None
+
+    def keep_fact(self, key: str, value: str) -> None:
+        self._write(
+            "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    def fact(self, key: str) -> str | None:
+        found = self._one("SELECT value FROM facts WHERE key = ?", (key,))
+        return found[0] if found else None
+
+    def checkpoint(self) -> None:
+        """Moves the write-ahead log into the file. For a worker thread when all is quiet: it waits for the disk.
+
+        On a connection of its own, and passively: it never makes the loop's commits wait.
+        """
+        if self.path == schema.MEMORY:
+            return
+        with schema.spoken(self.path):
+            uri = f"{self.path.absolute().as_uri()}?mode=rw"  # never a new file in the place of one that was moved away
+            with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def close(self) -> None:
+        """Ends the use of the file. What was committed is safe without it."""
+        with schema.spoken(self.path):
+            self._db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with schema.spoken(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk may have ended it already
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        with schema.spoken(self.path):
+            self._db.execute(statement, values)
+
+    def _one(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        found = self._all(statement, values)
+        return found[0] if found else None
+
+    def _all(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with schema.spoken(self.path):
+            return self._db.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def _readable(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except codec.Unreadable as error:
+            remedy = "Install the version of copierd that wrote it; nothing has been changed"
+            raise LedgerError(f"{what}: {error}", self.path, remedy) from error
