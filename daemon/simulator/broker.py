@@ -52,9 +52,9 @@ class Broker(Terminal):
         self.contracts: dict[int, Listing] = {listing.contract_id: listing for listing in self.listings.values()}
         self.exchange = Exchange({symbol: listing.product for symbol, listing in self.listings.items()})
         self.books = Books(self.entities, now, self.currency_id)
-        paper = Paperwork(self.entities, now)
+        paper = Paperwork(self.entities, now, self._conditions)
         self.desk = Desk(
-            self.entities, paper, self.exchange, self.books, now, dice, self.later, conditions=lambda: self.faults
+            self.entities, paper, self.exchange, self.books, now, dice, self.later, conditions=self._conditions
         )
         self.logins: dict[str, Login] = {}
         self.account_ids: dict[str, int] = {}
@@ -101,6 +101,9 @@ class Broker(Terminal):
             return None
         names = tuple(f"DEMO-{username}-{place + 1}" for place in range(self.newcomer_accounts))
         return self.add_login(username, LoginSpec(username=username, accounts=names))
+
+    def _conditions(self) -> Faults:
+        return self.faults
 
     # ---- time
 

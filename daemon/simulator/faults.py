@@ -11,7 +11,7 @@ timed acts, carried out once so many seconds after the server has started:
 
     [[acts]]
     after = 30.0
-    act   = "drop_sockets"          # the name of a public method of Deeds
+    act   = "drop_sockets"          # a public method of Deeds, else of Broker
     with  = { login = "apex" }      # its arguments
 """
 
@@ -47,6 +47,8 @@ class Faults:
     fill_size: int = 0  # the most contracts one fill has; 0 means whole orders
     fill_gap: Range = (0.0, 0.0)  # between the partial fills of one order
     cancel_delay: Range = (0.0, 0.0)  # from the answer of cancel or modify to its effect
+    omit_cl_ord_id: bool = False  # commands come without clOrdId and customTag50
+    omit_text: bool = False  # order versions come without text
     oso_wake: str = "last_fill"  # children start work at the parent's "first_fill", "each_fill" or "last_fill"
 
     # tokens

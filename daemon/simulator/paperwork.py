@@ -8,15 +8,17 @@ from datetime import datetime
 from decimal import Decimal
 
 from daemon.simulator.entities import Entities, Entity, number, stamp, trade_date
+from daemon.simulator.faults import Faults
 from daemon.simulator.orders import Marks, Order
 
 
 class Paperwork:
     """Writes entities; every one written becomes an event."""
 
-    def __init__(self, entities: Entities, now: Callable[[], datetime]) -> None:
+    def __init__(self, entities: Entities, now: Callable[[], datetime], conditions: Callable[[], Faults]) -> None:
         self._entities = entities
         self._now = now
+        self._conditions = conditions
 
     def order(self, order: Order) -> None:
         """A new order: no quantity, price or words on it, those are on its version and command."""
@@ -74,23 +76,24 @@ class Paperwork:
             pegDifference=None if terms.peg is None else number(terms.peg),
             timeInForce=terms.tif,
             expireTime=None if terms.expires is None else stamp(terms.expires),
-            text=terms.text,
+            text=None if self._conditions().omit_text else terms.text,
         )
 
     def command(self, order: Order, kind: str, marks: Marks, command_id: int | None = None) -> Entity:
         """A command: the one entity that carries clOrdId and customTag50."""
+        silent = self._conditions().omit_cl_ord_id
         return self._entities.create(
             "command",
             order.ticket.account_id,
             command_id,
             orderId=order.order_id,
             timestamp=stamp(self._now()),
-            clOrdId=marks.cl_ord_id,
+            clOrdId=None if silent else marks.cl_ord_id,
             commandType=kind,
             commandStatus="Pending",
             senderId=marks.sender,
             userSessionId=marks.session,
-            customTag50=marks.tag,
+            customTag50=None if silent else marks.tag,
             isAutomated=marks.automated,
         )
 

@@ -6,7 +6,6 @@ Rule 2: `serve_stream` is one TCP connection, real or in memory; `rest` is one r
 """
 
 import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import format_datetime
 from functools import partial
@@ -39,9 +38,6 @@ WIRE_ENDS = (
     trio.BrokenResourceError,
     trio.ClosedResourceError,
 )
-
-# trio-websocket and h11 have nothing to say here that the observer does not know.
-logging.getLogger("trio-websocket").setLevel(logging.WARNING)
 
 
 class Severed(Exception):
@@ -106,17 +102,17 @@ class Server(Deeds):
             self._nursery = nursery
             await nursery.start(self.broker.run)
             for act in self.faults.acts:
-                if act.act.startswith("_") or not callable(getattr(Deeds, act.act, None)):
+                deed = getattr(self, act.act, None) or getattr(self.broker, act.act, None)
+                if act.act.startswith("_") or not callable(deed):
                     raise FaultsInvalid(f"acts: {act.act}: no such act")
-                nursery.start_soon(self._act, act.after, act.act, act.arguments)
+                nursery.start_soon(self._act, act.after, deed, act.arguments)
             task_status.started()
             try:
                 await trio.sleep_forever()
             finally:
                 self._nursery = None
 
-    async def _act(self, after: float, name: str, arguments: Mapping[str, object]) -> None:
-        deed: Callable[..., object] = getattr(self, name)
+    async def _act(self, after: float, deed: Callable[..., object], arguments: Mapping[str, object]) -> None:
         await trio.sleep(after)
         deed(**arguments)
 
@@ -179,7 +175,6 @@ class Server(Deeds):
             raise Severed
         if answer is None:
             await trio.sleep_forever()
-            raise AssertionError("unreachable")
         return answer
 
     def _refuse(self, endpoint: str, refused: Refused) -> Answer:

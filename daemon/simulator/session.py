@@ -132,6 +132,8 @@ class Session:
         fields: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
         if self.token is None:
             self._respond(request_id, Answer(401, "Access is denied"))
+        elif self.token.session.evicted:
+            self._respond(request_id, Answer(self.faults.evicted_status))
         elif endpoint == "user/syncrequest":
             await self._now_or_later(
                 self.faults.sync_delay + self.faults.sync_gap, partial(self._sync, request_id, fields)

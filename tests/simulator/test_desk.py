@@ -47,6 +47,13 @@ def test_a_repeated_cl_ord_id_makes_a_second_order() -> None:
     assert broker.positions("LEAD") == {"ESZ6": 2}
 
 
+def test_the_words_of_the_client_may_be_missing() -> None:
+    broker = make_broker(Faults(omit_cl_ord_id=True, omit_text=True))
+    broker.place("LEAD", "Buy", "ESZ6", 1, cl_ord_id="same")
+    assert "clOrdId" not in rows(broker, "command")[0]
+    assert broker.accepted[0].cl_ord_id == "same"
+
+
 def test_partial_fills_keep_the_order_working() -> None:
     broker = make_broker(Faults(fill_size=2))
     changes = record(broker)

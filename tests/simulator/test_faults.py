@@ -17,6 +17,11 @@ live = true
 after = 30
 act = "drop_sockets"
 with = { login = "apex" }
+
+[[acts]]
+after = 5
+act = "lock"
+with = { account = "LEAD" }
 """
 
 
@@ -51,7 +56,9 @@ def test_acts_are_carried_out_in_time() -> None:
     async def story(house: House) -> None:
         async with house.connect() as client:
             await client.synced(house.server)
+            assert house.broker.desk.locked == {}
             await trio.sleep(29.9 - trio.current_time())
+            assert list(house.broker.desk.locked.values()) == ["TradingLocked"]
             assert not client.is_closed()
             await trio.sleep(0.2)
             assert client.is_closed()

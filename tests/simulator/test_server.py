@@ -120,7 +120,7 @@ def test_without_run_a_late_order_is_a_mistake_of_the_test() -> None:
 
 def test_on_the_loopback_with_the_libraries_of_a_real_client() -> None:
     async def main() -> None:
-        broker = Broker.build(LOGINS, now=lambda: datetime.now(UTC), dice=random.Random(1))
+        broker = Broker.build(LOGINS, now=lambda: datetime(2026, 11, 20, tzinfo=UTC), dice=random.Random(1))
         server = Server(broker)
         async with trio.open_nursery() as nursery:
             port = await nursery.start(serve_tcp, server)

@@ -64,6 +64,16 @@ def test_the_third_session_closes_the_oldest_and_its_socket() -> None:
     play(story)
 
 
+def test_a_closed_session_may_keep_its_socket_and_be_refused_on_it() -> None:
+    async def story(house: House) -> None:
+        async with house.connect() as client:
+            await client.synced(house.server)
+            house.server.evict("apex")
+            assert await client.ask("account/list") == {"s": 500, "i": 3}
+
+    play(story, Faults(evict_closes_sockets=False, evicted_status=500))
+
+
 def test_an_expired_session_makes_room() -> None:
     async def story(house: House) -> None:
         first = await login(house.server)
