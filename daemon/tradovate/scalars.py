@@ -1,0 +1,62 @@
+"""Single fields of the broker's JSON as our values. Each answers None for what cannot be read; none raises.
+
+Numbers are taken as texts too, because some answers spell them so. Nothing that is not a number becomes one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+_INT64 = 2**63
+_LARGEST = 15  # digits before the point; no price and no quantity comes near
+_FINEST = -12  # digits after it
+
+
+def whole(value: object) -> int | None:
+    """An int64: 3, "3", 3.0; not 3.5, not true."""
+    number = decimal(value) if not isinstance(value, int) else value
+    if isinstance(value, bool) or number is None or number != int(number):
+        return None
+    return int(number) if -_INT64 <= number < _INT64 else None
+
+
+def identity(value: object) -> int | None:
+    """An id: whole and positive (Tradovate OpenAPI: `exclusiveMinimum` 0)."""
+    number = whole(value)
+    return number if number is not None and number > 0 else None
+
+
+def decimal(value: object) -> Decimal | None:
+    """A finite number of a reasonable size, exactly as it was written."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or (number and not _FINEST <= number.adjusted() <= _LARGEST + 4):
+        return None
+    exponent = number.as_tuple().exponent
+    return number if isinstance(exponent, int) and exponent >= 2 * _FINEST else None
+
+
+def moment(value: object) -> datetime | None:
+    """ISO 8601 as aware UTC; without a zone it is UTC (Tradovate OpenAPI: all dates are)."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def phrase(value: object) -> str:
+    """A text that can be stored and logged; anything else is the empty text."""
+    return value.strip().encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def iso(at: datetime) -> str:
+    """As the broker writes it: UTC, milliseconds, Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
