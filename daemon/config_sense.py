@@ -162,9 +162,9 @@ def _accounts(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _budgets(document: Mapping[str, Any], logins: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    following = {f.get("account") for path, copy in rows(document, "copy") for _, f in rows(copy, "followers", path)}
+    following = [f.get("account") for path, copy in rows(document, "copy") for _, f in rows(copy, "followers", path)]
     accounts = tables(document, "accounts")
-    load = Counter(t.get("login") for name, t in accounts.items() if name in following)
+    load = Counter(str(table.get("login")) for name, table in accounts.items() if name in following)
     for login, table in logins.items():
         reserve = load[login] * FLATTEN_REQUESTS
         for key, default in (("requests_per_minute", 300), ("requests_per_hour", 5000)):
@@ -200,14 +200,15 @@ def _followers(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _market_hours(document: Mapping[str, Any]) -> Iterator[Finding]:
-    seen: set[tuple[str, Any]] = set()
+    seen: set[tuple[str, str]] = set()
     for path, row in rows(document, "market_hours"):
+        day = str(row.get("day"))
         for index, group in enumerate(texts(row, "groups")):
             if group not in PRODUCT_GROUPS:
                 yield unknown((*path, "groups", index), "product group", group, list(PRODUCT_GROUPS))
-            elif (group, row.get("day")) in seen:
+            elif (group, day) in seen:
                 yield Finding((*path, "day"), f"this day of {group} is given twice", "Keep one of the two.")
-            seen.add((group, row.get("day")))
+            seen.add((group, day))
         spans = [span for text in texts(row, "open") if (span := interval(text))]
         for before, after in itertools.pairwise(spans):
             if before[1] >= after[0]:

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import threading
+import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -125,6 +126,11 @@ class Journal:
         clean = self._masks.clean
         told = {name: clean(str(value)) for name, value in fields.items() if value is not None}
         self._sink(Entry(kind, clean(message), severity, told))
+
+    def crash(self, message: str, bug: BaseException, **fields: Field) -> None:
+        """What nobody expected, with its whole traceback."""
+        story = "".join(traceback.format_exception(bug)).rstrip()
+        self.say("daemon.bug", f"{message}\n{story}", severity="error", **fields)
 
     def keep_secret(self, value: str) -> None:
         """Mask this value in everything that is said from now on. Tokens are registered as they are renewed."""

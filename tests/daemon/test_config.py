@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon import durations
-from daemon.config import Config, ConfigErrors, ContractMap, dumps, load, loads
+from daemon.config import Config, ConfigError, ConfigErrors, ContractMap, dumps, load, loads
 
 EXAMPLE = Path(__file__).parents[2] / "copier.toml"
 
@@ -45,33 +45,9 @@ account = "eval1"
 """
 
 
-def errors_of(text: str) -> dict[str, str]:
-    """Message and remedy by key."""
-    with pytest.raises(ConfigErrors) as caught:
-        loads(text)
-    return {error.key: f"{error.message}. {error.remedy}" for error in caught.value.errors}
-
-
-def good(text: str = "") -> Config:
-    return loads(BASE + COPY + text)
-
-
-def test_the_example_is_valid_and_shows_three_sizes() -> None:
-    config = load(EXAMPLE)
-    [copy] = config.copies
-    same, half, micro = copy.followers
-    assert [same.ratio, half.ratio, micro.ratio] == [1, Decimal("0.5"), 1]
-    assert micro.map == {"ES": ContractMap(to="MES", factor=Decimal(10))}
-    assert all(config.environment(account).embedded for account in config.accounts)
-    assert not any(config.shadow(account) for account in config.accounts)
-
-
-def test_every_key_of_the_contract_is_read() -> None:
-    config = loads(
-        BASE.replace(
-            'username = "jane"', 'username = "jane"\npassword_file = "/etc/copierd/apex"\non_evicted = "retake"'
-        )
-        + """
+FULL = (
+    BASE.replace('username = "jane"', 'username = "jane"\npassword_file = "/etc/copierd/apex"\non_evicted = "retake"')
+    + """
 [daemon]
 state_directory = "/var/lib/copierd"
 control_socket = "/run/copierd/control.sock"
@@ -140,7 +116,41 @@ after = "10s"
 events = ["connection.broken"]
 heartbeat = "60s"
 """
-    )
+)
+
+
+def errors_of(text: str) -> dict[str, str]:
+    """Message and remedy by key."""
+    with pytest.raises(ConfigErrors) as caught:
+        loads(text)
+    return {error.key: f"{error.message}. {error.remedy}" for error in caught.value.errors}
+
+
+def told_of(text: str) -> tuple[ConfigError, ...] | None:
+    """Its errors, or None when there are none. Whatever else is raised is a bug."""
+    try:
+        loads(text)
+    except ConfigErrors as errors:
+        return errors.errors
+    return None
+
+
+def good(text: str = "") -> Config:
+    return loads(BASE + COPY + text)
+
+
+def test_the_example_is_valid_and_shows_three_sizes() -> None:
+    config = load(EXAMPLE)
+    [copy] = config.copies
+    same, half, micro = copy.followers
+    assert [same.ratio, half.ratio, micro.ratio] == [1, Decimal("0.5"), 1]
+    assert micro.map == {"ES": ContractMap(to="MES", factor=Decimal(10))}
+    assert all(config.environment(account).embedded for account in config.accounts)
+    assert not any(config.shadow(account) for account in config.accounts)
+
+
+def test_every_key_of_the_contract_is_read() -> None:
+    config = loads(FULL)
     assert config.reconnect.first_delay == dt.timedelta(seconds=1.5)
     assert config.reconnect.in_position_delay == dt.timedelta(milliseconds=500)
     assert config.environments["staging"].guarded
@@ -277,6 +287,11 @@ def test_a_device_id_has_at_most_64_characters() -> None:
     assert "at most 64 characters" in told["logins.apex.device_id"]
 
 
+def test_a_list_where_a_name_belongs_is_told_and_breaks_nothing() -> None:
+    told = errors_of(BASE.replace('login = "apex"', "login = []") + COPY.replace('"eval1"', "[]"))
+    assert {"accounts.lead.login", "accounts.eval1.login", "copy[0].followers[0].account"} <= set(told)
+
+
 def test_two_logins_that_would_share_an_environment_variable_are_refused() -> None:
     told = errors_of(BASE + COPY + '[logins.a-b]\nenvironment = "simulator"\n[logins.a_b]\nenvironment = "simulator"\n')
     assert "COPIERD_A_B_PASSWORD" in told["logins.a_b"]
@@ -304,6 +319,7 @@ def test_a_login_must_afford_to_flatten_its_followers() -> None:
     [
         ('groups = ["equity"]\nday = 2025-01-09\nopen = []', "groups[0]"),
         ('groups = ["fx"]\nday = "2025-01-09"\nopen = []', "day"),
+        ('groups = ["fx"]\nday = [1]\nopen = []', "day"),
         ('groups = ["fx"]\nday = 2025-01-09\nopen = ["08:30-08:30"]', "open[0]"),
         ('groups = ["fx"]\nday = 2025-01-09\nopen = ["08:30-24:30"]', "open[0]"),
         ('groups = ["fx"]\nday = 2025-01-09\nopen = ["00:00-09:00", "09:00-10:00"]', "open"),
@@ -335,3 +351,19 @@ def test_a_file_that_cannot_be_read_is_told_in_the_same_form(tmp_path: Path) -> 
 @given(st.timedeltas(min_value=dt.timedelta(0), max_value=dt.timedelta(days=300)))
 def test_a_duration_survives_being_written(duration: dt.timedelta) -> None:
     assert durations.parse(durations.spell(duration)) == duration
+
+
+WORDS = ("5", '"5"', "true", "[]", "{}", "[[]]", "[{}]", "nan", '""', '"lead"', "1e400", "2025-01-09", "12:00:00", "-1")
+
+
+@given(st.data())
+def test_whatever_is_written_is_read_or_refused_and_never_breaks(data: st.DataObject) -> None:
+    """Any value in the place of any other, any line dropped or doubled: an answer with lines, or a configuration."""
+    lines = FULL.splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        key, equals, _value = lines[at].partition(" = ")
+        changed = [f"{key} = {data.draw(st.sampled_from(WORDS))}"] if equals else [lines[at]]
+        lines[at : at + 1] = data.draw(st.sampled_from([changed, [], [lines[at], lines[at]]]))
+    told = told_of("\n".join(lines))
+    assert told is None or (told and all(1 <= error.line <= len(lines) + 1 for error in told))

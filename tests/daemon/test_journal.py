@@ -34,6 +34,19 @@ def test_a_message_carries_its_fields_and_leaves_out_what_is_not_known() -> None
     assert entry.fields == {"account": "eval1", "from_": "Copying", "attempt": "2"}
 
 
+def test_a_crash_is_told_with_its_traceback_and_without_secrets() -> None:
+    entries: list[Entry] = []
+    journal = Journal(entries.append)
+    journal.keep_secret("hunter22")
+    try:
+        raise KeyError("hunter22")
+    except KeyError as bug:
+        journal.crash("eval1 crashed", bug, account="eval1")
+    [entry] = entries
+    assert entry.message.startswith("eval1 crashed\nTraceback") and entry.message.endswith("KeyError: '***'")
+    assert (entry.kind, entry.severity, entry.fields) == ("daemon.bug", "error", {"account": "eval1"})
+
+
 def test_what_is_below_the_level_is_not_said() -> None:
     entries: list[Entry] = []
     journal = Journal(entries.append, "warning")
