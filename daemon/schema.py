@@ -53,7 +53,7 @@ CREATE INDEX outbox_waiting ON outbox (follower) WHERE consumed IS NULL;
 
 CREATE TABLE copies (
     seq             INTEGER PRIMARY KEY, -- in the order of decision
-    id              TEXT NOT NULL UNIQUE,
+    id              TEXT NOT NULL,
     copy            TEXT NOT NULL,
     follower        TEXT NOT NULL,
     leader_order_id INTEGER,
@@ -72,7 +72,9 @@ CREATE TABLE copies (
     decided_at      TEXT NOT NULL,
     sent_at         TEXT,
     answered_at     TEXT,
-    latency_ms      REAL
+    latency_ms      REAL,
+    -- An id is a digest of broker account ids, which demo and live may give twice: only with the follower is it one row.
+    UNIQUE (id, follower)
 ) STRICT;
 CREATE INDEX copies_of_follower ON copies (follower);
 CREATE INDEX copies_of_outcome ON copies (outcome);
