@@ -56,6 +56,8 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     """A leader order without a copy: place it, hold it, or skip it. `only_exits` says why nothing may open now."""
     if order.terms is None and order.unsupported is None:
         return  # its terms come with a later fact
+    if order.status is Status.SUSPENDED:
+        return  # the child of a bracket sleeps until its parent fills; it is copied when it wakes
     copy = new_copy(draft, order, rules)
     why_not = _refusal(order)
     if why_not is not None or order.terms is None:
