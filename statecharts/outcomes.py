@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import follower, pursuit
+from statecharts import exposure, follower, pursuit
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import LookUp, Severity
@@ -110,13 +110,7 @@ def _turned_up(draft: Draft, copy: Copy, rules: CopyRules) -> None:
         copy=copy.id,
     )
     draft.keep(attrs.evolve(draft.book.copies[copy.id], cancel_wanted="it turned up after it had been given up"))
-    own = draft.contract(copy.symbol).own
-    pursuit.want_closed(
-        draft,
-        copy.symbol,
-        pursuit.goal(own, pursuit.total_target(draft, copy.symbol, rules)),
-        "an order believed lost turned up",
-    )
+    exposure.want_as_leader(draft, copy.symbol, rules, "an order believed lost turned up")
 
 
 def _somebody_else(draft: Draft, order: Order, before: Order | None) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import follower, sizing
+from statecharts import exposure, follower
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import CancelOrder, ModifyOrder, Priority, Severity
@@ -25,27 +25,6 @@ from statecharts.values import BrokerAccountId, OrderType, Side, Symbol, Terms
 
 FIRST_RETRY = timedelta(seconds=1)  # after a refused closing; doubled with each further one
 LONGEST_RETRY = timedelta(seconds=30)
-
-
-def total_target(draft: Draft, symbol: Symbol, rules: CopyRules) -> int:
-    """Our target in `symbol` over every contract of the leader that is copied into it."""
-    theirs = draft.book.theirs
-    net = theirs.net if theirs else {}
-    return sum(sizing.target(n, s, rules) for s, n in net.items() if sizing.follower_symbol(s, rules) == symbol)
-
-
-def leader_flat(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
-    theirs = draft.book.theirs
-    return theirs is not None and not any(
-        n for s, n in theirs.net.items() if sizing.follower_symbol(s, rules) == symbol
-    )
-
-
-def goal(own: int, target: int) -> int:
-    """The part of our position that may stay: never more than it is, never on the other side."""
-    if own * target <= 0:
-        return 0
-    return min(own, target) if own > 0 else max(own, target)
 
 
 def advance(draft: Draft, rules: CopyRules) -> None:
@@ -70,7 +49,7 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
 def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     current = not draft.book.held_back()
     contract = draft.contract(symbol)
-    if current and contract.no_entry is not None and leader_flat(draft, symbol, rules):
+    if current and contract.no_entry is not None and exposure.leader_flat(draft.book, symbol, rules):
         draft.note(symbol, no_entry=None)
     if contract.retry_at is not None:
         if contract.retry_at > draft.at:
@@ -110,28 +89,17 @@ def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     draft.keep(attrs.evolve(copy, chase_at=None, cancel_wanted="the leader's order is complete; ours is not chased"))
     contract = draft.contract(copy.symbol)
     if copy.kind is Kind.EXIT and contract.close_to is None:
-        _want_closed(draft, copy.symbol, rules, "the leader's exit is complete and ours is not")
-
-
-def _want_closed(draft: Draft, symbol: Symbol, rules: CopyRules, why: str) -> None:
-    own = draft.contract(symbol).own
-    want_closed(draft, symbol, goal(own, total_target(draft, symbol, rules)), why)
-
-
-def want_closed(draft: Draft, symbol: Symbol, close_to: int, why: str) -> None:
-    """From now on our position in `symbol` is brought to `close_to` at market, until it is there."""
-    if draft.contract(symbol).own != close_to:
-        draft.note(symbol, close_to=close_to, close_why=why)
+        exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit is complete and ours is not")
 
 
 def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """The leader flat means the follower flat: what no order of ours is about to close is closed at market."""
     contract = draft.contract(symbol)
-    if not contract.own or contract.close_to is not None or not leader_flat(draft, symbol, rules):
+    if not contract.own or contract.close_to is not None or not exposure.leader_flat(draft.book, symbol, rules):
         return
     against = [c for c in draft.book.in_progress(symbol) if c.trades and c.side.sign * contract.own < 0]
     if not against and not any(c.stage.in_doubt for c in draft.book.in_progress(symbol)):
-        want_closed(draft, symbol, 0, "the leader is flat")
+        exposure.want_closed(draft, symbol, 0, "the leader is flat")
 
 
 def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool) -> None:
@@ -221,7 +189,7 @@ def _close(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     contract = draft.contract(symbol)
     if contract.close_to is None:
         return
-    if contract.own == contract.close_to or goal(contract.own, contract.close_to) == contract.own:
+    if contract.own == contract.close_to or exposure.goal(contract.own, contract.close_to) == contract.own:
         _closed(draft, symbol)
         return
     side = Side.of(contract.close_to - contract.own)

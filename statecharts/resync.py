@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import outcomes, pursuit, sizing
+from statecharts import exposure, outcomes, sizing
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -75,7 +75,7 @@ def _compare_position(draft: Draft, symbol: Symbol) -> None:
         return  # an order in doubt may explain the difference: it is compared again when the doubt is gone
     contract = draft.contract(symbol)
     there = draft.book.positions.get(symbol, 0)
-    own = pursuit.goal(contract.own, there)
+    own = exposure.goal(contract.own, there)
     foreign = there - own
     if own != contract.own:
         draft.tell(
@@ -170,18 +170,18 @@ def _orders(draft: Draft, rules: CopyRules) -> None:
 
 def _position(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     own = draft.contract(symbol).own
-    target = pursuit.total_target(draft, symbol, rules)
+    target = exposure.total_target(draft.book, symbol, rules)
     working = [copy for copy in draft.book.in_progress(symbol) if copy.trades]
     if any(copy.stage.in_doubt for copy in working):
         return
-    keep = pursuit.goal(own, target)
+    keep = exposure.goal(own, target)
     if own != keep:
         what = "the leader is flat" if target == 0 else f"the leader's position stands for {target}"
         why = f"after a reconnect: we own {own}, {what}"
         if rules.catch_up == "none":
             draft.tell("position.drifted", f"{symbol}: {why}. Left as it is (catch_up = none)", Severity.WARNING)
         else:
-            pursuit.want_closed(draft, symbol, keep, why)
+            exposure.want_closed(draft, symbol, keep, why)
     if abs(target) > abs(keep) and not any(copy.kind is not Kind.EXIT for copy in working):
         missing = abs(target - keep)
         draft.note(symbol, no_entry="short of the leader: a missed entry is not chased; waits until the leader is flat")

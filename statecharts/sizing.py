@@ -2,7 +2,7 @@
 
 Rule 1: the target for a leader's net position n is trunc(n x ratio x factor), toward zero, in exact decimals, within
         `max_position`. An order's quantity is the change of target that it would cause if it filled next, with the
-        other working orders on its side counted as filled first: rounding never drifts, and two entries never overshoot.
+        other working orders on its side counted as filled first: rounding never drifts, two entries never overshoot.
 Rule 2: an exit never makes the follower's position change sign; a reversal is one order, never larger than what is ours
         plus the target beyond.
 Rule 3: `min_one` raises 0 to 1 on openings only; `max_order` cuts openings only.

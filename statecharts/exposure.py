@@ -1,0 +1,66 @@
+"""Where our position in a contract should be, and what is already on its way there.
+
+Rule 1: market reductions in flight never exceed our position: what leaves already cannot leave again.
+Rule 2: nothing here adds to a position; `goal` is never more than what is ours, and never on the other side.
+"""
+
+from __future__ import annotations
+
+from statecharts import sizing
+from statecharts.book import Book, Copy
+from statecharts.draft import Draft
+from statecharts.order import Stage
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
+from statecharts.values import CopyId, OrderType, Symbol
+
+
+def total_target(book: Book, symbol: Symbol, rules: CopyRules) -> int:
+    """Our target in `symbol` over every contract of the leader that is copied into it."""
+    net = book.theirs.net if book.theirs else {}
+    return sum(sizing.target(n, s, rules) for s, n in net.items() if sizing.follower_symbol(s, rules) == symbol)
+
+
+def leader_flat(book: Book, symbol: Symbol, rules: CopyRules) -> bool:
+    theirs = book.theirs
+    return theirs is not None and not any(
+        n for s, n in theirs.net.items() if sizing.follower_symbol(s, rules) == symbol
+    )
+
+
+def goal(own: int, target: int) -> int:
+    """The part of our position that may stay: never more than it is, never on the other side."""
+    if own * target <= 0:
+        return 0
+    return min(own, target) if own > 0 else max(own, target)
+
+
+def reduces(copy: Copy, own: int) -> bool:
+    """Is this an order of its own that takes from our position?"""
+    return copy.trades and copy.kind is not Kind.ENTRY and copy.side.sign * own < 0
+
+
+def free(book: Book, symbol: Symbol, own: int, but: CopyId) -> int:
+    """The part of our position `own` that no market order but `but` is taking away already."""
+    leaving = sum(
+        copy.rest
+        for copy in book.in_progress(symbol)
+        if copy.id != but
+        and reduces(copy, own)
+        and copy.stage is not Stage.HELD
+        and copy.terms is not None
+        and copy.terms.order_type is OrderType.MARKET
+    )
+    return max(0, own - leaving) if own > 0 else min(0, own + leaving)
+
+
+def want_closed(draft: Draft, symbol: Symbol, close_to: int, why: str) -> None:
+    """From now on our position in `symbol` is brought to `close_to` at market, until it is there."""
+    if draft.contract(symbol).own != close_to:
+        draft.note(symbol, close_to=close_to, close_why=why)
+
+
+def want_as_leader(draft: Draft, symbol: Symbol, rules: CopyRules, why: str) -> None:
+    """What of our position goes beyond the leader's is closed at market."""
+    own = draft.contract(symbol).own
+    want_closed(draft, symbol, goal(own, total_target(draft.book, symbol, rules)), why)
