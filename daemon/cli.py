@@ -91,6 +91,6 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _simulator(options: argparse.Namespace) -> int:
-    from daemon.simulator.__main__ import run_simulator
+    from daemon.simulator.alone import run_simulator
 
     return run_simulator(port=options.port, faults=options.faults)

@@ -65,7 +65,7 @@ def test_each_command_hands_its_options_over(monkeypatch: pytest.MonkeyPatch, tm
 
     stand_in("daemon.supervisor", "run_daemon", 69)
     stand_in("daemon.demo", "run_demo", 1)
-    stand_in("daemon.simulator.__main__", "run_simulator", 0)
+    stand_in("daemon.simulator.alone", "run_simulator", 0)
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", "--config", "x.toml"]) == 69
     assert cli.main(["run"]) == 69

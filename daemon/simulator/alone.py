@@ -1,0 +1,53 @@
+"""`copierd simulator`: the look-alike on a port of this machine, for whoever writes a client or tests ours."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import trio
+
+from daemon.simulator.broker import Broker
+from daemon.simulator.faults import Faults, FaultsInvalid
+from daemon.simulator.server import Server, serve_tcp
+from daemon.simulator.trader import walk
+
+_ACCOUNTS = 4  # a leader and three followers for every user who logs in
+_UNAVAILABLE, _CONFIG = 69, 78  # sysexits.h
+
+
+def run_simulator(*, port: int, faults: Path | None = None) -> int:
+    """Serves until SIGINT or SIGTERM. 0, 69 when the port cannot be had, 78 when the file of faults is wrong."""
+    try:
+        found = Faults.from_toml(faults.read_text()) if faults else Faults()
+    except (OSError, UnicodeDecodeError, FaultsInvalid) as error:
+        print(f"{faults}: {error}", file=sys.stderr)
+        return _CONFIG
+    dice = random.Random()
+    broker = Broker.build({}, now=lambda: datetime.now(UTC), dice=dice, faults=found, newcomer_accounts=_ACCOUNTS)
+    status = 0
+    try:
+        trio.run(_serve, broker, dice, port)
+    except* OSError as group:
+        print(f"port {port}: {_first(group)}", file=sys.stderr)
+        status = _UNAVAILABLE
+    return status
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong, out of the groups that the nurseries around it have wrapped it in."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _serve(broker: Broker, dice: random.Random, port: int) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(serve_tcp, Server(broker), "127.0.0.1", port)
+            nursery.start_soon(walk, broker, tuple(broker.exchange.last), dice)
+            print(f"REST http://127.0.0.1:{bound}/v1, WebSocket ws://127.0.0.1:{bound}/v1/websocket", flush=True)
+            print(f"Any user with any password may log in and gets {_ACCOUNTS} accounts.", flush=True)
+            async for _ in signals:
+                nursery.cancel_scope.cancel()

@@ -1,0 +1,51 @@
+"""The simulator as a program of its own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from daemon.simulator.alone import run_simulator
+
+
+def test_it_serves_whoever_logs_in_until_it_is_stopped() -> None:
+    command = [sys.executable, "-m", "daemon", "simulator", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = re.match(r"REST (\S+), WebSocket ", process.stdout.readline())
+            assert address is not None
+            with httpx.Client(base_url=address[1], trust_env=False) as client:
+                asked = client.post("/auth/accesstokenrequest", json={"name": "jane", "password": "x"})
+                token = asked.json()["accessToken"]
+                accounts = client.get("/account/list", headers={"Authorization": f"Bearer {token}"}).json()
+            assert len(accounts) == 4
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run_simulator(port=port) == 69
+    assert capsys.readouterr().err.startswith(f"port {port}: ")
+
+
+@pytest.mark.parametrize(("text", "words"), [("x = 1", "x: unknown"), ("x =", "not TOML"), (None, "No such file")])
+def test_faults_that_cannot_be_read_are_told(
+    tmp_path: Path, text: str | None, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "faults.toml"
+    if text is not None:
+        path.write_text(text)
+    assert run_simulator(port=0, faults=path) == 78
+    told = capsys.readouterr().err
+    assert told.startswith(f"{path}: ") and words in told
