@@ -73,7 +73,7 @@ CREATE TABLE copies (
     sent_at         TEXT,
     answered_at     TEXT,
     latency_ms      REAL,
-    -- An id is a digest of broker account ids, which demo and live may give twice: only with the follower is it one row.
+    -- An id is a digest of broker account ids, which demo and live may give twice; with the follower it is one row.
     UNIQUE (id, follower)
 ) STRICT;
 CREATE INDEX copies_of_follower ON copies (follower);
