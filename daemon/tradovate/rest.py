@@ -1,0 +1,215 @@
+"""The broker's REST calls that cannot go over the socket: getting a token and renewing it.
+
+Rule 1: one call, one request. Nothing is retried here; the login decides with its budget.
+Rule 2: an answer is a value. Nothing that the broker or the network does raises.
+Rule 3: no password, secret or token is in a text or a repr that leaves this file.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import attrs
+import httpx
+import trio
+
+from daemon.tradovate.frames import decode, encode
+from daemon.tradovate.messages import penalty, text_of
+from daemon.tradovate.scalars import identity, moment, phrase
+
+LIMIT = 10.0  # seconds; the certification asks for logins within 2 s and renewals within 1 s, so this is generous
+_FURTHER = 2.0  # seconds; httpx's own time-outs come first and say which part was slow
+
+EXPECTED = (httpx.RequestError, OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+@attrs.frozen
+class Credentials:
+    """A password grant. `cid` and `sec` are the API key; `device_id` never changes (Tradovate OpenAPI)."""
+
+    username: str
+    password: str = attrs.field(repr=False)
+    app_id: str
+    app_version: str
+    cid: int | None
+    sec: str = attrs.field(repr=False)
+    device_id: str
+
+
+@attrs.frozen
+class Granted:
+    """A token and its end, as the broker tells it. `server_date` is the answer's Date header: the broker's clock."""
+
+    token: str = attrs.field(repr=False)
+    expires_at: datetime
+    user_id: int | None
+    user_status: str
+    server_date: datetime | None
+
+
+@attrs.frozen
+class BadCredentials:
+    """A definite no to a login: not to be repeated by itself."""
+
+    text: str
+
+
+@attrs.frozen
+class TokenExpired:
+    """A definite no to a renewal: a new login is needed."""
+
+    text: str
+
+
+@attrs.frozen
+class Penalised:
+    """Not handled. Without `captcha`, the same request may come again after `seconds` with the ticket."""
+
+    ticket: str = attrs.field(repr=False)
+    seconds: int
+    captcha: bool
+
+
+@attrs.frozen
+class Limited:
+    """423 or 429: too many requests. 408, 423 or 429 to a renewal may also mean that another login pushed us out."""
+
+    status: int
+    retry_after: float | None  # seconds
+
+
+@attrs.frozen
+class Unreachable:
+    """The broker cannot be asked just now; `status` when there was an answer at all."""
+
+    reason: str
+    status: int | None = None
+
+
+@attrs.frozen
+class NotActive:
+    """The user exists and may not trade: Closed, Initiated, TemporaryLocked, UnconfirmedEmail."""
+
+    status: str
+
+
+TokenAnswer = Granted | BadCredentials | TokenExpired | Penalised | Limited | Unreachable | NotActive
+
+
+class Rest:
+    """Calls to one environment. `base_url` ends in /v1; the client must not retry and must not follow redirects."""
+
+    def __init__(self, client: httpx.AsyncClient, base_url: str) -> None:
+        self._client = client
+        self._base = base_url.rstrip("/")
+
+    async def access_token(self, credentials: Credentials, ticket: str = "") -> TokenAnswer:
+        """auth/accesstokenrequest: opens a session at the broker, and evicts an older one. (Tradovate OpenAPI.)
+
+        `ticket` is that of a penalty that has been waited for.
+        """
+        body: dict[str, object] = {
+            "name": credentials.username,
+            "password": credentials.password,
+            "appId": credentials.app_id,
+            "appVersion": credentials.app_version,
+            "deviceId": credentials.device_id,
+            "cid": credentials.cid,  # a number, not a text (community forum, staff)
+            "sec": credentials.sec,
+            "p-ticket": ticket,
+        }
+        sent = {name: value for name, value in body.items() if value not in ("", None)}
+        return await self._ask("POST", "auth/accesstokenrequest", encode(sent), None, BadCredentials)
+
+    async def renew(self, token: str, ticket: str = "") -> TokenAnswer:
+        """auth/renewaccesstoken: a later end for the same session, with a new token. (Tradovate OpenAPI.)"""
+        if ticket:
+            return await self._ask("POST", "auth/renewaccesstoken", encode({"p-ticket": ticket}), token, TokenExpired)
+        return await self._ask("GET", "auth/renewaccesstoken", None, token, TokenExpired)
+
+    async def _ask(
+        self, method: str, endpoint: str, body: str | None, token: str | None, no: type[BadCredentials | TokenExpired]
+    ) -> TokenAnswer:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            with trio.fail_after(LIMIT + _FURTHER):
+                response = await self._client.request(
+                    method, f"{self._base}/{endpoint}", content=body, headers=headers, timeout=LIMIT
+                )
+        except EXPECTED as error:
+            # The type and the endpoint say enough; the text of an exception is not known to be free of secrets.
+            return Unreachable(f"{endpoint}: {_kind(error)}")
+        return _judged(response, no)
+
+
+def _kind(error: BaseException) -> str:
+    cause = error.__cause__ or error.__context__
+    return f"{type(error).__name__} ({type(cause).__name__})" if cause is not None else type(error).__name__
+
+
+_REFUSALS = (400, 401, 403)
+_HELD = (408, 423, 429)
+# Words of an errorText that speak of the broker's health and not of ours; the catalogue is not published.
+_AILING = ("maintenance", "unavailable", "try again later", "temporarily", "timeout", "timed out", "internal error")
+_OURS = ("password", "username", "credential", "locked", "disabled", "expired")
+
+
+def _judged(response: httpx.Response, no: type[BadCredentials | TokenExpired]) -> TokenAnswer:
+    """The failure shapes of the Tradovate OpenAPI and of the partner certification, stage 1."""
+    status = response.status_code
+    try:
+        data = decode(response.content)
+    except ValueError:
+        data = None
+    found = penalty(data)
+    if found is not None:
+        return Penalised(found.ticket, found.seconds, found.captcha)
+    if status in _HELD and not (status == 408 and no is BadCredentials):
+        return Limited(status, _seconds(response.headers.get("Retry-After")))
+    page = response.content.lstrip()[:1] == b"<"  # a proxy's or a firewall's page is not the broker's word
+    if status in _REFUSALS and not page:
+        return no(text_of(data) or f"HTTP {status}")
+    if not response.is_success:
+        return Unreachable(f"HTTP {status}", status)
+    if not isinstance(data, dict):
+        return Unreachable("an answer that is no JSON object", status)
+    return _granted(data, response, no)
+
+
+def _granted(
+    data: dict[object, object], response: httpx.Response, no: type[BadCredentials | TokenExpired]
+) -> TokenAnswer:
+    user_status = phrase(data.get("userStatus"))
+    if user_status not in ("", "Active"):
+        return NotActive(user_status)
+    if phrase(data.get("errorText")):
+        text = text_of(data)
+        lower = text.lower()
+        if any(word in lower for word in _AILING) and not any(word in lower for word in _OURS):
+            return Unreachable(text, response.status_code)
+        return no(text)
+    token, expires_at = phrase(data.get("accessToken")), moment(data.get("expirationTime"))
+    if not token or expires_at is None:
+        return Unreachable("an answer without a token or without its end", response.status_code)
+    return Granted(
+        token, expires_at, identity(data.get("userId")), user_status or "Active", _date(response.headers.get("Date"))
+    )
+
+
+def _date(text: str | None) -> datetime | None:
+    """An HTTP date as aware UTC."""
+    try:
+        at = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _seconds(text: str | None) -> float | None:
+    """Retry-After in seconds; its other form, a date, is not used by the broker and not understood here."""
+    return float(text) if text is not None and text.isascii() and text.isdigit() else None

@@ -1,0 +1,219 @@
+"""The WebSocket to the broker. trio-websocket is used here and nowhere else in the session's path.
+
+Rule 1: whatever may be expected of a network comes out as `SocketLost`, plain and never in a group; a bug comes out as
+        itself, and a cancellation stays a cancellation.
+Rule 2: a send that was cancelled or failed may have left half a frame on the wire: the connection is dead from then on.
+Rule 3: nothing waits without a deadline. trio-websocket's handshake waits for ever when TCP dies within it, and so does
+        its close on a half-open link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import AsyncIterator
+from typing import cast
+from urllib.parse import urlsplit
+
+import trio
+import trio_websocket
+import wsproto.utilities
+
+from daemon.ports import Network
+from daemon.tradovate.frames import Frame, parse
+
+CONNECT_LIMIT = 10.0  # seconds for TCP, TLS and the upgrade together; the broker's own sample waits as long
+SEND_LIMIT = 5.0  # seconds; a frame that the kernel does not take for so long goes into a dead link
+CLOSE_LIMIT = 1.0  # seconds for a polite close; on a half-open link nobody answers it
+QUEUE = 1000  # messages; with trio-websocket's one, pings go unanswered while the session is busy
+LARGEST = 64 * 1024 * 1024  # bytes; a first sync beyond 1 MiB has been seen
+CHUNK = 64 * 1024  # bytes per read
+
+EXPECTED = (
+    trio_websocket.ConnectionClosed,
+    trio_websocket.HandshakeError,  # ConnectionRejected among them
+    OSError,  # also TLS and name resolution
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+    trio.TooSlowError,
+    wsproto.utilities.LocalProtocolError,  # trio-websocket lets it out when a ping arrives while closing
+)
+
+
+class SocketLost(Exception):
+    """The connection could not be made, or has ended.
+
+    `status` is the HTTP status of a refused upgrade (401, 421, 429, 503 ...), `code` that of a WebSocket close.
+    """
+
+    def __init__(self, reason: str, status: int | None = None, code: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.code = code
+
+
+class Connection:
+    """One upgraded WebSocket, made by `connected`. One task receives; several may send.
+
+    `dead` is True once anything was lost: nothing is sent any more, and nobody is bidden farewell.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.dead = False
+        self._stream = stream
+        self._websocket: trio_websocket.WebSocketConnection | None = None
+        self._settled = trio.Event()  # upgraded, or failed to
+        self._fault: SocketLost | None = None  # what ended the reader
+
+    async def receive(self, limit: float = math.inf) -> Frame:
+        """The next frame. Raises SocketLost when the connection has ended or nothing is heard for `limit` seconds.
+
+        What arrived before the end is still told. May be cancelled without harm.
+        """
+        try:
+            with trio.fail_after(limit):
+                return parse(await self._upgraded.get_message())
+        except trio.TooSlowError:
+            self.dead = True
+            raise SocketLost(f"nothing heard for {limit:g} s") from None
+        except EXPECTED as error:
+            raise self._lost(error) from error
+
+    async def send(self, text: str, limit: float = SEND_LIMIT) -> None:
+        """Hands one frame to the kernel. Raises SocketLost, also when that takes longer than `limit` seconds.
+
+        A send that does not come to its end, for whatever reason, makes the connection dead.
+        """
+        if self.dead:
+            raise SocketLost("the connection is lost already")
+        whole = False
+        try:
+            with trio.fail_after(limit):
+                await self._upgraded.send_message(text)
+            whole = True
+        except trio.TooSlowError:
+            raise SocketLost(f"a write took longer than {limit:g} s") from None
+        except EXPECTED as error:
+            raise self._lost(error) from error
+        finally:
+            if not whole:
+                self.dead = True
+
+    @property
+    def _upgraded(self) -> trio_websocket.WebSocketConnection:
+        assert self._websocket is not None, "connected() hands out upgraded connections only"
+        return self._websocket
+
+    def _lost(self, error: BaseException) -> SocketLost:
+        self.dead = True
+        if isinstance(error, trio_websocket.ConnectionClosed) and error.reason is None and self._fault is not None:
+            return SocketLost(self._fault.reason, self._fault.status, self._fault.code)
+        return _told(error)
+
+    async def serve(self, url: str) -> None:
+        """Upgrades and then reads until the end; runs in a task of its own, so that its end cancels nobody."""
+        parts = urlsplit(url)
+        resource = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        try:
+            async with trio.open_nursery() as reader:
+                self._websocket = await trio_websocket.wrap_client_stream(
+                    reader,
+                    # Any stream will do; the library's annotation names the two that it was tried with.
+                    cast("trio.SocketStream", self._stream),
+                    parts.netloc.rpartition("@")[2],
+                    resource,
+                    message_queue_size=QUEUE,
+                    max_message_size=LARGEST,
+                    receive_buffer_size=CHUNK,
+                )
+                self._settled.set()
+        except* EXPECTED as group:
+            self._fault = _told(_first(group))
+            self._settled.set()
+
+    async def upgraded(self, limit: float) -> None:
+        """Waits for the upgrade. Raises SocketLost when it is refused, or not done within `limit` seconds."""
+        with trio.move_on_after(limit):
+            await self._settled.wait()
+        if self._fault is not None:
+            raise self._fault
+        if self._websocket is None:
+            raise SocketLost("the WebSocket handshake was not answered")
+
+    async def close(self) -> None:
+        """Says good-bye where somebody may hear it, and lets go of the stream in any case, within `CLOSE_LIMIT`."""
+        if self._websocket is not None and not self.dead:
+            with trio.move_on_after(CLOSE_LIMIT, shield=True), contextlib.suppress(*EXPECTED):
+                await self._websocket.aclose()
+        self.dead = True
+        with contextlib.suppress(*EXPECTED):
+            await trio.aclose_forcefully(self._stream)
+
+
+@contextlib.asynccontextmanager
+async def connected(network: Network, url: str, *, limit: float = CONNECT_LIMIT) -> AsyncIterator[Connection]:
+    """An upgraded WebSocket to `url` (ws:// or wss://), closed on the way out. `limit` is in seconds.
+
+    Raises SocketLost on the way in. What the body raises comes out as it is; a bug of the reader comes out plainly.
+    """
+    began = trio.current_time()
+    connection = Connection(await _stream(network, url, limit))
+    # The nursery is entered and left by hand: left with what the body raised, it would wrap it in a group.
+    tasks = trio.open_nursery()
+    nursery = await tasks.__aenter__()
+    try:
+        nursery.start_soon(connection.serve, url)
+        await connection.upgraded(limit - (trio.current_time() - began))
+        yield connection
+    finally:
+        await connection.close()
+        # The reader's end is not to be mistaken for the end of whatever is around us.
+        nursery.cancel_scope.shield = True
+        nursery.cancel_scope.cancel()
+        try:
+            await tasks.__aexit__(None, None, None)
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+
+
+async def _stream(network: Network, url: str, limit: float) -> trio.abc.Stream:
+    """A stream that is ready for bytes, TLS included: a refused certificate is told as such, not as silence."""
+    stream: trio.abc.Stream | None = None
+    try:
+        with trio.fail_after(limit):
+            stream = await network.connect(url)
+            if isinstance(stream, trio.SSLStream):
+                await stream.do_handshake()
+            return stream
+    except trio.TooSlowError:
+        error = SocketLost(f"no connection within {limit:g} s")
+    except EXPECTED as problem:
+        error = _told(problem)
+    if stream is not None:
+        await trio.aclose_forcefully(stream)
+    raise error
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _told(error: BaseException) -> SocketLost:
+    """The expected ones in words for the operator."""
+    match error:
+        case SocketLost():
+            return error
+        case trio_websocket.ConnectionRejected():
+            return SocketLost(f"the broker refused the WebSocket: HTTP {error.status_code}", status=error.status_code)
+        case trio_websocket.ConnectionClosed(reason=trio_websocket.CloseReason() as why):
+            words = " ".join(filter(None, (str(why.code), why.name, why.reason)))
+            return SocketLost(f"closed: {words}", code=why.code)
+        case trio_websocket.ConnectionClosed():
+            return SocketLost("the connection has ended")
+        case _:
+            cause = error.__cause__
+            words = ": ".join(filter(None, (type(error).__name__, str(error), str(cause) if cause else "")))
+            return SocketLost(words)
