@@ -43,7 +43,8 @@ def _dial(state: s.Reconnecting, event: e.Event, rules: ReconnectRules) -> s.Sta
 
 
 def _dial_or_give_up(state: s.BackingOff, event: e.TimerFired, rules: ReconnectRules) -> s.State:
-    if event.at - state.since >= rules.give_up_after:
+    inside = rules.windows is not None and rules.windows.end_of(event.at) is not None
+    if event.at - state.since >= rules.give_up_after and not inside:
         return s.GivenUp(since=event.at, lost_at=state.since, reason=state.reason, cause=state.cause)
     return _dial(state, event, rules)
 
@@ -53,7 +54,8 @@ def _dial_again(state: s.GivenUp, event: e.SessionFound, rules: ReconnectRules) 
     return s.Dialing(since=state.lost_at, reason=state.reason, cause=state.cause)
 
 
-def _window_over(state: s.Maintenance, event: e.TimerFired, rules: ReconnectRules) -> s.State:
+def _window_over(state: s.Maintenance, event: e.Event, rules: ReconnectRules) -> s.State:
+    # Time in a window never counts: the outage begins anew, also when a probe ends the wait before the window does.
     return s.Dialing(since=event.at, reason=state.reason, cause=state.cause)
 
 
@@ -119,8 +121,8 @@ CHART: Chart[Then] = Chart.build(
     Row(s.BackingOff,    e.SessionFound,     _dial),
     Row(s.BackingOff,    e.ReconnectAsked,   _dial),
     Row(s.Maintenance,   e.TimerFired,       _window_over),
-    Row(s.Maintenance,   e.SessionFound,     _dial),
-    Row(s.Maintenance,   e.ReconnectAsked,   _dial),
+    Row(s.Maintenance,   e.SessionFound,     _window_over),
+    Row(s.Maintenance,   e.ReconnectAsked,   _window_over),
     Row(s.Dialing,       e.Authorized,       _authorized),
     Row(s.Resyncing,     e.SnapshotTaken,    _resynced),
     Row(s.Copying,       e.SnapshotTaken,    _stay),
