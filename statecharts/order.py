@@ -106,6 +106,8 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.UNKNOWN,   News.REFUSED,      Stage.REJECTED),
     Row(Stage.SKIPPED,   News.PUT_BACK,     Stage.HELD),
     Row(Stage.CANCELED,  News.PUT_BACK,     Stage.HELD),
+    # A change of an order that was accepted, and that the order itself never shows.
+    Row(Stage.ACCEPTED,  News.ABSENT,       Stage.SKIPPED),
     Row(Stage.ACCEPTED,  News.VANISHED,     Stage.UNKNOWN),
     Row(Stage.WORKING,   News.VANISHED,     Stage.UNKNOWN),
     # Real world: events overtake the answer, so any stage on the wire may be told its end.
@@ -133,6 +135,11 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.SKIPPED,   News.CANCELED,     Stage.CANCELED),
     Row(Stage.SKIPPED,   News.REJECTED,     STAYS),
     Row(Stage.SKIPPED,   News.EXPIRED,      STAYS),
+    # The same end again, with more fills or none.
+    Row(Stage.FILLED,    News.FILLED,       STAYS),
+    Row(Stage.CANCELED,  News.CANCELED,     STAYS),
+    Row(Stage.REJECTED,  News.REJECTED,     STAYS),
+    Row(Stage.EXPIRED,   News.EXPIRED,      STAYS),
     Row(Family.DONE,     News.SENT,         STAYS),
     Row(Family.DONE,     News.ACCEPTED,     STAYS),
     Row(Family.DONE,     News.ANSWER_LOST,  STAYS),
