@@ -1,7 +1,8 @@
 """The one door: an account as a value, and `step(account, event)`, which touches nothing else.
 
-Theory of operation. The connection's table answers first. Then the role: a leader announces, a follower keeps the fact and,
-while Copying, decides. Last, `pursuit` looks at what the book still wants, and the alarm is set to its next deadline.
+Theory of operation. The connection's table answers first. Then the role: a leader announces, a follower keeps the
+fact and, while Copying, decides. Last, `pursuit` looks at what the book still wants, and the alarm is set to its
+next deadline.
 
 Rule 1: step is total. A pair without a row becomes an `Unexpected` effect.
 Rule 2: an account that fails (`fail`) stays close-only until the operator resumes it.
@@ -27,12 +28,12 @@ RESTARTS_AFTER_BUGS = 3
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """Everything that is known of one account. `failures` counts turns that raised, since the operator last resumed it."""
+    """Everything that is known of one account. `failures` counts turns that raised since it was last resumed."""
 
     name: AccountName
     connection: s.State
-    rules: Rules = Rules()
-    book: Book = Book()
+    rules: Rules = attrs.field(factory=Rules)
+    book: Book = attrs.field(factory=Book)
     paused: bool = False
     close_only: str | None = None
     failures: int = 0
@@ -78,7 +79,8 @@ def step(account: Account, event: e.Event) -> Turn:
         _lead(draft, before, after, event)
     if account.rules.copy is not None:
         _follow(draft, account.rules.copy, event)
-    wake_at = pursuit.next_deadline(draft, account.rules.copy) if account.rules.copy else None
+    # Only Copying acts on a deadline: elsewhere an alarm that has passed would ring without end.
+    wake_at = pursuit.next_deadline(draft, account.rules.copy) if account.rules.copy and draft.acting else None
     if wake_at != account.wake_at or isinstance(event, e.AlarmRang | e.Started):
         draft.do(WakeAt(at=wake_at))
     return Turn(attrs.evolve(account, book=draft.book, wake_at=wake_at), tuple(draft.effects))
@@ -96,7 +98,7 @@ def _operated(account: Account, event: e.Event) -> Account:
 
 
 def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
-    """Facts are kept in every state; what a follower makes of its own orders needs the view before, so it comes first."""
+    """Facts are kept in every state; a follower's own orders need the view before, so they come first."""
     match event:
         case e.Started():
             resync.start(draft)
@@ -106,9 +108,10 @@ def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
                 resync.compare(draft, snapshot, rules.copy)
         case e.OrderSeen(order=order) if draft.book.mine is not None:
             known = draft.book.mine.orders.get(order.id)
-            draft.book = attrs.evolve(draft.book, mine=draft.book.mine.with_order(order))
+            mine = draft.book.mine.with_order(order)
+            draft.book = attrs.evolve(draft.book, mine=mine)
             if rules.copy is not None:
-                outcomes.own_order_seen(draft, order, known, rules.copy)
+                outcomes.own_order_seen(draft, mine.orders[order.id], known, rules.copy)
         case e.PositionSeen(symbol=symbol, net=net):
             positions = {k: n for k, n in draft.book.positions.items() if k != symbol}
             draft.book = attrs.evolve(draft.book, positions={**positions, symbol: net} if net else positions)
@@ -140,8 +143,11 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
     pursuit.advance(draft, rules)
 
 
-def fail(account: Account, at: datetime, what: str) -> Turn:
-    """The account after a turn of it has raised: close-only, restarted by a resync; stopped when that does not help."""
+def fail(account: Account, at: datetime, what: str, dropped: bool = False) -> Turn:
+    """The account after a turn of it has raised: close-only, restarted by a resync; stopped when that does not help.
+
+    `dropped`: its lease and its errands are gone too, so it dials anew, and what was under way has lost its answer.
+    """
     failures = account.failures + 1
     reason = f"a bug in copierd: {what}"
     after = account.connection
@@ -151,12 +157,15 @@ def fail(account: Account, at: datetime, what: str) -> Turn:
         remedy = f"send the output of: copierctl report. Then: copierctl resume {account.name}"
     else:
         if isinstance(after, s.HoldsSession):
-            after = s.Resyncing(since=at, reason=reason, cause=s.Cause.BUG)
+            leaf = s.Dialing if dropped else s.Resyncing
+            after = leaf(since=at, reason=reason, cause=s.Cause.BUG)
         message = f"a turn failed ({what}): close-only, and read anew ({failures} of {RESTARTS_AFTER_BUGS})"
         remedy = f"nothing opens until: copierctl resume {account.name}"
     failed = attrs.evolve(account, connection=after, failures=failures, close_only=reason)
     tell = Tell(event="connection.broken", message=message, severity=Severity.PAGE, reason=reason, remedy=remedy)
     draft = Draft(name=account.name, at=at, book=failed.book, acting=False, effects=[tell])
+    if dropped:
+        resync.start(draft)
     if account.rules.leads and isinstance(account.connection, s.Copying):
         leader.lost(draft, e.Event(at=at), after)
-    return Turn(failed, tuple(draft.effects))
+    return Turn(attrs.evolve(failed, book=draft.book), tuple(draft.effects))

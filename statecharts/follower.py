@@ -28,10 +28,11 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
     theirs = draft.book.theirs
     if theirs is None or theirs.generation != event.generation:
         return  # of a generation whose view we do not have: that view will hold it
-    draft.book = attrs.evolve(draft.book, theirs=theirs.with_order(event.order))
+    theirs = theirs.with_order(event.order)
+    draft.book = attrs.evolve(draft.book, theirs=theirs)
     if not draft.acting or draft.book.held_back():
         return
-    copied_or_not(draft, event.order, rules)
+    copied_or_not(draft, theirs.orders[event.order.id], rules)
 
 
 def copied_or_not(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None = None) -> None:

@@ -167,6 +167,23 @@ class Order:
         return max(0, self.terms.quantity - self.filled)
 
 
+    def joined(self, before: Order) -> Order:
+        """This view on top of an earlier one: no fill, no end and no newer terms are forgotten, whatever came first."""
+        fills = {fill.id: fill for fill in (*self.fills, *before.fills)}
+        busted = {fill.id for fill in (*self.fills, *before.fills) if not fill.active}
+        older = (before.version or 0) > (self.version or 0) or self.terms is None
+        ended = before.status.finished and not self.status.finished
+        return attrs.evolve(
+            self,
+            status=before.status if ended or before.status is Status.FILLED else self.status,
+            terms=before.terms if older else self.terms,
+            version=before.version if older else self.version,
+            fills=tuple(attrs.evolve(fills[one], active=one not in busted) for one in sorted(fills)),
+            client_ids=self.client_ids | before.client_ids,
+            reject_reason=self.reject_reason or before.reject_reason,
+        )
+
+
 @attrs.frozen
 class Snapshot:
     """Everything the broker said of one account at one moment: the truth that a resync works from."""
@@ -192,8 +209,10 @@ class View:
     current: bool = True
 
     def with_order(self, order: Order) -> View:
-        """The view after one more fact about one order. The same fact twice changes nothing."""
+        """The view after one more fact about one order. A fact that comes twice, or late, changes nothing."""
         before = self.orders.get(order.id)
+        if before is not None:
+            order = order.joined(before)
         if before == order:
             return self
         moved = order.net - (before.net if before else 0)
