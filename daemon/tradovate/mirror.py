@@ -1,0 +1,245 @@
+"""One login's entities, folded by type and id, and told as facts about its accounts.
+
+Rule 1: no order of arrival is relied upon. A part waits until what it belongs to is there: a fill for its order, an
+        order for its contract's name and for the version or the command that tells whose it is.
+Rule 2: news only. The same entity twice, or the whole day pushed again, yields no fact.
+Rule 3: nothing is forgotten within a session: a part once seen stays, though a later message omits or deletes it.
+Rule 4: a mirror belongs to one session; the next session begins with an empty one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import attrs
+
+from daemon.tradovate.entities import READERS, decode
+from daemon.tradovate.frames import Pushed
+from daemon.tradovate.paperwork import Paperwork
+from daemon.tradovate.parts import AccountPart, ContractPart, OrderPart, Part, PositionPart, UserPart
+from statecharts.events import Event, OrderSeen, PositionSeen
+from statecharts.values import BrokerAccountId, Order, OrderId, Snapshot, Symbol
+
+Facts = tuple[tuple[BrokerAccountId, Event], ...]
+Faults = tuple[str, ...]
+
+# The collections of the SyncMessage that matter here, and the type of their entities (Tradovate OpenAPI).
+COLLECTIONS: Mapping[str, str] = {
+    "users": "user",
+    "accounts": "account",
+    "contracts": "contract",
+    "orders": "order",
+    "orderVersions": "orderVersion",
+    "commands": "command",
+    "commandReports": "commandReport",
+    "executionReports": "executionReport",
+    "fills": "fill",
+    "positions": "position",
+}
+
+
+@attrs.define
+class _Touched:
+    """What one message may have changed: order ids, and (account id, contract id) of positions."""
+
+    orders: set[int] = attrs.Factory(set)
+    positions: set[tuple[int, int]] = attrs.Factory(set)
+
+
+class Mirror:
+    """What one login sees. Mutable: it belongs to one session and to one task.
+
+    `ignored` counts what was not understood or not wanted, by name: entity types, events, deletions.
+    """
+
+    def __init__(self) -> None:
+        self.ignored: Counter[str] = Counter()
+        self.user_id: int | None = None
+        self._seen: set[str] = set()
+        self._accounts: dict[int, str] = {}
+        self._contracts: dict[int, str] = {}
+        self._positions: dict[int, PositionPart] = {}
+        self._paperwork = Paperwork()
+        self._shown: set[int] = set()  # orders that a snapshot has shown: nothing of them is held any more
+        self._told: dict[int, Order] = {}
+        self._told_net: dict[tuple[int, int], int] = {}
+
+    # The snapshot
+
+    def load(self, data: object, at: datetime) -> list[str]:
+        """Takes a SyncMessage, or one part of a split one, and returns what could not be read.
+
+        Its content is not told as facts: `snapshot` is to be taken after every load.
+        """
+        if not isinstance(data, dict):
+            return [f"a sync answer that is no object: {str(data)[:80]!r}"]
+        faults: list[str] = []
+        if "users" not in data and "users" not in self._seen:
+            faults.append("a sync answer without users")
+        self.ignored.update(f"collection {name[:40]}" for name in data if name not in COLLECTIONS)
+        touched = _Touched()
+        for name, kind in COLLECTIONS.items():
+            rows = data.get(name)
+            if isinstance(rows, list):
+                self._seen.add(name)
+                faults += self._take(kind, rows, at, touched)
+            elif name in data:
+                faults.append(f"{name}: no array")
+        self._news(touched, at)  # what a snapshot shows is no news afterwards
+        self._shown |= touched.orders
+        return faults
+
+    @property
+    def loaded(self) -> bool:
+        """Has a SyncMessage with the login's own user been read? Before that, nothing here means anything."""
+        return self.user_id is not None and "users" in self._seen
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The collections that no SyncMessage has shown, not even empty: nobody knows whether there is anything."""
+        return frozenset(COLLECTIONS) - self._seen
+
+    # What is pushed, and what was asked for
+
+    def fold(self, pushed: Pushed, at: datetime) -> tuple[Facts, Faults]:
+        """Takes one event of the socket; the facts that follow from it, orders first, and what could not be read."""
+        if pushed.name != "props":
+            self.ignored[f"event {pushed.name[:40]}"] += 1
+            return (), ()
+        data = pushed.data
+        if not isinstance(data, dict) or not isinstance(data.get("entityType"), str):
+            return (), ("props without an entityType",)
+        kind, entity = data["entityType"], data.get("entity")
+        if data.get("eventType") == "Deleted" and kind in READERS:
+            return (), self._deleted(kind, entity)
+        return self.learn(kind, entity, at)
+
+    def learn(self, entity_type: str, entity: object, at: datetime) -> tuple[Facts, Faults]:
+        """Takes an entity, or an array of them, that was asked for: contract/item, command/list, order/item ..."""
+        if entity_type not in READERS:
+            self.ignored[f"entity {entity_type[:40]}"] += 1
+            return (), ()
+        touched = _Touched()
+        faults = self._take(entity_type, entity if isinstance(entity, list) else [entity], at, touched)
+        return self._news(touched, at), tuple(faults)
+
+    def missing_contracts(self) -> frozenset[int]:
+        """Contracts whose names are wanted: until then an order or open position is held and is in no snapshot."""
+        wanted = set(self._paperwork.contracts())
+        wanted |= {key[1] for key, part in self._newest_positions().items() if part.net}
+        return frozenset(wanted - self._contracts.keys())
+
+    # Answers
+
+    def account_id(self, name: str) -> BrokerAccountId | None:
+        """The account of this name, None when the login does not see one."""
+        found = next((number for number, one in self._accounts.items() if one == name), None)
+        return None if found is None else BrokerAccountId(found)
+
+    def account_names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._accounts.values()))
+
+    def order_named(self, client_id: str) -> OrderId | None:
+        """The order that was sent under this client order id, as far as the session has shown."""
+        return self._paperwork.named(client_id)
+
+    def snapshot(self, account: BrokerAccountId, at: datetime) -> Snapshot | None:
+        """Everything known of one account; None when it is not there, or nothing has been loaded.
+
+        It is whole only while `missing_contracts` is empty. Also an order that cannot be attributed yet is in it.
+        """
+        if not self.loaded or account not in self._accounts:
+            return None
+        orders: dict[OrderId, Order] = {}
+        for number in self._paperwork.of_account(account):
+            order = self._paperwork.order(number, self._contracts)
+            if order is not None:
+                orders[order.id] = order
+        positions: dict[Symbol, int] = {}
+        for (owner, contract), part in self._newest_positions().items():
+            if owner == account and contract in self._contracts:
+                symbol = Symbol(self._contracts[contract])
+                positions[symbol] = positions.get(symbol, 0) + part.net
+        return Snapshot(account, at, orders, positions)
+
+    # Within
+
+    def _take(self, kind: str, rows: Iterable[object], at: datetime, touched: _Touched) -> list[str]:
+        faults: list[str] = []
+        for row in rows:
+            decoded = decode(kind, row)
+            faults += decoded.faults
+            if decoded.part is not None:
+                self._put(decoded.part, at, touched)
+        return faults
+
+    def _put(self, part: Part, at: datetime, touched: _Touched) -> None:
+        match part:
+            case UserPart():
+                self.user_id = self.user_id or part.id
+            case AccountPart():
+                self._accounts[part.id] = part.name
+            case ContractPart():
+                if self._contracts.get(part.id) != part.name:
+                    self._contracts[part.id] = part.name
+                    touched.orders |= self._paperwork.of_contract(part.id)
+                    touched.positions |= {(one.account_id, part.id) for one in self._positions_in(part.id)}
+            case PositionPart():
+                before = self._positions.get(part.id)
+                if before is None or not _older(part, before):
+                    self._positions[part.id] = part
+                    touched.positions.add((part.account_id, part.contract_id))
+            case _:
+                touched.orders |= self._paperwork.put(part, at)
+
+    def _news(self, touched: _Touched, at: datetime) -> Facts:
+        facts: list[tuple[BrokerAccountId, Event]] = []
+        for number in sorted(touched.orders):
+            account = self._paperwork.account(number)
+            if account is None or not (number in self._shown or self._paperwork.attributable(number)):
+                continue
+            order = self._paperwork.order(number, self._contracts)
+            if order is not None and self._told.get(number) != order:
+                self._told[number] = order
+                facts.append((BrokerAccountId(account), OrderSeen(at=at, order=order)))
+        newest = self._newest_positions() if touched.positions else {}
+        for key in sorted(touched.positions):
+            account, contract = key
+            if contract in self._contracts and self._told_net.get(key) != newest[key].net:
+                self._told_net[key] = newest[key].net
+                symbol = Symbol(self._contracts[contract])
+                facts.append((BrokerAccountId(account), PositionSeen(at=at, symbol=symbol, net=newest[key].net)))
+        return tuple(facts)
+
+    def _positions_in(self, contract: int) -> list[PositionPart]:
+        return [one for one in self._positions.values() if one.contract_id == contract]
+
+    def _newest_positions(self) -> dict[tuple[int, int], PositionPart]:
+        """One position per account and contract. Real world: a trading day may bring an entity of its own."""
+        newest: dict[tuple[int, int], PositionPart] = {}
+        for part in sorted(self._positions.values(), key=lambda one: one.id):
+            key = (part.account_id, part.contract_id)
+            if key not in newest or not _older(part, newest[key]):
+                newest[key] = part
+        return newest
+
+    def _deleted(self, kind: str, entity: object) -> Faults:
+        """Real world: nobody has documented what a deletion means, and it surely does not mean flat. All is kept."""
+        faults: list[str] = []
+        for row in entity if isinstance(entity, list) else [entity]:
+            self.ignored[f"deleted {kind}"] += 1
+            part = decode(kind, row).part
+            if isinstance(part, OrderPart) and self._paperwork.live(part.id):
+                faults.append(f"order {part.id}: deleted while it lived; kept")
+            elif isinstance(part, PositionPart) and (known := self._positions.get(part.id)) is not None and known.net:
+                faults.append(f"position {part.id}: deleted while it stood at {known.net}; kept")
+            elif isinstance(part, AccountPart):
+                faults.append(f"account {part.id}: deleted; kept")
+        return tuple(faults)
+
+
+def _older(part: PositionPart, than: PositionPart) -> bool:
+    """Is it a repetition of the past? Where a time is missing, what comes later is newer."""
+    return part.at is not None and than.at is not None and part.at < than.at

@@ -1,0 +1,204 @@
+"""The papers of a login's orders: order, versions, commands, reports and fills, joined into one view of each order.
+
+Rule 1: a join is a function of the parts alone, whatever their order of arrival.
+Rule 2: a status climbs: unknown, pending new, live, finished; the past that is pushed again does not pull it down.
+Rule 3: the newest terms are those of the highest version id; every name that an order ever had stays.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+
+import attrs
+
+from daemon.tradovate.parts import (
+    CommandPart,
+    CommandReportPart,
+    ExecutionPart,
+    FillPart,
+    OrderPart,
+    VersionPart,
+)
+from statecharts.values import Fill, FillId, Order, OrderId, Status, Symbol, VersionId
+
+Paper = OrderPart | VersionPart | CommandPart | CommandReportPart | ExecutionPart | FillPart
+
+
+def _rank(status: Status) -> int:
+    if status.finished:
+        return 3
+    return {Status.UNKNOWN: 0, Status.PENDING_NEW: 1}.get(status, 2)
+
+
+@attrs.define
+class Folder:
+    """All papers of one order."""
+
+    order: OrderPart | None = None
+    versions: dict[int, VersionPart] = attrs.Factory(dict)
+    commands: dict[int, CommandPart] = attrs.Factory(dict)
+    reports: dict[int, CommandReportPart] = attrs.Factory(dict)
+    executions: dict[int, ExecutionPart] = attrs.Factory(dict)
+    fills: dict[int, FillPart] = attrs.Factory(dict)
+
+    @property
+    def contract_id(self) -> int | None:
+        """The order's own, or that of what it did."""
+        if self.order is None or self.order.contract_id is not None or self.order.spread_id is not None:
+            return None if self.order is None else self.order.contract_id
+        papers: list[FillPart | ExecutionPart] = [*self.fills.values(), *self.executions.values()]
+        return next((paper.contract_id for paper in papers if paper.contract_id is not None), None)
+
+    @property
+    def names(self) -> frozenset[str]:
+        texts = {version.text for version in self.versions.values() if version.text}
+        return frozenset(texts.union(*(command.names for command in self.commands.values())))
+
+
+class Paperwork:
+    """The folders of a login, by order id. A paper may come before its order, and a report before its command."""
+
+    def __init__(self) -> None:
+        self._folders: defaultdict[int, Folder] = defaultdict(Folder)
+        self._order_of: dict[int, int] = {}  # command id -> order id
+        self._early: defaultdict[int, dict[int, CommandReportPart]] = defaultdict(dict)  # command id -> reports
+
+    def put(self, part: Paper, at: datetime) -> set[int]:
+        """Files one paper; the ids of the orders whose view it may have changed. `at` stands in for a missing time."""
+        match part:
+            case OrderPart():
+                self._put_order(part, at)
+                return {part.id}
+            case VersionPart():
+                self._folders[part.order_id].versions[part.id] = part
+            case CommandPart():
+                folder = self._folders[part.order_id]
+                known = folder.commands.get(part.id)
+                names = part.names | known.names if known else part.names
+                folder.commands[part.id] = attrs.evolve(part, names=names)
+                self._order_of[part.id] = part.order_id
+                folder.reports.update(self._early.pop(part.id, {}))
+            case CommandReportPart():
+                number = self._order_of.get(part.command_id)
+                if number is None:
+                    self._early[part.command_id][part.id] = part
+                    return set()
+                self._folders[number].reports[part.id] = part
+                return {number}
+            case ExecutionPart():
+                self._folders[part.order_id].executions[part.id] = part
+            case FillPart():
+                fills = self._folders[part.order_id].fills
+                before = fills.get(part.id)
+                busted = before is not None and not before.active
+                fills[part.id] = attrs.evolve(
+                    part, active=part.active and not busted, at=part.at or (before.at if before else None) or at
+                )
+        return {part.order_id}
+
+    def _put_order(self, part: OrderPart, at: datetime) -> None:
+        folder = self._folders[part.id]
+        before = folder.order
+        status = part.status
+        if before is not None and _rank(status) < _rank(before.status):
+            status = before.status
+        folder.order = attrs.evolve(part, status=status, at=part.at or (before.at if before else None) or at)
+
+    def account(self, number: int) -> int | None:
+        order = self._folders[number].order if number in self._folders else None
+        return order.account_id if order else None
+
+    def attributable(self, number: int) -> bool:
+        """Is there a paper that would carry the name of an order of ours?"""
+        folder = self._folders[number]
+        return bool(folder.versions or folder.commands)
+
+    def live(self, number: int) -> bool:
+        order = self._folders[number].order if number in self._folders else None
+        return order is not None and not order.status.finished
+
+    def named(self, client_id: str) -> OrderId | None:
+        return next((OrderId(number) for number, folder in self._folders.items() if client_id in folder.names), None)
+
+    def of_account(self, account: int) -> list[int]:
+        return sorted(
+            n for n, one in self._folders.items() if one.order is not None and one.order.account_id == account
+        )
+
+    def of_contract(self, contract: int) -> set[int]:
+        return {number for number, folder in self._folders.items() if folder.contract_id == contract}
+
+    def contracts(self) -> set[int]:
+        """All contracts that have an order."""
+        return {folder.contract_id for folder in self._folders.values() if folder.contract_id is not None}
+
+    def order(self, number: int, names: Mapping[int, str]) -> Order | None:
+        """The view of one order; None while the order itself or its contract's name is missing."""
+        folder = self._folders[number]
+        part = folder.order
+        if part is None:
+            return None
+        assert part.at is not None, "an order is filed with a time"
+        spread = part.spread_id is not None and part.contract_id is None
+        symbol = f"spread {part.spread_id}" if spread else names.get(folder.contract_id or 0)
+        if symbol is None:
+            return None
+        newest = folder.versions[max(folder.versions)] if folder.versions else None
+        return Order(
+            id=OrderId(part.id),
+            symbol=Symbol(symbol),
+            side=part.side,
+            status=part.status,
+            at=part.at,
+            terms=None if spread or newest is None else newest.terms,
+            version=VersionId(newest.id) if newest else None,
+            fills=_fills(folder, part),
+            client_ids=folder.names,
+            parent_id=OrderId(part.parent_id) if part.parent_id else None,
+            oco_id=OrderId(part.oco_id) if part.oco_id else None,
+            admin=part.admin,
+            unsupported="Spread" if spread else newest.unsupported if newest else None,
+            reject_reason=_reject_reason(folder) if part.status is Status.REJECTED else None,
+        )
+
+
+def _fills(folder: Folder, order: OrderPart) -> tuple[Fill, ...]:
+    busted = _busted(folder)
+    fills: list[Fill] = []
+    for part in (folder.fills[number] for number in sorted(folder.fills)):
+        assert part.at is not None, "a fill is filed with a time"
+        active = part.active and part.id not in busted
+        fills.append(Fill(FillId(part.id), part.side or order.side, part.quantity, part.price, part.at, active))
+    return tuple(fills)
+
+
+def _busted(folder: Folder) -> frozenset[int]:
+    """The fills that TradeCancels take back. They name no fill, so quantity and price must tell, and the time if it can.
+
+    A fill that is inactive already answers for a TradeCancel first, so that one bust told twice is one bust.
+    """
+    busted: set[int] = set()
+    for cancel in sorted(
+        (one for one in folder.executions.values() if one.kind == "TradeCancel"), key=lambda one: one.id
+    ):
+        trade = next(
+            (one for one in folder.executions.values() if cancel.ref and cancel.ref in (one.name, str(one.id))), cancel
+        )
+        alike = [
+            fill
+            for fill in folder.fills.values()
+            if fill.id not in busted and (fill.quantity, fill.price) == (trade.quantity, trade.price)
+        ]
+        if alike:
+            busted.add(min(alike, key=lambda fill: (fill.active, fill.at != trade.at, fill.id)).id)
+    return frozenset(busted)
+
+
+def _reject_reason(folder: Folder) -> str | None:
+    """The newest reason; that of a refused Modify or Cancel is not the order's."""
+    changes = {command.id for command in folder.commands.values() if not command.new}
+    papers: list[CommandReportPart | ExecutionPart] = [*folder.reports.values(), *folder.executions.values()]
+    reasons = {one.id: one.reject_reason for one in papers if one.reject_reason and one.command_id not in changes}
+    return reasons[max(reasons)] if reasons else None
