@@ -1,0 +1,263 @@
+"""What was committed is there again, whole or not at all, and reading it back stays short."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+
+from daemon import codec, writing
+from daemon.ledger import LATER_TURNS, Ledger, LedgerError, Posted, Taken
+from statecharts import events as e
+from statecharts.account import fail
+from statecharts.values import AccountName, CopyId
+from tests.daemon.company import EVAL, LEAD, NOON, Company, announced, limit, stopped, taken, unruled
+from tests.daemon.ledger_writer import BUSY, company_of
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    with closing(Ledger.open(path)) as ledger:
+        yield ledger
+
+
+def assert_loads(ledger: Ledger, company: Company) -> None:
+    for name, account in company.accounts.items():
+        assert ledger.load(name) == unruled(account)
+
+
+def rows(ledger: Ledger, statement: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(ledger.path)) as db:
+        return db.execute(statement).fetchall()
+
+
+def test_an_account_without_a_turn_is_not_there(ledger: Ledger) -> None:
+    assert ledger.load(EVAL) is None
+    assert ledger.first(EVAL) is None
+
+
+def test_turns_load_again_in_another_process(ledger: Ledger, path: Path) -> None:
+    company = Company.of(EVAL, BUSY)
+    ledger.commit(company.connected())
+    for number in range(1, 6):
+        ledger.commit(company.round(limit(number)))
+    with closing(Ledger.open(path)) as other:
+        assert_loads(other, company)
+        assert other.first(EVAL) == stopped(EVAL)
+
+
+def test_loading_goes_on_from_the_last_save(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "SAVE_EVERY", 4)
+    company = Company.of(EVAL, BUSY)
+    with closing(Ledger.open(path)) as ledger:
+        ledger.commit(company.connected())
+        for number in range(1, 30):
+            ledger.commit(company.round(limit(number)))
+        saved = [turn for (turn,) in rows(ledger, "SELECT turn FROM accounts")]
+    assert len(set(saved)) == len(saved) == 3, "two accounts were written whole in one commit"
+    with closing(Ledger.open(path)) as ledger:
+        assert_loads(ledger, company)
+        ledger.save(company.accounts[EVAL])
+        assert_loads(ledger, company)
+
+
+def test_what_happened_outside_of_turns_is_recorded_with_the_next_one(ledger: Ledger) -> None:
+    company = Company.of(EVAL)
+    ledger.commit(company.connected())
+    company.accounts[EVAL] = attrs.evolve(company.accounts[EVAL], paused=True)
+    ledger.commit(company.round(limit(1)))
+    assert_loads(ledger, company)
+
+
+def test_a_failed_turn_is_recorded_with_what_it_led_to(ledger: Ledger) -> None:
+    company = Company.of(EVAL)
+    ledger.commit(company.connected())
+    event = e.AlarmRang(at=company.tick())
+    turn = fail(company.accounts[EVAL], event.at, "IndexError")
+    what = "Traceback ... IndexError: \ud83d"  # half a surrogate pair, as a broker's text may hold
+    ledger.commit([Taken(company.accounts[EVAL], turn.account, event, turn.effects, failed=what)])
+    assert ledger.load(EVAL) == unruled(turn.account)
+    last = list(ledger.turns(EVAL))[-1]
+    assert last.failed == "Traceback ... IndexError: ?"
+    assert (last.event, last.effects, last.state) == (event, turn.effects, "Resyncing")
+
+
+def test_an_announcement_waits_until_it_is_taken(ledger: Ledger) -> None:
+    company = Company.of(EVAL, BUSY)
+    ledger.commit(company.connected())
+    news = []
+    for number in (1, 2):
+        turns = company.round(limit(number), idle=[EVAL])
+        news.append(announced(turns[0]))
+        news_ids = ledger.commit(turns, [Posted(LEAD, BUSY, news[-1])])
+        assert len(news_ids) == 1
+    first, second = ledger.undelivered(BUSY)
+    assert [first[1], second[1]] == news
+    assert first[0] < second[0] == news_ids[0]
+    assert ledger.undelivered(EVAL) == []
+    ledger.commit([company.turn(BUSY, first[1], consumed=first[0])])
+    assert ledger.undelivered(BUSY) == [second]
+    assert_loads(ledger, company)
+
+
+def test_an_announcement_is_taken_once_and_a_refused_commit_leaves_nothing(ledger: Ledger) -> None:
+    company = Company.of(EVAL, BUSY)
+    ledger.commit(company.connected())
+    turns = company.round(limit(1), idle=[EVAL])
+    (one,) = ledger.commit(turns, [Posted(LEAD, BUSY, announced(turns[0]))])
+    before = company.accounts[BUSY]
+    ledger.commit([company.turn(BUSY, announced(turns[0]), consumed=one)])
+    count = rows(ledger, "SELECT count(*) FROM turns")
+    again = [*company.round(limit(2), idle=[]), taken(before, announced(turns[0]), consumed=one)]
+    with pytest.raises(LedgerError, match=f"announcement {one} does not wait for eval2"):
+        ledger.commit(again, [Posted(LEAD, EVAL, announced(again[0]))])
+    assert rows(ledger, "SELECT count(*) FROM turns") == count
+    assert ledger.undelivered(EVAL) == []
+    ledger.commit(again[:1])
+    assert_loads(ledger, company)
+
+
+def test_why_names_the_leaders_turn_too(ledger: Ledger) -> None:
+    company = Company.of(EVAL, BUSY)
+    ledger.commit(company.connected())
+    turns = company.round(limit(1), idle=[EVAL])
+    (one,) = ledger.commit(turns, [Posted(LEAD, BUSY, announced(turns[0]))])
+    ledger.commit([company.turn(BUSY, announced(turns[0]), consumed=one)])
+    for follower in (EVAL, BUSY):
+        (row,) = ledger.copies(follower=follower)
+        chain = ledger.why(CopyId(str(row["id"])))
+        assert [(turn.account, type(turn.event).__name__) for turn in chain] == [
+            (LEAD, "OrderSeen"),
+            (follower, "LeaderOrderSeen"),
+        ]
+
+
+def test_turns_are_read_in_order_and_rebuild_the_account(ledger: Ledger) -> None:
+    company = Company.of(EVAL)
+    ledger.commit(company.connected())
+    for number in range(1, 8):
+        ledger.commit(company.round(limit(number)))
+    everything = list(ledger.turns())
+    assert [turn.id for turn in everything] == list(range(1, len(everything) + 1))
+    assert [turn.id for turn in ledger.turns(after=3, limit=2)] == [4, 5]
+    account = ledger.first(EVAL)
+    assert account is not None
+    for turn in ledger.turns(EVAL):
+        account = codec.applied(account, turn.changes)
+    assert account == unruled(company.accounts[EVAL])
+
+
+def test_tokens_devices_and_facts(ledger: Ledger, path: Path) -> None:
+    assert (ledger.token("apex"), ledger.device("apex"), ledger.fact("last_stop")) == (None, None, None)
+    ledger.keep_device("apex", "3b0d")
+    assert ledger.token("apex") is None
+    ledger.keep_token("apex", "first", NOON, None)
+    ledger.keep_token("apex", "second", NOON + timedelta(minutes=80), 40125)
+    ledger.keep_fact("last_stop", "crash")
+    ledger.keep_fact("last_stop", "clean")
+    with closing(Ledger.open(path)) as other:
+        assert other.token("apex") == ("second", NOON + timedelta(minutes=80), 40125)
+        assert (other.device("apex"), other.fact("last_stop")) == ("3b0d", "clean")
+        other.forget_token("apex")
+    assert (ledger.token("apex"), ledger.device("apex")) == (None, "3b0d")
+    assert "second" not in repr(ledger)
+
+
+def test_it_can_live_in_memory() -> None:
+    company = Company.of(EVAL)
+    with closing(Ledger.open(Path(":memory:"))) as ledger:
+        ledger.commit(company.connected())
+        ledger.checkpoint()
+        assert_loads(ledger, company)
+
+
+def test_only_the_owner_may_read_the_file(ledger: Ledger, path: Path) -> None:
+    ledger.keep_token("apex", "secret", NOON, None)
+    files = list(path.parent.iterdir())
+    assert {file.name for file in files} == {"ledger.db", "ledger.db-wal", "ledger.db-shm"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_a_checkpoint_moves_the_log_into_the_file(ledger: Ledger, path: Path, tmp_path: Path) -> None:
+    company = Company.of(EVAL)
+    ledger.commit(company.connected())
+    ledger.checkpoint()
+    alone = tmp_path / "alone.db"
+    alone.write_bytes(path.read_bytes())
+    with closing(Ledger.open(alone)) as other:
+        assert_loads(other, company)
+
+
+def test_a_killed_process_leaves_whole_rounds(path: Path) -> None:
+    dice = random.Random(7)
+    for _ in range(6):
+        command = [sys.executable, "-m", "tests.daemon.ledger_writer", str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as writer:
+            assert writer.stdout is not None
+            for _ in range(dice.randrange(1, 40)):
+                said = writer.stdout.readline()
+            os.kill(writer.pid, 9)
+            said = ([said, *writer.stdout.read().split()])[-1]
+        assert_whole(path, int(said))
+
+
+def assert_whole(path: Path, acknowledged: int) -> None:
+    with closing(Ledger.open(path)) as ledger:
+        company = company_of(ledger)
+        view = company.accounts[LEAD].book.mine
+        assert view is not None
+        seen = len(view.orders)
+        assert seen >= acknowledged
+        assert len(ledger.copies(follower=EVAL, limit=10**6)) == seen
+        posted = rows(ledger, "SELECT count(*) FROM outbox")
+        assert posted == [(seen,)]
+        assert len(ledger.copies(follower=BUSY, limit=10**6)) == seen - len(ledger.undelivered(BUSY))
+        assert rows(ledger, "SELECT count(*) FROM turns JOIN outbox ON turns.id = outbox.turn") == posted
+        assert rows(ledger, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_loading_twenty_accounts_out_of_a_million_turns_reads_only_what_came_after_the_save(path: Path) -> None:
+    names = [AccountName(f"eval{n}") for n in range(20)]
+    start, event = stopped(EVAL), codec.event_text(e.AlarmRang(at=NOON))
+    with closing(Ledger.open(path)) as ledger, closing(sqlite3.connect(path)) as db:
+        db.executemany(
+            "INSERT INTO turns (at, account, state, event, effects, changes) VALUES ('', ?, '', ?, '[]', '{}')",
+            ((names[n % 20], event) for n in range(1_000_000)),
+        )
+        db.commit()
+        for name in names:
+            ledger.save(attrs.evolve(start, name=name))
+        db.executemany(
+            "INSERT INTO turns (at, account, state, event, effects, changes) VALUES ('', ?, '', ?, '[]', ?)",
+            ((names[n % 20], event, codec.text({"failures": n})) for n in range(2_000)),
+        )
+        db.commit()
+        plan = " ".join(str(row) for row in db.execute(f"EXPLAIN QUERY PLAN {LATER_TURNS}", (EVAL, 0)))
+    assert "SEARCH turns USING INDEX turns_of_account (account=? AND rowid>?)" in plan
+    assert "TEMP B-TREE" not in plan
+    with closing(Ledger.open(path)) as ledger:
+        steps = 0
+
+        def count() -> None:
+            nonlocal steps
+            steps += 1
+
+        ledger._db.set_progress_handler(count, 1)
+        for n, name in enumerate(names):
+            assert ledger.load(name) == attrs.evolve(start, name=name, failures=1_980 + n)
+    assert steps < 20 * 100 * 20, "instructions of SQLite's machine: some ten for each of the 2,000 later turns"
