@@ -147,7 +147,8 @@ class Connection:
             with trio.move_on_after(CLOSE_LIMIT, shield=True), contextlib.suppress(*EXPECTED):
                 await self._websocket.aclose()
         self.dead = True
-        with contextlib.suppress(*EXPECTED):
+        # Shielded: to let go takes no time, and must happen also when everything around us is being cancelled.
+        with trio.CancelScope(shield=True), contextlib.suppress(*EXPECTED):
             await trio.aclose_forcefully(self._stream)
 
 

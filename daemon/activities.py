@@ -1,0 +1,146 @@
+"""What goes on while an account is in a state: hold the session, read anew, wait, probe.
+
+Rule 1: an activity ends by posting and returning; it raises only for bugs.
+Rule 2: it decides nothing: bounds come from the chart, the throw of the dice from the login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import attrs
+import trio
+
+from daemon.logins.login import Login
+from daemon.logins.session import Session
+from daemon.ports import Ports
+from daemon.runner import Activity, Post
+from statecharts import connection
+from statecharts import states as s
+from statecharts.events import (
+    AccountMissing,
+    Authorized,
+    Event,
+    SessionFound,
+    SessionLost,
+    SnapshotTaken,
+    TimerFired,
+    TokenRefused,
+)
+from statecharts.rules import ReconnectRules
+from statecharts.values import BrokerAccountId
+
+MAINTENANCE_PROBE = (60.0, 120.0)  # seconds: slow inside a window, so that it burns nothing
+
+
+@attrs.define(eq=False)
+class AccountActivities:
+    """`name` is the broker's name of the account.
+
+    `session` is set while its lease lasts, `read` once the account has been read on it.
+    """
+
+    name: str
+    login: Login
+    ports: Ports
+    rules: Callable[[], ReconnectRules]
+    in_position: Callable[[], bool]  # does an account of the login hold a position?
+    hear: Callable[[Event], None]  # where the facts about this account go
+    session: Session | None = None
+    read: bool = False
+    next_attempt_at: datetime | None = None
+
+    def readable(self) -> Session | None:
+        """The session on which this account has been read, if it is still there."""
+        return self.session if self.read and self.session is not None and not self.session.ended.is_set() else None
+
+    def of(self, state: s.State) -> Activity | None:
+        self.next_attempt_at = None
+        match state:
+            case s.BackingOff():
+                return lambda post: self._wait(post, state)
+            case s.Maintenance():
+                return lambda post: self._wait_for_window(post, state)
+            case s.GivenUp():
+                return self._probe
+            case s.Resyncing():
+                return self._read
+        return None
+
+    async def hold_session(self, post: Post) -> None:
+        """The lease on the login's session, while the account is in Dialing, Resyncing or Copying."""
+        async with self.login.lease() as session:
+            self.session = session
+            try:
+                await _either(session.authorized, session.ended)
+                if not session.ended.is_set():
+                    post(Authorized(at=self.ports.wall()))
+                    await session.ended.wait()
+                self._post_loss(post, session)
+                await trio.sleep_forever()
+            finally:
+                self.session, self.read = None, False
+
+    def _post_loss(self, post: Post, session: Session) -> None:
+        loss = session.loss
+        assert loss is not None, "a session that has ended says why"
+        if loss.final:
+            post(TokenRefused(at=self.ports.wall(), reason=loss.reason))
+        else:
+            post(SessionLost(at=self.ports.wall(), reason=loss.reason, cause=loss.cause))
+
+    async def _read(self, post: Post) -> None:
+        session = self.session
+        assert session is not None, "an account is read on a session"
+        await session.synced.wait()
+        account = session.mirror.account_id(self.name)
+        snapshot = None if account is None else session.mirror.snapshot(account, self.ports.wall())
+        if account is None or snapshot is None:
+            seen = ", ".join(session.mirror.account_names()) or "no account at all"
+            reason = f"login {self.login.name} does not see an account named {self.name}; it sees {seen}"
+            post(AccountMissing(at=self.ports.wall(), reason=reason))
+            return
+        self.login.hear(BrokerAccountId(account), self.hear)
+        self.read = True
+        post(SnapshotTaken(at=self.ports.wall(), snapshot=snapshot))
+
+    async def _wait(self, post: Post, state: s.BackingOff) -> None:
+        low, high = connection.delay(state, self.rules(), self.in_position())
+        wake = self.login.wake_time(state.attempt, low.total_seconds(), high.total_seconds())
+        given_up = (state.since + self.rules().give_up_after - self.ports.wall()).total_seconds()
+        wait = min(wake - trio.current_time(), max(0.0, given_up))
+        await self._sleep(wait)
+        post(TimerFired(at=self.ports.wall()))
+
+    async def _wait_for_window(self, post: Post, state: s.Maintenance) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._probe_slowly, post, MAINTENANCE_PROBE)
+            await self._sleep((state.until - self.ports.wall()).total_seconds())
+            nursery.cancel_scope.cancel()
+        post(TimerFired(at=self.ports.wall()))
+
+    async def _probe(self, post: Post) -> None:
+        every = self.rules().probe_every.total_seconds()
+        await self._probe_slowly(post, (every, every * 1.1))
+
+    async def _probe_slowly(self, post: Post, bounds: tuple[float, float]) -> None:
+        while True:
+            await trio.sleep(self.ports.dice.uniform(*bounds))
+            if await self.login.reachable():
+                post(SessionFound(at=self.ports.wall()))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.next_attempt_at = self.ports.wall() + timedelta(seconds=max(0.0, seconds))
+        await trio.sleep(max(0.0, seconds))
+
+
+async def _either(first: trio.Event, second: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def wait(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(wait, first)
+        nursery.start_soon(wait, second)

@@ -1,0 +1,210 @@
+"""Effects carried out: one coroutine each, in the account's nursery, under a deadline, coming back as an event.
+
+Rule 1: an errand decides nothing. It sends once, waits, and says what it heard, or that it heard nothing.
+Rule 2: a request is queued in the same instant as its turn was written down, on the session of that instant. When it
+        ends, what had not begun is NeverSent and what had begun is AnswerLost; nothing moves to another session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import attrs
+import trio
+
+from daemon.journal import Journal
+from daemon.logins.calls import Answered, Call, Lost, Urgency
+from daemon.logins.session import Session
+from daemon.ports import Ports
+from daemon.tradovate import look_up, messages
+from daemon.tradovate.messages import Accepted, Doubtful, Held, Penalty, Refused
+from statecharts.effects import (
+    CancelOrder,
+    Effect,
+    LookUp,
+    ModifyOrder,
+    PlaceOrder,
+    Request,
+    Tell,
+    Unexpected,
+    WakeAt,
+)
+from statecharts.events import (
+    AlarmRang,
+    AnswerLost,
+    Event,
+    LookedUp,
+    LookUpFailed,
+    NeverSent,
+    RequestAccepted,
+    RequestRefused,
+    RequestSent,
+)
+from statecharts.values import AccountName, OrderId
+
+ANSWER_LIMIT = 10.0  # seconds: the broker answers in milliseconds; after this nobody should go on hoping
+SLOW_ANSWER = 0.5  # seconds: from then on the copies show that a request was sent, though unanswered
+LOOK_UP_LIMIT = 10.0  # seconds for a list of the session's commands
+
+
+@attrs.define(eq=False)
+class AccountErrands:
+    """`session` answers the account's present session if its snapshot has been taken from it, else None."""
+
+    account: AccountName
+    broker_name: str  # Tradovate's accountSpec
+    session: Callable[[], Session | None]
+    post: Callable[[Event], None]
+    ports: Ports
+    journal: Journal
+    login: str
+    unexpected: int = 0
+    under_way: int = 0  # requests without an answer; a stop waits for these
+    _nursery: trio.Nursery | None = None
+    _alarm: datetime | None = None
+    _alarm_set: trio.Event = attrs.field(factory=trio.Event)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._ring)
+            task_status.started()
+            await trio.sleep_forever()
+
+    def perform(self, effect: Effect) -> None:
+        """Begins at once whatever can be begun at once; never waits."""
+        match effect:
+            case Request():
+                self._request(effect)
+            case LookUp():
+                self._start(self._look_up, effect)
+            case WakeAt(at=at):
+                self._alarm = at
+                self._alarm_set.set()
+            case Tell():
+                self.journal.say(
+                    effect.event,
+                    f"{self.account}: {effect.message}" + (f". {effect.remedy}" if effect.remedy else ""),
+                    severity=effect.severity.value,
+                    account=self.account,
+                    login=self.login,
+                    reason=effect.reason,
+                    copy=effect.copy,
+                )
+            case Unexpected(state=state, event=event):
+                self.unexpected += 1
+                self.journal.say(
+                    "unexpected", f"{self.account}: {event} in {state}", severity="debug", account=self.account
+                )
+
+    def _request(self, effect: Request) -> None:
+        session = self.session()
+        if session is None:
+            self.post(
+                NeverSent(at=self.ports.wall(), copy=effect.copy, client_id=effect.client_id, reason="not connected")
+            )
+            return
+        match effect:
+            case PlaceOrder():
+                endpoint, body = messages.place(effect, self.broker_name)
+            case ModifyOrder():
+                endpoint, body = messages.modify(effect)
+            case CancelOrder():
+                endpoint, body = messages.cancel(effect)
+            case _:
+                raise TypeError(f"no way to send {effect!r}")
+        call = session.request(endpoint, body, effect.priority)
+        self._start(self._await_answer, effect, call, self.ports.wall())
+
+    async def _await_answer(self, effect: Request, call: Call, queued_at: datetime) -> None:
+        self.under_way += 1
+        try:
+            outcome = await self._soon(effect, call)
+            if outcome is None:
+                outcome = await call.answer(ANSWER_LIMIT - SLOW_ANSWER)
+        finally:
+            self.under_way -= 1
+        self.post(self._told(effect, outcome, queued_at))
+        if isinstance(outcome, Lost) and call.outcome is None:
+            # The wait is over, the session is not: an answer that comes after all ends the doubt.
+            await call.done.wait()
+            if isinstance(call.outcome, Answered):
+                self.post(self._told(effect, call.outcome, queued_at))
+
+    async def _soon(self, effect: Request, call: Call) -> Answered | Lost | None:
+        with trio.move_on_after(SLOW_ANSWER):
+            await call.done.wait()
+        if call.outcome is None and call.written.is_set():
+            self.post(RequestSent(at=self.ports.wall(), copy=effect.copy, client_id=effect.client_id))
+        return call.outcome
+
+    def _told(self, effect: Request, outcome: Answered | Lost, sent_at: datetime) -> Event:
+        now = self.ports.wall()
+        copy, name = effect.copy, effect.client_id
+        if isinstance(outcome, Lost):
+            if outcome.begun:
+                return AnswerLost(at=now, copy=copy, client_id=name, reason=outcome.reason, sent_at=sent_at)
+            return NeverSent(at=now, copy=copy, client_id=name, reason=outcome.reason)
+        match messages.answer(outcome.status, outcome.data):
+            case Accepted(order_id=order_id):
+                accepted = None if order_id is None else OrderId(order_id)
+                return RequestAccepted(at=now, copy=copy, client_id=name, order_id=accepted, sent_at=sent_at)
+            case Refused(reason=reason, text=text):
+                pass
+            case Penalty(seconds=seconds, captcha=captcha):
+                reason, text = "Penalty", f"the broker asks to wait {seconds} s" + (" (captcha)" if captcha else "")
+            case Held(status=status):
+                reason, text = str(status), "the broker limits this login's requests"
+            case Doubtful(why=why):
+                return AnswerLost(at=now, copy=copy, client_id=name, reason=why, sent_at=sent_at)
+        return RequestRefused(at=now, copy=copy, client_id=name, reason=reason, text=text, sent_at=sent_at)
+
+    async def _look_up(self, effect: LookUp) -> None:
+        """Commands carry the client order id as clOrdId, order versions as text: the order exists if either does."""
+        await trio.sleep(max(0.0, (effect.not_before - self.ports.wall()).total_seconds()))
+        session = self.session()
+        asked_at = self.ports.wall()
+        lists = [] if session is None else [await self._listed(session, endpoint) for endpoint in look_up.LISTS]
+        now = self.ports.wall()
+        if session is None or None in lists:
+            failed = LookUpFailed(
+                at=now, copy=effect.copy, client_id=effect.client_id, reason="the broker did not answer"
+            )
+            self.post(failed)
+            return
+        found = look_up.order_named(effect.client_id, lists)
+        self.post(
+            LookedUp(
+                at=now,
+                copy=effect.copy,
+                client_id=effect.client_id,
+                order_id=None if found is None else OrderId(found),
+                asked_at=asked_at,
+            )
+        )
+
+    async def _listed(self, session: Session, endpoint: str) -> list[object] | None:
+        outcome = await session.request(endpoint, None, Urgency.READ).answer(LOOK_UP_LIMIT)
+        if isinstance(outcome, Answered) and outcome.status == 200 and isinstance(outcome.data, list):
+            return outcome.data
+        return None
+
+    async def _ring(self) -> None:
+        """The account's one alarm. It is set to the wall clock, so a step of that clock is looked at again every minute."""
+        while True:
+            self._alarm_set = trio.Event()
+            if self._alarm is None:
+                await self._alarm_set.wait()
+                continue
+            left = (self._alarm - self.ports.wall()).total_seconds()
+            if left > 0:
+                with trio.move_on_after(min(left, 60.0)):
+                    await self._alarm_set.wait()
+                continue
+            self._alarm = None
+            self.post(AlarmRang(at=self.ports.wall()))
+
+    def _start(self, errand: Callable[..., object], *arguments: object) -> None:
+        assert self._nursery is not None, "errands run inside their account"
+        self._nursery.start_soon(errand, *arguments)  # type: ignore[arg-type]  # bound coroutine functions of this class

@@ -1,0 +1,140 @@
+"""A login's shared session: leases, single flight, and one throw of the dice for all of its accounts.
+
+Rule 1: whoever needs the session takes a lease; the first lease makes it, the last one closes it. An account that stops or
+        crashes drops its own lease alone.
+Rule 2: accounts that dial at the same time get the same attempt.
+Rule 3: the wait before an attempt is rolled once for the login, so its accounts wake together and one dial serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from daemon.logins.session import Session, SessionSettings
+from daemon.logins.tokens import Tokens
+from daemon.ports import Ports
+from statecharts.events import Event
+from statecharts.states import Cause
+from statecharts.values import BrokerAccountId
+
+PROBE_LIMIT = 10.0  # seconds to reach the broker's host
+
+
+@attrs.frozen
+class LoginHooks:
+    """What a login tells the daemon: news for the journal, a message it could not understand, a session that is up."""
+
+    tell: Callable[[str, str], None]
+    fault: Callable[[str], None]
+    session_up: Callable[[], None]
+    crashed: Callable[[BaseException], None]
+
+
+@attrs.define(eq=False)
+class Login:
+    name: str
+    settings: SessionSettings
+    tokens: Tokens
+    ports: Ports
+    hooks: LoginHooks
+    session: Session | None = None
+    sockets: int = 0  # sessions begun, for metrics and tests
+    faults: int = 0  # messages that could not be understood
+    next_attempt_at: float | None = None  # on trio's clock
+    _leases: int = 0
+    _nursery: trio.Nursery | None = None
+    _hearers: dict[BrokerAccountId, Callable[[Event], None]] = attrs.field(factory=dict)
+    _wakes: dict[int, float] = attrs.field(factory=dict)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Lives as long as the daemon; the login's sessions live in its nursery."""
+        self.tokens.load()
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self.tokens.keep_fresh)
+            task_status.started()
+            await trio.sleep_forever()
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[Session]:
+        """The session of this login, made when there is none. It may not be authorized yet, or may already have ended."""
+        session = self._joined()
+        self._leases += 1
+        try:
+            yield session
+        finally:
+            if session is self.session:
+                self._leases -= 1
+                if self._leases == 0:
+                    session.abandoned.set()
+
+    def hear(self, account: BrokerAccountId, hearer: Callable[[Event], None] | None) -> None:
+        """From now on facts about this account go to `hearer` (None: to nobody)."""
+        if hearer is None:
+            self._hearers.pop(account, None)
+        else:
+            self._hearers[account] = hearer
+
+    def wake_time(self, attempt: int, low: float, high: float) -> float:
+        """When this login makes its attempt number `attempt`, on trio's clock. Bounds in seconds from now."""
+        now = trio.current_time()
+        at = self._wakes.get(attempt)
+        if at is None or at <= now:
+            at = self._wakes[attempt] = now + self.ports.dice.uniform(low, high)
+        self.next_attempt_at = at
+        return at
+
+    async def reachable(self) -> bool:
+        """A slow probe: does the broker's host take a connection at all?"""
+        try:
+            with trio.fail_after(PROBE_LIMIT):
+                stream = await self.ports.network.connect(self.settings.websocket)
+        except (OSError, trio.TooSlowError, trio.BrokenResourceError):
+            return False
+        with trio.move_on_after(1):
+            await trio.aclose_forcefully(stream)
+        return True
+
+    def _joined(self) -> Session:
+        if self.session is not None and not self.session.ended.is_set() and not self.session.abandoned.is_set():
+            return self.session
+        assert self._nursery is not None, "a login runs before its accounts do"
+        self._leases = 0
+        self._hearers.clear()
+        self.sockets += 1
+        self.session = Session(self.settings, self.tokens, self.ports, self._deliver, self._fault)
+        self._nursery.start_soon(self._run_session, self.session)
+        return self.session
+
+    async def _run_session(self, session: Session) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._say_when_up, session)
+            try:
+                await session.run()
+            except Exception as bug:  # a bug in one session must not end the other logins; told with its traceback
+                self.hooks.crashed(bug)
+            nursery.cancel_scope.cancel()
+        loss = session.loss
+        if loss is not None and loss.final:
+            self.hooks.tell("token.refused", loss.reason)
+        elif loss is not None and loss.cause is not Cause.OPERATOR:
+            self.hooks.tell("connection.attempted", f"the session ended: {loss.reason}")
+
+    async def _say_when_up(self, session: Session) -> None:
+        await session.authorized.wait()
+        self._wakes.clear()
+        self.next_attempt_at = None
+        self.hooks.session_up()
+
+    def _deliver(self, account: BrokerAccountId, event: Event) -> None:
+        hearer = self._hearers.get(account)
+        if hearer is not None:
+            hearer(event)
+
+    def _fault(self, why: str) -> None:
+        self.faults += 1
+        self.hooks.fault(why)

@@ -1,0 +1,268 @@
+"""One connection of a login: token, socket, authorize, one syncrequest, then facts until it ends.
+
+Rule 1: one nursery holds reader, writer, heartbeat and everything else of the session; when it ends, all of them have.
+Rule 2: only the writer writes.
+Rule 3: what may be expected to go wrong is named in `run` and becomes `loss`; anything else is a bug and ends this session
+        alone, loudly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+import trio
+
+from daemon.logins.calls import Answered, Call, Lost, Queue, Urgency
+from daemon.logins.tokens import NoToken, Token, Tokens
+from daemon.ports import Ports
+from daemon.tradovate import frames
+from daemon.tradovate.frames import Closing, Frame, Heartbeat, Malformed, Messages, Opened, Pushed, Response
+from daemon.tradovate.mirror import Mirror
+from daemon.tradovate.socket import Connection, SocketLost, connected
+from statecharts.events import Event
+from statecharts.states import Cause
+from statecharts.values import BrokerAccountId
+
+HEARTBEAT_EVERY = 2.5  # seconds: Tradovate closes a socket on which the client is silent for longer
+OPEN_LIMIT = 10.0  # seconds for `o` and for the answer to authorize: the broker's own sample gives up then
+SYNC_LIMIT = 30.0  # seconds for a snapshot, which may exceed a megabyte
+WRITE_LIMIT = 5.0  # seconds for one frame: longer, and the other side has stopped reading
+READ_LIMIT = 10.0  # seconds for a read such as contract/item
+
+_SHUTDOWN = {
+    "ConnectionQuotaReached": ("another login took the session (ConnectionQuotaReached)", Cause.EVICTED),
+    "IPQuotaReached": ("the broker counts too many sockets from this address (IPQuotaReached)", Cause.PENALTY),
+    "Maintenance": ("the broker closes for maintenance", Cause.BROKER),
+}
+
+
+@attrs.frozen
+class Loss:
+    """Why a session ended. `final`: the credential was refused, and nothing is tried again by itself."""
+
+    reason: str
+    cause: Cause = Cause.NETWORK
+    final: bool = False
+
+
+@attrs.frozen
+class SessionSettings:
+    """`silence_limit` in seconds: nothing received for so long means that the socket is dead."""
+
+    websocket: str
+    silence_limit: float
+
+
+Deliver = Callable[[BrokerAccountId, Event], None]
+Fault = Callable[[str], None]
+
+
+@attrs.define(eq=False)
+class Session:
+    """`authorized`, `synced` and `ended` are set in this order, each at most once; `loss` says why it ended."""
+
+    settings: SessionSettings
+    tokens: Tokens
+    ports: Ports
+    deliver: Deliver
+    fault: Fault  # told of every message that could not be understood: logged and counted, never fatal
+    authorized: trio.Event = attrs.field(factory=trio.Event)
+    synced: trio.Event = attrs.field(factory=trio.Event)
+    ended: trio.Event = attrs.field(factory=trio.Event)
+    abandoned: trio.Event = attrs.field(factory=trio.Event)  # the last lease is gone
+    loss: Loss | None = None
+    mirror: Mirror = attrs.field(factory=Mirror)
+    _queue: Queue = attrs.field(factory=Queue)
+    _calls: dict[int, Call] = attrs.field(factory=dict)
+    _next_id: int = 1
+    _unnamed: trio.Event = attrs.field(factory=trio.Event)
+    _announced: Loss | None = None  # what the broker said before it closed
+
+    def request(self, endpoint: str, body: object | None, urgency: int, query: str = "") -> Call:
+        """Queues a request at once; the answer is awaited with `Call.answer`."""
+        number = self._next_id
+        self._next_id += 1
+        call = Call(frames.request(endpoint, number, query, body), number, urgency)
+        if self.ended.is_set():
+            call.finish(Lost("there is no session", begun=False))
+        else:
+            self._calls[number] = call
+            self._queue.put(call)
+        return call
+
+    async def run(self) -> None:
+        """Lives until the socket is lost or the last lease is gone. Raises only for bugs."""
+        loss = Loss("copierd ended the session", Cause.OPERATOR)
+        try:
+            token = await self.tokens.valid()
+            async with connected(self.ports.network, self.settings.websocket) as connection:
+                await self._authorize(connection, token)
+                loss = await self._live(connection, token)
+        except NoToken as error:
+            loss = Loss(error.reason, error.cause, error.final)
+        except SocketLost as error:
+            loss = self._announced or Loss(error.reason)
+        except trio.TooSlowError:
+            loss = Loss(f"the broker did not answer within {OPEN_LIMIT:g} s")
+        except Exception:
+            loss = Loss("a bug in copierd ended the session", Cause.BUG)
+            raise
+        finally:
+            self._end(loss)
+
+    def _end(self, loss: Loss) -> None:
+        self.loss = loss
+        for call in self._calls.values():
+            call.finish(Lost(loss.reason, call.begun))
+        self._calls.clear()
+        self.ended.set()
+
+    async def _authorize(self, connection: Connection, token: Token) -> None:
+        with trio.fail_after(OPEN_LIMIT):
+            while not isinstance(await self._receive(connection), Opened):
+                pass
+            await connection.send(frames.authorize(0, token.text))
+            while True:
+                for response in _responses(await self._receive(connection)):
+                    if response.id != 0:
+                        continue
+                    if response.status == 200:
+                        return
+                    self.tokens.refused(token)
+                    words = response.data if isinstance(response.data, str) else "no reason given"
+                    raise NoToken(f"the broker refused the token ({response.status}: {words})", Cause.CREDENTIALS)
+
+    async def _live(self, connection: Connection, token: Token) -> Loss:
+        loss = Loss("no account needs it any more", Cause.OPERATOR)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, connection)
+                nursery.start_soon(self._read, connection)
+                nursery.start_soon(self._beat)
+                nursery.start_soon(self._sync, token)
+                self.authorized.set()
+                await self.abandoned.wait()
+                nursery.cancel_scope.cancel()
+        except* SocketLost as lost:
+            loss = self._announced or Loss(_first_reason(lost))
+        except* trio.TooSlowError:
+            loss = Loss(f"a frame could not be written within {WRITE_LIMIT:g} s")
+        return loss
+
+    async def _write(self, connection: Connection) -> None:
+        while True:
+            call = await self._queue.take()
+            call.begun = True
+            with trio.fail_after(WRITE_LIMIT):
+                await connection.send(call.frame)
+            call.written.set()
+
+    async def _beat(self) -> None:
+        while True:
+            self._queue.put(Call(frames.HEARTBEAT, None, Urgency.HEARTBEAT))
+            await trio.sleep(HEARTBEAT_EVERY)
+
+    async def _read(self, connection: Connection) -> None:
+        while True:
+            frame = await self._receive(connection)
+            if isinstance(frame, Messages):
+                self._take(frame)
+
+    async def _receive(self, connection: Connection) -> Frame:
+        """The next frame; one that cannot be understood is counted. Raises SocketLost also for silence."""
+        try:
+            with trio.fail_after(self.settings.silence_limit):
+                frame = await connection.receive()
+        except trio.TooSlowError:
+            raise SocketLost(f"nothing received for {self.settings.silence_limit:g} s") from None
+        match frame:
+            case Malformed(why=why):
+                self.fault(why)
+            case Closing(code=code, reason=reason):
+                self._announced = self._announced or Loss(
+                    f"the broker closed: {reason or 'no reason'} ({code})", Cause.BROKER
+                )
+            case Opened() | Heartbeat() | Messages():
+                pass
+        return frame
+
+    def _take(self, messages: Messages) -> None:
+        for why in messages.faults:
+            self.fault(why)
+        for item in messages.items:
+            if isinstance(item, Response):
+                self._answered(item)
+            else:
+                self._pushed(item)
+
+    def _answered(self, response: Response) -> None:
+        call = self._calls.pop(response.id, None)
+        if call is not None:
+            call.finish(Answered(response.status, response.data))
+
+    def _pushed(self, pushed: Pushed) -> None:
+        if pushed.name == "shutdown":
+            data = pushed.data if isinstance(pushed.data, dict) else {}
+            code = str(data.get("reasonCode", "no reason"))
+            reason, cause = _SHUTDOWN.get(code, (f"the broker shuts this connection down ({code})", Cause.BROKER))
+            self._announced = Loss(reason, cause)
+            return
+        facts, faults = self.mirror.fold(pushed, self.ports.wall())
+        self._hand_out(facts, faults)
+
+    def _hand_out(self, facts: Iterable[tuple[BrokerAccountId, Event]], faults: Iterable[str]) -> None:
+        for why in faults:
+            self.fault(why)
+        if self.synced.is_set():  # before that the mirror keeps them, and the snapshot will hold them
+            for account, event in facts:
+                self.deliver(account, event)
+            if self.mirror.missing_contracts():
+                self._unnamed.set()
+
+    async def _sync(self, token: Token) -> None:
+        """The one syncrequest of this socket; afterwards names the contracts that turn up."""
+        user = token.user_id if token.user_id is not None else await self._own_user()
+        data = await self._asked("user/syncrequest", {"users": [user]}, SYNC_LIMIT)
+        for why in self.mirror.load(data, self.ports.wall()):
+            self.fault(why)
+        if not self.mirror.loaded:
+            raise SocketLost("the broker's snapshot was empty or cut off")
+        await self._name_contracts()
+        self.synced.set()
+        while True:
+            await self._unnamed.wait()
+            self._unnamed = trio.Event()
+            await self._name_contracts()
+
+    async def _name_contracts(self) -> None:
+        """Orders name their contract by a number; what the number stands for is asked once."""
+        for contract in sorted(self.mirror.missing_contracts()):
+            data = await self._asked("contract/item", None, READ_LIMIT, f"id={contract}")
+            self._hand_out(*self.mirror.learn("contract", data, self.ports.wall()))
+
+    async def _own_user(self) -> int:
+        """The login's own user id; `account.userId` would be the firm's."""
+        data = await self._asked("user/list", None, READ_LIMIT)
+        user = data[0].get("id") if isinstance(data, list) and data and isinstance(data[0], dict) else None
+        if not isinstance(user, int):
+            raise SocketLost("the broker did not say which user the token belongs to")
+        return user
+
+    async def _asked(self, endpoint: str, body: object | None, limit: float, query: str = "") -> object:
+        """A read that the session cannot do without. Raises SocketLost when there is no good answer."""
+        answer = await self.request(endpoint, body, Urgency.READ, query).answer(limit)
+        if isinstance(answer, Lost):
+            raise SocketLost(f"{endpoint}: {answer.reason}")
+        if answer.status != 200:
+            raise SocketLost(f"{endpoint} was answered with {answer.status}")
+        return answer.data
+
+
+def _responses(frame: Frame) -> list[Response]:
+    return [item for item in frame.items if isinstance(item, Response)] if isinstance(frame, Messages) else []
+
+
+def _first_reason(group: BaseExceptionGroup[SocketLost]) -> str:
+    error = group.exceptions[0]
+    return _first_reason(error) if isinstance(error, BaseExceptionGroup) else error.reason

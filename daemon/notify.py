@@ -1,0 +1,23 @@
+"""sd_notify(3): systemd is told that the daemon is ready, what it is doing, and that it is stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+try:
+    from systemd.daemon import notify as _systemd_notify
+except ImportError:  # the extra `systemd` is not installed
+    _systemd_notify = None
+
+Notify = Callable[[str], None]
+
+
+def notifier() -> Notify:
+    """Answers what tells systemd one line such as READY=1; does nothing where no systemd listens."""
+    if _systemd_notify is None:
+        return lambda line: None
+
+    def notify(line: str) -> None:
+        _systemd_notify(line)
+
+    return notify

@@ -1,0 +1,111 @@
+"""A round: one event, the turns that follow from it at once, one commit, then the effects.
+
+Rule 1: a leader's event, its turn and the turns of every idle follower are one transaction in the ledger. A follower that
+        is busy finds the announcement in the outbox, written in the same transaction.
+Rule 2: nothing is carried out before it is written down.
+Rule 3: a turn that raises is recorded as consumed and failed; its account becomes close-only, and the others never notice.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import attrs
+
+from daemon.ledger import Ledger, Posted, Taken
+from daemon.runner import Item, Runner
+from statecharts import account as core
+
+from statecharts.effects import Announce
+from statecharts.events import Event, LeaderEvent
+from statecharts.values import AccountName
+
+Told = Callable[[Taken], None]
+
+
+@attrs.define(eq=False)
+class Rounds:
+    """`followers` names who follows whom; `told` hears of every turn, for the journal, after its effects are under way."""
+
+    ledger: Ledger
+    wall: Callable[[], datetime]
+    told: Told
+    followers: Mapping[AccountName, Sequence[AccountName]]
+    runners: dict[AccountName, Runner] = attrs.field(factory=dict)
+
+    def take(self, runner: Runner, item: Item) -> None:
+        """Raises LedgerError when the turn cannot be written down; then nothing of it has happened."""
+        round_ = _Round(self)
+        round_.turn(runner, item.event, item.outbox_id)
+        self._carry_out(round_)
+
+    def fail(self, runner: Runner, bug: BaseException) -> None:
+        """The account's tasks have crashed and its lease is gone: the same as a turn that raised."""
+        account = runner.account
+        turn = core.fail(account, self.wall(), _what(bug), dropped=True)
+        crash = Event(at=self.wall())
+        round_ = _Round(self)
+        round_.add(runner, Taken(account, turn.account, crash, turn.effects, failed=_story(bug)))
+        self._carry_out(round_)
+
+    def _carry_out(self, round_: _Round) -> None:
+        ids = self.ledger.commit([taken for _, taken in round_.taken], round_.posted)
+        for runner, taken in round_.taken:
+            if taken.after.connection is not taken.before.connection:
+                runner.inbox.poke()
+            runner.account = taken.after
+        for posted, outbox_id in zip(round_.posted, ids, strict=True):
+            self.runners[posted.follower].inbox.post(posted.event, outbox_id=outbox_id)
+        for runner, taken in round_.taken:
+            for effect in taken.effects:
+                runner.errands.perform(effect)
+        for _, taken in round_.taken:
+            self.told(taken)
+
+
+@attrs.define(eq=False)
+class _Round:
+    """The turns of one round while they are being gathered."""
+
+    rounds: Rounds
+    taken: list[tuple[Runner, Taken]] = attrs.field(factory=list)
+    posted: list[Posted] = attrs.field(factory=list)
+
+    def turn(self, runner: Runner, event: Event, outbox_id: int | None = None) -> None:
+        before = runner.account
+        failed = None
+        try:
+            turn = core.step(before, event)
+        except Exception as bug:  # noqa: BLE001 - a bug in one account's turn must not end the others; it is written down
+            turn = core.fail(before, event.at, _what(bug))
+            failed = _story(bug)
+        self.add(runner, Taken(before, turn.account, event, turn.effects, consumed=outbox_id, failed=failed))
+
+    def add(self, runner: Runner, taken: Taken) -> None:
+        self.taken.append((runner, taken))
+        for effect in taken.effects:
+            if isinstance(effect, Announce):
+                self._announce(runner.name, effect.event)
+
+    def _announce(self, leader: AccountName, event: LeaderEvent) -> None:
+        for name in self.rounds.followers.get(leader, ()):
+            follower = self.rounds.runners.get(name)
+            if follower is not None and follower.inbox.idle and all(follower is not one for one, _ in self.taken):
+                self.turn(follower, event)
+            else:
+                self.posted.append(Posted(leader, name, event))
+
+
+def _what(bug: BaseException) -> str:
+    """One phrase for the operator; the whole story is in the ledger and the journal."""
+    while isinstance(bug, BaseExceptionGroup):
+        bug = bug.exceptions[0]
+    where = traceback.extract_tb(bug.__traceback__)[-1:] if bug.__traceback__ else []
+    place = f" at {where[0].name}, line {where[0].lineno}" if where else ""
+    return f"{type(bug).__name__}{place}"
+
+
+def _story(bug: BaseException) -> str:
+    return "".join(traceback.format_exception(bug))

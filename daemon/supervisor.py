@@ -1,0 +1,280 @@
+"""The root nursery: one task group for each login, one for each account; start, drain, reload.
+
+Rule 1: lifetimes nest: process, login, account, errands, state. A stop closes the inboxes, waits for what is under way,
+        then ends everything from outside.
+Rule 2: the supervisor alone catches what nobody expected: it is logged with its traceback, the account is restarted, and
+        the others stay up. A ledger that cannot be written to ends the daemon: nothing may be sent that is not written down.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import attrs
+import trio
+
+from daemon import control
+from daemon.config import Config, ConfigErrors, load
+from daemon.embedded import Embedded
+from daemon.exits import Exit
+from daemon.journal import Journal
+from daemon.ledger import Ledger, LedgerError, Taken
+from daemon.logins.login import Login
+from daemon.notify import Notify, notifier
+from daemon.ports import Ports
+from daemon.round import Rounds
+from daemon.state_lock import StateInUse, StateLock
+from daemon.wiring import Addresses, Running, followers_of, login_of, rules_of, running_account
+from statecharts import states as s
+from statecharts.events import RulesChanged, SessionFound, Started
+
+DRAIN_LIMIT = 5.0  # seconds for orders in flight; a stop takes 10 at most
+CHECKPOINT_EVERY = 60.0  # seconds
+BETWEEN_CRASHES = 1.0  # seconds before an account that crashed runs again
+
+
+@attrs.define(eq=False)
+class Supervisor:
+    """The running daemon. `accounts` and `logins` by their names in copier.toml."""
+
+    config: Config
+    ports: Ports
+    journal: Journal
+    ledger: Ledger
+    notify: Notify = attrs.field(factory=lambda: lambda line: None)
+    config_path: Path | None = None
+    embedded: Embedded | None = None
+    logins: dict[str, Login] = attrs.field(factory=dict)
+    accounts: dict[str, Running] = attrs.field(factory=dict)
+    started_at: datetime = attrs.field(init=False)
+    last_stop: str = attrs.field(init=False)
+    rounds: Rounds = attrs.field(init=False)
+    stopping: trio.Event = attrs.field(factory=trio.Event)
+    ready: trio.Event = attrs.field(factory=trio.Event)
+    crashes: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.started_at = self.ports.wall()
+        self.last_stop = self.ledger.fact("last_stop") or "clean"
+        self.rounds = Rounds(self.ledger, self.ports.wall, self._told, followers_of(self.config))
+
+    async def run(self, serve_control: Callable[..., Awaitable[None]] | None = None) -> None:
+        """Runs until `stopping` is set and everything is drained. Raises LedgerError."""
+        self.ledger.keep_fact("last_stop", "crash")  # unless the end of this function says otherwise
+        async with trio.open_nursery() as nursery:
+            addresses = await self._addresses(nursery)
+            for name in {account.login for account in self.config.accounts.values()}:
+                self.logins[name] = self._login(name, addresses)
+                await nursery.start(self.logins[name].run)
+            for name in self.config.accounts:
+                self.accounts[name] = self._account(name)
+            if serve_control is not None:
+                await nursery.start(serve_control, self)
+            for running in self.accounts.values():
+                running.runner.post(Started(at=self.ports.wall()))
+                nursery.start_soon(self._keep, running)
+            nursery.start_soon(self._checkpoint)
+            self._say_ready()
+            if self.embedded is not None:
+                nursery.start_soon(self._trade, self.embedded)
+            await self.stopping.wait()
+            await self._drain()
+            nursery.cancel_scope.cancel()
+        self._close()
+
+    async def _addresses(self, nursery: trio.Nursery) -> dict[str, Addresses]:
+        addresses = {name: Addresses(e.rest, e.websocket) for name, e in self.config.environments.items()}
+        if self.embedded is not None:
+            addresses["simulator"] = await nursery.start(self.embedded.run)
+        return addresses
+
+    def _login(self, name: str, addresses: dict[str, Addresses]) -> Login:
+        def session_up() -> None:
+            for running in self.accounts.values():
+                waiting = isinstance(running.account.connection, s.BackingOff | s.Maintenance | s.GivenUp)
+                if running.login.name == name and waiting:
+                    running.runner.post(SessionFound(at=self.ports.wall()))
+
+        return login_of(self.config, name, addresses, self.ledger, self.ports, self.journal, session_up)
+
+    def _account(self, name: str) -> Running:
+        login = self.logins[self.config.accounts[name].login]
+
+        def in_position() -> bool:
+            return any(r.account.book.positions for r in self.accounts.values() if r.login is login)
+
+        return running_account(
+            self.config, name, login, self.rounds, self.ledger, self.ports, self.journal, in_position
+        )
+
+    async def _keep(self, running: Running) -> None:
+        """Runs one account for as long as the daemon runs, through its crashes."""
+        while True:
+            try:
+                await running.runner.run()
+            except* LedgerError:
+                raise
+            except* Exception as bug:
+                self.crashes += 1
+                self.journal.crash(f"{running.runner.name} crashed and is restarted", bug, account=running.runner.name)
+                self.rounds.fail(running.runner, bug)
+            await trio.sleep(BETWEEN_CRASHES)
+
+    async def _trade(self, embedded: Embedded) -> None:
+        """The scripted leader begins when its followers are there to see it."""
+        while not all(isinstance(r.account.connection, s.Copying) for r in self.accounts.values()):
+            await trio.sleep(0.1)
+        await embedded.trade()
+
+    async def _checkpoint(self) -> None:
+        """Moves the write-ahead log into the ledger on another connection, where it delays no turn."""
+        while True:
+            await trio.sleep(CHECKPOINT_EVERY)
+            await trio.to_thread.run_sync(self.ledger.checkpoint)
+
+    async def _drain(self) -> None:
+        """No new copies; orders in flight are waited for."""
+        self.notify("STOPPING=1")
+        self.journal.say("daemon.stopped", "stopping: no new copies, waiting for orders in flight")
+        for running in self.accounts.values():
+            running.runner.inbox.close()
+        with trio.move_on_after(DRAIN_LIMIT):
+            while any(running.errands.under_way for running in self.accounts.values()):
+                await trio.sleep(0.02)
+            await trio.sleep(0.02)  # the last answers become turns
+
+    def _close(self) -> None:
+        for running in self.accounts.values():
+            self.ledger.save(running.account)
+        self.ledger.keep_fact("last_stop", "clean")
+        self.ledger.close()
+        self.journal.say("daemon.stopped", "stopped cleanly; orders and positions stay at the broker")
+
+    def _say_ready(self) -> None:
+        self.ready.set()
+        self.journal.say(
+            "daemon.started",
+            f"started: {len(self.accounts)} accounts, {len(self.logins)} logins; last stop: {self.last_stop}",
+        )
+        self.notify("READY=1")
+        self._say_status()
+
+    def _say_status(self) -> None:
+        shown = Counter(running.account.connection.shown for running in self.accounts.values())
+        self.notify("STATUS=" + ", ".join(f"{count} {state}" for state, count in shown.items()))
+
+    def _told(self, taken: Taken) -> None:
+        """One line a turn; a change of state for the operator, the rest for whoever reads at level debug."""
+        before, after, event = taken.before.connection, taken.after.connection, taken.event
+        kind = type(event).__name__
+        if taken.failed is not None:
+            self.journal.say(
+                "turn.failed",
+                f"{taken.after.name}: {kind} raised\n{taken.failed}",
+                severity="error",
+                account=taken.after.name,
+            )
+        if after is before:
+            return
+        reason = f"({after.reason})" if after.reason else ""
+        self.journal.say(
+            "state",
+            f"{taken.after.name} {type(before).__name__} -> {type(after).__name__} on {kind}{reason}",
+            account=taken.after.name,
+            login=self.config.accounts[taken.after.name].login,
+            from_=before.shown,
+            state=after.shown,
+            event=kind,
+            reason=after.reason,
+        )
+        self._say_status()
+
+    def reload(self) -> None:
+        """Reads the configuration again. Raises ConfigErrors and changes nothing when it has an error."""
+        assert self.config_path is not None, "only a daemon with a file can read it again"
+        config = load(self.config_path)
+        fixed = {name for name in config.accounts if config.accounts[name] == self.config.accounts.get(name)}
+        for name in fixed & set(self.accounts):
+            rules = rules_of(config, name)
+            if rules != self.accounts[name].account.rules:
+                self.accounts[name].runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
+        changed = (set(config.accounts) | set(self.config.accounts)) - fixed
+        if changed:
+            words = ", ".join(sorted(changed))
+            self.journal.say("daemon.reloaded", f"restart copierd to add, remove or move: {words}", severity="warning")
+        self.journal.set_level(config.daemon.log_level)
+        self.journal.say("daemon.reloaded", "the configuration was read again")
+
+
+@asynccontextmanager
+async def _signals(supervisor: Supervisor) -> AsyncIterator[None]:
+    """SIGTERM and SIGINT stop, SIGHUP reads the configuration again."""
+
+    async def listen(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                if number != signal.SIGHUP:
+                    supervisor.stopping.set()
+                    continue
+                try:
+                    supervisor.reload()
+                except ConfigErrors as errors:
+                    words = "; ".join(str(error) for error in errors.errors)
+                    supervisor.journal.say("daemon.reloaded", f"nothing was changed: {words}", severity="error")
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(listen)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+def run_daemon(path: Path) -> int:
+    """`copierd run`: the exit status of the contract."""
+    try:
+        config = load(path)
+    except ConfigErrors as wrong:
+        for one in wrong.errors:
+            print(one, file=sys.stderr)
+        return Exit.CONFIG
+    journal = Journal.open(config.daemon.log_level)
+    status = Exit.OK
+    try:
+        _hold_state(config, path, journal)
+    except* (StateInUse, control.SocketUnusable, LedgerError) as unusable:
+        for error in _leaves(unusable):
+            journal.say("daemon.stopped", str(error), severity="error")
+        status = Exit.UNAVAILABLE
+    except* Exception as bug:  # the last door: whatever nobody expected leaves with its traceback and its own status
+        journal.crash("a bug ended copierd; positions and working orders stay at the broker", bug)
+        status = Exit.BUG
+    return status
+
+
+def _hold_state(config: Config, path: Path, journal: Journal) -> None:
+    """The daemon's life inside its state directory."""
+    directory = config.daemon.state_directory
+    with StateLock.taken(directory):
+        ledger = Ledger.open(directory / "ledger.sqlite")
+        supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path)
+        supervisor.embedded = Embedded.of(config, supervisor.ports)
+        trio.run(_serve, supervisor)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+async def _serve(supervisor: Supervisor) -> None:
+    async with _signals(supervisor):
+        await supervisor.run(control.serve)

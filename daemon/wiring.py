@@ -1,0 +1,216 @@
+"""From the configuration to running parts: rules for the core, logins and accounts for the daemon."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from daemon import secrets
+from daemon.activities import AccountActivities
+from daemon.config import Account as AccountConfig
+from daemon.config import Config
+from daemon.config import Login as LoginConfig
+from daemon.errands import AccountErrands
+from daemon.journal import Journal
+from daemon.ledger import Ledger
+from daemon.logins.login import Login, LoginHooks
+from daemon.logins.session import SessionSettings
+from daemon.logins.tokens import NoToken, Tokens
+from daemon.ports import Ports
+from daemon.round import Rounds
+from daemon.runner import Runner
+from daemon.tradovate.rest import Credentials, Rest
+from statecharts import connection
+from statecharts.account import Account
+from statecharts.market_hours import TRADOVATE_WINDOWS
+from statecharts.rules import CopyRules, MapTo, ReconnectRules, Rules
+from statecharts.states import Cause, Stopped
+from statecharts.values import AccountName, CopyName, Root
+
+
+@attrs.frozen
+class Addresses:
+    """Where an environment is reached; the embedded one's are known once it listens."""
+
+    rest: str
+    websocket: str
+
+
+@attrs.define(eq=False)
+class Running:
+    """One account with what carries it."""
+
+    runner: Runner
+    login: Login
+    activities: AccountActivities
+    errands: AccountErrands
+    config: AccountConfig
+
+    @property
+    def account(self) -> Account:
+        return self.runner.account
+
+
+def rules_of(config: Config, name: str) -> Rules:
+    """What the core has to know of the configuration, for one account."""
+    environment = config.environment(name)
+    reconnect = ReconnectRules(
+        first_delay=config.reconnect.first_delay,
+        longest_delay=config.reconnect.longest_delay,
+        give_up_after=config.reconnect.give_up_after,
+        probe_every=config.reconnect.probe_every,
+        in_position_delay=config.reconnect.in_position_delay,
+        windows=TRADOVATE_WINDOWS if environment.hours else None,
+    )
+    return Rules(reconnect=reconnect, copy=_copy_rules(config, name), leads=bool(config.leads(name)))
+
+
+def _copy_rules(config: Config, name: str) -> CopyRules | None:
+    copy, follower = config.copy_of(name), config.follower(name)
+    if copy is None or follower is None:
+        return None
+    return CopyRules(
+        name=CopyName(copy.name),
+        leader=AccountName(copy.leader),
+        ratio=follower.ratio,
+        min_one=follower.min_one,
+        max_order=follower.max_order,
+        max_position=follower.max_position,
+        map={Root(root): MapTo(Root(to.to), to.factor) for root, to in follower.map.items()},
+        allow=None if copy.allow is None else frozenset(Root(root) for root in copy.allow),
+        deny=frozenset(Root(root) for root in copy.deny),
+        shadow=config.shadow(name),
+        catch_up=copy.catch_up,
+        settle=copy.settle,
+        chase_after=copy.chase_after,
+    )
+
+
+def followers_of(config: Config) -> Mapping[AccountName, tuple[AccountName, ...]]:
+    return {
+        AccountName(name): tuple(AccountName(f.account) for copy in config.leads(name) for f in copy.followers)
+        for name in config.accounts
+    }
+
+
+def login_of(
+    config: Config,
+    name: str,
+    addresses: Mapping[str, Addresses],
+    ledger: Ledger,
+    ports: Ports,
+    journal: Journal,
+    session_up: Callable[[], None],
+) -> Login:
+    """A login with its token keeper. Nothing is sent yet."""
+    settings = config.logins[name]
+    where = addresses[settings.environment]
+
+    def tell(event: str, message: str) -> None:
+        loud = event in ("token.expiring", "token.refused", "connection.attempted")
+        words = f"login {name}: {message}"
+        journal.say(event, words, severity="warning" if loud else "info", login=name, reason=message)
+
+    def fault(why: str) -> None:
+        journal.say("broker.unreadable", f"login {name}: {why}", severity="warning", login=name)
+
+    def crashed(bug: BaseException) -> None:
+        journal.crash(f"login {name}: a bug ended its session; it is dialed anew", bug, login=name)
+
+    tokens = Tokens(
+        login=name,
+        rest=Rest(ports.network.http(), where.rest),
+        credentials=lambda: credentials_of(settings, ledger, journal),
+        store=ledger,
+        ports=ports,
+        tell=tell,
+    )
+    hooks = LoginHooks(tell=tell, fault=fault, session_up=session_up, crashed=crashed)
+    silence = config.reconnect.silence_limit.total_seconds()
+    return Login(name, SessionSettings(where.websocket, silence), tokens, ports, hooks)
+
+
+def credentials_of(settings: LoginConfig, ledger: Ledger, journal: Journal) -> Credentials:
+    """Reads the secrets anew each time. Raises NoToken when there are none."""
+    name = settings.login
+    try:
+        password = secrets.find(settings, "password")
+        sec = secrets.find(settings, "sec")
+    except secrets.SecretUnreadable as error:
+        raise NoToken(str(error), Cause.CREDENTIALS, final=True) from error
+    embedded = settings.environment == "simulator"
+    if password is None and not embedded:
+        remedy = f"set the credential {name}.password, or {secrets.variable(name, 'password')}, or password_file"
+        raise NoToken(f"there is no password for login {name}: {remedy}", Cause.CREDENTIALS, final=True)
+    for secret in (password, sec):
+        if secret is not None:
+            journal.keep_secret(secret.reveal())
+    return Credentials(
+        username=settings.username or name,
+        password=password.reveal() if password else "",
+        app_id=settings.app_id,
+        app_version=settings.app_version,
+        cid=settings.cid or 0,
+        sec=sec.reveal() if sec else "",
+        device_id=settings.device_id or device_id(name, ledger),
+    )
+
+
+def device_id(login: str, ledger: Ledger) -> str:
+    """Made once and kept: Tradovate wants it unique for this machine and permanent."""
+    key = f"device_id/{login}"
+    known = ledger.fact(key)
+    if known is None:
+        known = str(uuid.uuid4())
+        ledger.keep_fact(key, known)
+    return known
+
+
+def account_of(config: Config, name: str, ledger: Ledger, ports: Ports) -> Account:
+    """The account as the last process left it, not yet started, under today's rules."""
+    account_name = AccountName(name)
+    rules = rules_of(config, name)
+    saved = ledger.load(account_name)
+    if saved is None:
+        start = Stopped(since=ports.wall(), reason="not started yet", cause=Cause.OPERATOR)
+        return Account(name=account_name, connection=start, rules=rules)
+    return attrs.evolve(saved, connection=connection.forgiven(saved.connection), rules=rules)
+
+
+def running_account(
+    config: Config,
+    name: str,
+    login: Login,
+    rounds: Rounds,
+    ledger: Ledger,
+    ports: Ports,
+    journal: Journal,
+    in_position: Callable[[], bool],
+) -> Running:
+    """An account with everything that carries it. Its announcements of the last process wait in its inbox."""
+    settings = config.accounts[name]
+    account = account_of(config, name, ledger, ports)
+    activities = AccountActivities(
+        name=settings.name,
+        login=login,
+        ports=ports,
+        rules=lambda: runner.account.rules.reconnect,
+        in_position=in_position,
+        hear=lambda event: runner.post(event),
+    )
+    errands = AccountErrands(
+        account=account.name,
+        broker_name=settings.name,
+        session=activities.readable,
+        post=lambda event: runner.post(event),
+        ports=ports,
+        journal=journal,
+        login=login.name,
+    )
+    runner = Runner(account, rounds, activities, errands)
+    rounds.runners[account.name] = runner
+    for outbox_id, event in ledger.undelivered(account.name):
+        runner.inbox.post(event, outbox_id=outbox_id)
+    return Running(runner, login, activities, errands, settings)

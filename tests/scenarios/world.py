@@ -1,0 +1,202 @@
+"""A world in memory: the daemon and the broker look-alike under one virtual clock, with nothing faked in between.
+
+The daemon's bytes go through the real WebSocket and HTTP stacks on both sides; only the wire is a stream in memory.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+import httpx
+import trio
+from trio.testing import MockClock, memory_stream_pair
+
+from daemon.config import Config, loads
+from daemon.journal import Entry, Journal
+from daemon.ledger import Ledger
+from daemon.logins.login import Login
+from daemon.ports import Ports
+from daemon.simulator import Broker, LoginSpec, Server
+from daemon.supervisor import Supervisor
+from daemon.wiring import Running
+from statecharts import states as s
+from tests.simulator.audit import Audit
+
+EPOCH = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)  # a Wednesday, 9:00 in Chicago
+PASSWORD = "canary-password-5b1f"
+SYMBOL = "ESZ6"
+T = TypeVar("T")
+
+
+def now() -> datetime:
+    """The wall clock of the world: virtual."""
+    return EPOCH + timedelta(seconds=trio.current_time())
+
+
+@attrs.define(eq=False)
+class MemoryNetwork:
+    """Connects to the look-alike by streams in memory. `refusing`: nobody listens."""
+
+    server: Server
+    nursery: trio.Nursery
+    refusing: bool = False
+    connects: list[float] = attrs.field(factory=list)
+
+    async def connect(self, url: str) -> trio.abc.Stream:
+        self.connects.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        if self.refusing:
+            raise ConnectionRefusedError("nobody listens")
+        ours, theirs = memory_stream_pair()
+        self.nursery.start_soon(self.server.serve_stream, theirs)
+        return ours
+
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=_Transport(self))
+
+
+@attrs.define(eq=False)
+class _Transport(httpx.AsyncBaseTransport):
+    network: MemoryNetwork
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.network.refusing:
+            raise httpx.ConnectError("nobody listens")
+        target = request.url.raw_path.decode()
+        headers = {name.decode().lower(): value.decode() for name, value in request.headers.raw}
+        body = await request.aread()
+        limit = request.extensions.get("timeout", {}).get("read") or 60.0
+        with trio.move_on_after(limit):
+            status, answered, content = await self.network.server.rest(request.method, target, headers, body)
+            return httpx.Response(status, headers=dict(answered), content=content)
+        raise httpx.ReadTimeout("the look-alike did not answer")
+
+
+@attrs.define(eq=False)
+class World:
+    """One broker and, inside `daemon()`, one daemon process. The ledger outlives the daemon, as a file does."""
+
+    config: Config
+    server: Server
+    network: MemoryNetwork
+    state: Path
+    audit: Audit
+    dice: random.Random
+    journal: list[Entry] = attrs.field(factory=list)
+    supervisor: Supervisor | None = None
+
+    @property
+    def broker(self) -> Broker:
+        return self.server.broker
+
+    @property
+    def daemon_now(self) -> Supervisor:
+        assert self.supervisor is not None, "inside of daemon()"
+        return self.supervisor
+
+    def account(self, name: str) -> Running:
+        return self.daemon_now.accounts[name]
+
+    def leaf(self, name: str) -> type[s.State]:
+        return type(self.account(name).account.connection)
+
+    def login(self, name: str = "apex") -> Login:
+        return self.daemon_now.logins[name]
+
+    def copies(self, follower: str | None = None) -> list[dict[str, object]]:
+        """Oldest first."""
+        return self.daemon_now.ledger.copies(follower=follower, limit=10_000)[::-1]
+
+    def positions(self, name: str) -> Mapping[str, int]:
+        """What the broker holds for the account, flat contracts left out."""
+        return {k: n for k, n in self.broker.positions(self.config.accounts[name].name).items() if n}
+
+    def said(self, kind: str) -> list[str]:
+        return [entry.message for entry in self.journal if entry.kind == kind]
+
+    @asynccontextmanager
+    async def daemon(self) -> AsyncIterator[Supervisor]:
+        """A daemon process from start to clean stop. Cancel the scope around it and it has been killed."""
+        journal = Journal(self.journal.append, "debug")
+        ledger = Ledger.open(self.state / "ledger.sqlite")
+        supervisor = Supervisor(self.config, Ports(now, self.dice, self.network), journal, ledger)
+        self.supervisor = supervisor
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(supervisor.run)
+            await supervisor.ready.wait()
+            yield supervisor
+            supervisor.stopping.set()
+
+    async def copying(self, *names: str, within: float = 60.0) -> None:
+        """Waits until these accounts (all, when none is named) are Copying. Raises TooSlowError."""
+        wanted = names or tuple(self.config.accounts)
+        await self.until(lambda: all(self.leaf(name) is s.Copying for name in wanted), within)
+
+    async def until(self, true: Callable[[], bool], within: float = 60.0, every: float = 0.05) -> None:
+        """Looks again and again in virtual time. Raises TooSlowError."""
+        with trio.fail_after(within):
+            while not true():
+                await trio.sleep(every)
+
+
+def config_of(followers: Sequence[str] = ("f1",), extra: str = "", copy: str = "", follower: str = "") -> str:
+    """A leader `lead` and followers, all on the login apex. `copy` and `follower` are lines for these tables."""
+    lines = [
+        "[environments.test]",
+        'rest = "http://127.0.0.1:1/v1"',
+        'websocket = "ws://127.0.0.1:1/v1/websocket"',
+        "[logins.apex]",
+        'environment = "test"',
+        'username = "jane"',
+        "cid = 8123",
+        "[accounts.lead]",
+        'login = "apex"',
+        'name = "LEAD"',
+    ]
+    for name in followers:
+        lines += [f"[accounts.{name}]", 'login = "apex"', f'name = "{name.upper()}"']
+    lines += [extra, "[[copy]]", 'name = "main"', 'leader = "lead"', copy]
+    for name in followers:
+        lines += ["[[copy.followers]]", f'account = "{name}"', follower]
+    return "\n".join(lines)
+
+
+def run(
+    story: Callable[[World], Awaitable[T]],
+    state: Path,
+    text: str | None = None,
+    seed: int = 1,
+    logins: Mapping[str, LoginSpec] | None = None,
+) -> T:
+    """Tells a story in virtual time, from 0. Fails when any request, answer or event broke the published schemas."""
+    config = loads(text if text is not None else config_of())
+    dice = random.Random(seed)
+    audit = Audit()
+
+    async def main() -> T:
+        specs = logins or {
+            name: LoginSpec(
+                username=login.username or name,
+                password=PASSWORD,
+                accounts=tuple(a.name for a in config.accounts.values() if a.login == name),
+            )
+            for name, login in config.logins.items()
+        }
+        broker = Broker.build(specs, now=now, dice=random.Random(f"broker {seed}"))
+        server = Server(broker, observer=audit)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.run)
+            world = World(config, server, MemoryNetwork(server, nursery), state, audit, dice)
+            result = await story(world)
+            nursery.cancel_scope.cancel()
+        return result
+
+    result = trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert not audit.flaws, audit.flaws[:5]
+    return result
