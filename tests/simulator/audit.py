@@ -38,6 +38,7 @@ class Audit:
     def __init__(self) -> None:
         self.flaws: list[str] = []
         self.checked: dict[str, int] = {}
+        self._validators: dict[str, Draft4Validator] = {}
         self._requests = {name.lower(): schema for name, schema in DOCUMENT["requests"].items()}
         self._answers = {name.lower(): schema for name, schema in DOCUMENT["answers"].items()}
 
@@ -53,7 +54,10 @@ class Audit:
             return
         key = f"{direction} {name}"
         self.checked[key] = self.checked.get(key, 0) + 1
-        validator = Draft4Validator({**schema, "components": DOCUMENT["components"]}, format_checker=FORMATS)
+        validator = self._validators.get(key)
+        if validator is None:
+            validator = Draft4Validator({**schema, "components": DOCUMENT["components"]}, format_checker=FORMATS)
+            self._validators[key] = validator
         self.flaws.extend(f"{key}: {error.json_path}: {error.message}" for error in validator.iter_errors(payload))
         if isinstance(payload, dict):
             self.flaws.extend(f"{key}: {field} is null" for field, value in payload.items() if value is None)
