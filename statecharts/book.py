@@ -63,6 +63,7 @@ class Copy:
     changes: int = 0  # requests made for this copy so far: each gets its own id
     restore: bool = False  # an exit that was cancelled for a closing, and whose leader order still works
     chase_at: datetime | None = None
+    ask_after: datetime | None = None  # a change that was refused, or never left, is not asked for again before
     # A request whose answer was lost
     lost_at: datetime | None = None
     absent: int = 0  # look-ups after the settling time that agree it does not exist
@@ -99,6 +100,7 @@ class Contract:
     refused: int = 0  # closings refused in a row
     retry_at: datetime | None = None
     newest_fill: int = 0  # of ours
+    due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt
 
 
 _NOTHING = Contract()

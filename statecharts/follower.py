@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import sizing
+from statecharts import exposure, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority, Severity
@@ -19,8 +19,10 @@ from statecharts.identity import client_order_id
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
-from statecharts.values import Order, OrderType, Status, Symbol, root_of
+from statecharts.values import Order, OrderType, Status, Symbol, Terms, VersionId, root_of
 
+_ENDED_EARLY = frozenset({Status.CANCELED, Status.REJECTED, Status.EXPIRED})
+_CAME_TO_NOTHING = frozenset({Stage.CANCELED, Stage.REJECTED, Stage.EXPIRED})
 COPIED_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
 
 
@@ -65,17 +67,14 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why_not), why_not or "")
         return
     found = size_of(draft, copy, order, rules)
-    copy = attrs.evolve(copy, kind=found.kind, terms=attrs.evolve(order.terms, quantity=found.quantity))
-    if found.kind is not Kind.ENTRY and waits_for_entries(draft, copy):
+    # An order that is complete when it is first seen is not chased either.
+    chase_at = draft.at + rules.chase_after if order.status.finished else None
+    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(order.terms, found), chase_at=chase_at)
+    if awaited_entries(draft, copy, found):
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for the entry that it exits"))
         return
-    if found.kind is not Kind.EXIT:
-        barred = only_exits or bar(draft, order, copy.symbol, rules)
-        if barred is not None and found.kind is Kind.REVERSAL and found.quantity:
-            found = _without_opening(draft, copy, found)
-            copy = attrs.evolve(copy, kind=Kind.EXIT, terms=attrs.evolve(order.terms, quantity=found.quantity))
-        elif barred is not None:
-            found = attrs.evolve(found, quantity=0, why_nothing=barred)
+    found = allowed(draft, copy, found, only_exits or bar(draft, order, copy.symbol, rules))
+    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(order.terms, found))
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why), why)
@@ -108,21 +107,54 @@ def new_copy(draft: Draft, order: Order, rules: CopyRules) -> Copy:
 
 
 def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
+    """The whole size of the copy of `order`, its own fills included; what other exits take already is not there."""
     book = draft.book
-    assert book.theirs is not None
+    assert book.theirs is not None, "copying begins with both views"
+    if order.terms is not None and order.status in _ENDED_EARLY and order.filled:
+        order = attrs.evolve(order, terms=attrs.evolve(order.terms, quantity=order.filled))
     own = book.contract(copy.symbol).own
     if rules.shadow:  # nothing of ours is ever there: suppose that all before was copied
         own = sizing.target(book.theirs.position(order.symbol) - order.net, order.symbol, rules)
-    own -= copy.side.sign * copy.filled  # the answer is the order's whole size, its own fills included
+    else:
+        own = exposure.free(book, copy.symbol, own, copy.id)
+    own -= copy.side.sign * copy.filled
     return sizing.size(order, book.theirs, own, rules)
 
 
-def waits_for_entries(draft: Draft, copy: Copy) -> bool:
-    """Is an opening of ours on its way that this exit is meant for? Larger than our position, it would flip it."""
-    return any(
-        other.trades and other.side is not copy.side and other.kind is not Kind.EXIT and other.rest > 0
-        for other in draft.book.in_progress(copy.symbol)
-    )
+def awaited_entries(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:
+    """The openings of ours on their way that this exit is meant for: it waits until they have become a position.
+
+    Only those whose leader order is ahead of ours. An opening that rests at both, untouched, delays no exit, and nor
+    does one that our position is large enough without.
+    """
+    if found.kind is Kind.ENTRY or found.quantity >= found.meant:
+        return ()
+    awaited = []
+    for other in draft.book.in_progress(copy.symbol):
+        if other.id == copy.id:
+            break  # those that came later wait for this one
+        if other.trades and other.side is not copy.side and other.kind is not Kind.EXIT and other.rest > 0:
+            theirs = leaders(draft, other)
+            if theirs is not None and theirs.filled and (theirs.rest == 0 or other.stage is not Stage.WORKING):
+                awaited.append(other)
+    return tuple(awaited)
+
+
+def leaders(draft: Draft, copy: Copy) -> Order | None:
+    """The leader's order that this copy follows, as it is known now."""
+    theirs = draft.book.theirs
+    return theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
+
+
+def allowed(draft: Draft, copy: Copy, found: Size, barred: str | None) -> Size:
+    """What may be sent of this size when openings are `barred`: of a reversal, the part that brings us to flat."""
+    if barred is None or found.kind is Kind.EXIT:
+        return found
+    if found.kind is Kind.ENTRY:
+        return attrs.evolve(found, quantity=0, why_nothing=barred)
+    own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id)
+    exits = min(found.quantity, abs(own)) if own * copy.side.sign < 0 else 0
+    return attrs.evolve(found, kind=Kind.EXIT, quantity=exits, why_nothing=barred)
 
 
 def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | None:
@@ -135,6 +167,12 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
     contract = draft.contract(symbol)
     if contract.foreign:
         return f"somebody else trades {symbol} on this account"
+    if contract.close_to is not None:
+        return f"our position in {symbol} is being closed"
+    if contract.due:
+        return f"{symbol} is not yet compared with the leader: an order of ours is in doubt"
+    if any(copy.trades and copy.stage is Stage.UNKNOWN for copy in draft.book.in_progress(symbol)):
+        return f"the answer to an order in {symbol} was lost, and it is looked up"
     return draft.no_openings or contract.no_entry
 
 
@@ -161,20 +199,34 @@ def send(draft: Draft, copy: Copy, rules: CopyRules) -> None:
 
 def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     """A leader order that has a copy has changed: want what the leader wants; `pursuit` asks for it when it may."""
+    ended_early = order.status in _ENDED_EARLY
     if not copy.open:
-        return
-    if order.status in (Status.CANCELED, Status.REJECTED, Status.EXPIRED):
-        if order.status is Status.EXPIRED and copy.stage is Stage.WORKING:
-            return  # ours expires by itself, at the broker's own hand
+        if order.filled and copy.kind is not Kind.ENTRY and copy.stage in _CAME_TO_NOTHING:
+            exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit has filled and ours came to nothing")
+    elif order.status is Status.EXPIRED and copy.stage is Stage.WORKING:
+        pass  # ours expires by itself, at the broker's own hand
+    elif ended_early and order.filled and copy.kind is not Kind.ENTRY:
+        draft.keep(attrs.evolve(copy, chase_at=draft.at))  # what the leader has exited is exited
+    elif ended_early:
         draft.keep(attrs.evolve(copy, cancel_wanted=f"the leader's order is {order.status.value.lower()}"))
     elif order.status.finished:
         draft.keep(attrs.evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
     elif order.terms is not None and order.version is not None and order.version != copy.wanted_version:
-        found = size_of(draft, copy, order, rules)
-        assert copy.terms is not None
-        # A size that rounds to nothing leaves the order as large as it is: its prices still follow.
-        wanted = attrs.evolve(order.terms, quantity=found.quantity or copy.terms.quantity)
-        draft.keep(attrs.evolve(copy, wanted=wanted, wanted_version=order.version))
+        draft.keep(_modified(draft, copy, order, order.terms, order.version, rules))
+
+
+def _modified(draft: Draft, copy: Copy, order: Order, terms: Terms, version: VersionId, rules: CopyRules) -> Copy:
+    """The copy that wants the leader's new terms. What bars openings bars a larger size too, but no price."""
+    assert copy.terms is not None, "what is open has its terms"
+    found = size_of(draft, copy, order, rules)
+    present = copy.terms.quantity + copy.earlier
+    # A size that rounds to nothing leaves the order as large as it is: its prices still follow.
+    whole = found.quantity or present
+    if whole > present and found.kind is not Kind.EXIT and bar(draft, order, copy.symbol, rules) is not None:
+        whole = present
+    if whole <= copy.filled:
+        return attrs.evolve(copy, wanted_version=version, cancel_wanted="the leader wants no more than has filled")
+    return attrs.evolve(copy, wanted=attrs.evolve(terms, quantity=whole - copy.earlier), wanted_version=version)
 
 
 def _refusal(order: Order) -> str | None:
@@ -189,11 +241,8 @@ def _refusal(order: Order) -> str | None:
     return None
 
 
-def _without_opening(draft: Draft, copy: Copy, found: Size) -> Size:
-    """The part of a reversal that only brings us to flat."""
-    own = draft.contract(copy.symbol).own
-    exits = min(found.quantity, abs(own)) if own * copy.side.sign < 0 else 0
-    return Size(Kind.EXIT, copy.side, exits, "nothing of ours to exit, and nothing opens now")
+def _of_size(terms: Terms, found: Size) -> Terms:
+    return attrs.evolve(terms, quantity=found.quantity)
 
 
 def refused(draft: Draft, copy: Copy, why: str) -> None:

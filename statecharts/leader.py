@@ -17,7 +17,9 @@ def order_seen(draft: Draft, event: OrderSeen) -> None:
     if draft.acting and mine is not None:
         draft.do(
             Announce(
-                event=LeaderOrderSeen(at=event.at, leader=draft.name, order=mine.orders[event.order.id], generation=mine.generation)
+                event=LeaderOrderSeen(
+                    at=event.at, leader=draft.name, order=mine.orders[event.order.id], generation=mine.generation
+                )
             )
         )
 

@@ -21,7 +21,7 @@ from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import BrokerAccountId, OrderType, Side, Symbol, Terms
+from statecharts.values import BrokerAccountId, OrderType, Side, Status, Symbol, Terms
 
 FIRST_RETRY = timedelta(seconds=1)  # after a refused closing; doubled with each further one
 LONGEST_RETRY = timedelta(seconds=30)
@@ -30,7 +30,7 @@ LONGEST_RETRY = timedelta(seconds=30)
 def advance(draft: Draft, rules: CopyRules) -> None:
     """Asks for everything that may be asked for now, in every contract. Only while Copying."""
     book = draft.book
-    waiting = {s for s, c in book.contracts.items() if c.close_to is not None or c.own or c.no_entry}
+    waiting = {s for s, c in book.contracts.items() if c.close_to is not None or c.own or c.no_entry or c.retry_at}
     for symbol in sorted(waiting | {s for s, copies in book.open.items() if copies}):
         _advance(draft, symbol, rules)
 
@@ -41,6 +41,8 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     for copy in draft.book.all_open():
         if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
             deadlines.append(copy.chase_at)
+        if copy.ask_after is not None and copy.pending is None:
+            deadlines.append(copy.ask_after)
         if copy.lost_at is not None and not copy.trades:
             deadlines.append(copy.lost_at + rules.settle)
     return min(deadlines, default=None)
@@ -51,9 +53,8 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     contract = draft.contract(symbol)
     if current and contract.no_entry is not None and exposure.leader_flat(draft.book, symbol, rules):
         draft.note(symbol, no_entry=None)
-    if contract.retry_at is not None:
-        if contract.retry_at > draft.at:
-            return
+    ready = contract.retry_at is None or contract.retry_at <= draft.at
+    if ready:
         draft.note(symbol, retry_at=None)
     for copy in tuple(draft.book.in_progress(symbol)):
         _unanswered_change(draft, copy, rules)
@@ -61,10 +62,11 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         _chase(draft, copy, rules)
     if current:
         _flat_with_the_leader(draft, symbol, rules)
-    for copy in tuple(draft.book.in_progress(symbol)):
-        if copy.stage is Stage.HELD:
-            _release(draft, copy, rules, current)
-    _close(draft, symbol, rules)
+    if ready:
+        _close(draft, symbol, rules)
+        for copy in tuple(draft.book.in_progress(symbol)):
+            if copy.stage is Stage.HELD:
+                _release(draft, copy, rules, current)
     for copy in tuple(draft.book.in_progress(symbol)):
         _change(draft, copy)
 
@@ -74,9 +76,7 @@ def _unanswered_change(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     if copy.trades or copy.lost_at is None or draft.at < copy.lost_at + rules.settle:
         return
     draft.news(copy, News.ABSENT, "no answer, and the order does not show the change")
-    if copy.subject is not None:
-        subject = draft.book.copies[copy.subject]
-        draft.keep(attrs.evolve(subject, pending=None))
+    draft.change_ended(copy)
 
 
 def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
@@ -97,32 +97,40 @@ def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> Non
     contract = draft.contract(symbol)
     if not contract.own or contract.close_to is not None or not exposure.leader_flat(draft.book, symbol, rules):
         return
-    against = [c for c in draft.book.in_progress(symbol) if c.trades and c.side.sign * contract.own < 0]
-    if not against and not any(c.stage.in_doubt for c in draft.book.in_progress(symbol)):
+    in_progress = tuple(draft.book.in_progress(symbol))
+    against = any(c.trades and c.side.sign * contract.own < 0 and _is_coming(draft, c) for c in in_progress)
+    if not against and not any(c.stage.in_doubt for c in in_progress):
         exposure.want_closed(draft, symbol, 0, "the leader is flat")
+
+
+def _is_coming(draft: Draft, copy: Copy) -> bool:
+    """Is this order about to close? One that rests at the leader too, untouched, is not."""
+    theirs = follower.leaders(draft, copy)
+    at_market = copy.terms is not None and copy.terms.order_type is OrderType.MARKET
+    return at_market or copy.stage is Stage.HELD or theirs is None or theirs.filled > 0
 
 
 def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool) -> None:
     """An exit that waited for its entry is sent with the size of what the entry has become."""
-    theirs = draft.book.theirs
-    order = theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
-    if copy.cancel_wanted is not None or order is None or order.terms is None:
+    order = follower.leaders(draft, copy)
+    ended = order is not None and order.status.finished and order.status is not Status.FILLED and not order.filled
+    if copy.cancel_wanted is not None or order is None or order.terms is None or ended:
         draft.news(copy, News.GIVEN_UP, copy.cancel_wanted or "the leader's order is gone")
         return
-    if follower.waits_for_entries(draft, copy):
-        for entry in tuple(draft.book.in_progress(copy.symbol)):
-            if entry.trades and entry.kind is not Kind.EXIT and entry.chase_at is not None and not entry.cancel_wanted:
-                draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
-        return
     found = follower.size_of(draft, copy, order, rules)
-    if found.kind is not Kind.EXIT and not current:
+    awaited = follower.awaited_entries(draft, copy, found)
+    for entry in awaited:
+        if entry.chase_at is not None and entry.stage is not Stage.HELD and not entry.cancel_wanted:
+            draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
+    if awaited or (found.kind is not Kind.EXIT and not current):
         return
+    found = follower.allowed(draft, copy, found, follower.bar(draft, order, copy.symbol, rules))
     quantity = found.quantity - copy.filled
     if quantity <= 0:
         draft.news(copy, News.GIVEN_UP, found.why_nothing or "earlier attempts have filled it")
         return
     terms = attrs.evolve(order.terms, quantity=quantity)
-    follower.send(draft, attrs.evolve(copy, kind=found.kind, terms=terms, reason=None), rules)
+    follower.send(draft, attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None), rules)
 
 
 def _change(draft: Draft, copy: Copy) -> None:
@@ -130,6 +138,8 @@ def _change(draft: Draft, copy: Copy) -> None:
     if not copy.trades or copy.order_id is None or copy.pending is not None:
         return
     if copy.stage not in (Stage.ACCEPTED, Stage.WORKING):
+        return
+    if copy.ask_after is not None and copy.ask_after > draft.at:
         return
     if copy.cancel_wanted is not None:
         change = _changing(draft, copy, Verb.CANCEL, copy.cancel_wanted)
@@ -181,7 +191,7 @@ def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None) -> Copy:
         order_id=copy.order_id,
         reason=reason,
     )
-    draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1))
+    draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, ask_after=None))
     return draft.keep(change)
 
 
@@ -194,10 +204,11 @@ def _close(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         return
     side = Side.of(contract.close_to - contract.own)
     in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
-    exits = [c for c in in_progress if c.kind is Kind.EXIT and c.side is side]
+    exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
     for copy in exits:
         if copy.stage is Stage.HELD:
-            draft.news(copy, News.GIVEN_UP, f"closed at market instead: {contract.close_why}")
+            given_up = attrs.evolve(copy, restore=contract.close_to != 0)
+            draft.news(given_up, News.GIVEN_UP, f"closed at market instead: {contract.close_why}")
         elif copy.cancel_wanted is None and copy.verb is Verb.PLACE:
             draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=contract.close_to != 0))
     if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in exits):
@@ -247,7 +258,7 @@ def _closed(draft: Draft, symbol: Symbol) -> None:
     if not draft.contract(symbol).own:
         return
     for copy in draft.book.copies.values():
-        if copy.symbol == symbol and copy.restore and copy.stage is Stage.CANCELED:
+        if copy.symbol == symbol and copy.restore and copy.stage in (Stage.CANCELED, Stage.SKIPPED):
             put_back(draft, copy, "it made way for a closing at market")
 
 
@@ -267,6 +278,8 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
             order_id=None,
             earlier=held.filled,
             cancel_wanted=None,
+            wanted=None,
+            ask_after=None,
             pending=None,
             restore=False,
             lost_at=None,

@@ -29,12 +29,16 @@ class Kind(enum.Enum):
 
 @attrs.frozen
 class Size:
-    """The answer: a side and a number of contracts; 0 contracts with the reason why."""
+    """The answer: a side and a number of contracts; 0 contracts with the reason why.
+
+    `meant` is what an exit stands for before our own position limits it.
+    """
 
     kind: Kind
     side: Side
     quantity: int
     why_nothing: str | None = None
+    meant: int = 0
 
 
 def kind_of(position: int, side: Side, quantity: int) -> Kind:
@@ -89,12 +93,14 @@ def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
     change = abs(after - before)
     if kind is Kind.EXIT:
         goes_flat = quantity == abs(held)  # the leader flat means the follower flat, whatever rounding said
-        return _exit(side, abs(own) if goes_flat else change, own)
+        meant = abs(target(held, order.symbol, rules)) if goes_flat else change
+        return attrs.evolve(_exit(side, abs(own) if goes_flat else change, own), meant=meant)
     cap = change if rules.max_order is None else rules.max_order
     if kind is Kind.REVERSAL:
         beyond = target(held + order.side.sign * quantity, order.symbol, rules)
         against = abs(own) if own * side.sign < 0 else 0
-        return _sized(Kind.REVERSAL, side, min(change, against + min(abs(beyond), cap)))
+        reversal = _sized(Kind.REVERSAL, side, min(change, against + min(abs(beyond), cap)))
+        return attrs.evolve(reversal, meant=abs(target(held, order.symbol, rules)))
     return _sized(Kind.ENTRY, side, min(change, cap))
 
 
