@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import exposure, follower, pursuit
+from statecharts import exposure, follower, pursuit, strangers
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import LookUp, Severity
@@ -29,7 +29,7 @@ from statecharts.events import (
 from statecharts.order import News, Stage, news_of
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Order, Status
+from statecharts.values import CopyId, Order, Status
 
 LOOK_UPS_THAT_AGREE = 2
 NEXT_LOOK_UP = timedelta(seconds=2)  # between look-ups that find nothing
@@ -39,13 +39,54 @@ NOT_AT_ONCE = timedelta(seconds=1)  # a request that never left is not repeated 
 
 def own_order_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules) -> None:
     """The present view of one order of the follower's own account."""
+    if not ours_seen(draft, order, before, rules):
+        strangers.order_seen(draft, order, before)
+
+
+def ours_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules) -> bool:
+    """Folds the order into its copy; False when no copy of ours has made it."""
     book = draft.book
     known = book.orders.get(order.id)
     copy = book.copies.get(known) if known is not None else book.trade_named(order.client_ids)
     if copy is None:
-        _somebody_else(draft, order, before)
-    else:
+        return False
+    if order.id == copy.order_id or copy.client_id in order.client_ids:
         absorb(draft, copy, order, rules)
+    else:
+        _earlier_attempt_seen(draft, copy, order, before, rules)
+    return True
+
+
+def _earlier_attempt_seen(draft: Draft, copy: Copy, order: Order, before: Order | None, rules: CopyRules) -> None:
+    """Real world: an attempt that was believed lost, and made again, was there after all; or it fills after its cancel.
+
+    It gets a row of its own, which is cancelled; the present attempt makes way, and what is too much is closed.
+    """
+    counted = before.filled if before is not None else 0
+    if order.status.finished and order.filled <= counted:
+        return
+    stray = Copy(
+        id=CopyId(f"{copy.id}+{order.id}"),
+        client_id=f"{copy.id}+{order.id}",
+        copy=copy.copy,
+        verb=Verb.CLOSE,
+        symbol=copy.symbol,
+        side=copy.side,
+        stage=Stage.UNKNOWN,
+        decided_at=draft.at,
+        cause=copy.cause,
+        kind=copy.kind,
+        terms=order.terms or copy.terms,
+        order_id=order.id,
+        earlier=-counted,
+        reason="an earlier attempt of the same copy",
+    )
+    if copy.open:
+        draft.keep(attrs.evolve(copy, chase_at=draft.at))
+    draft.keep(stray)
+    draft.book = attrs.evolve(draft.book, orders={**draft.book.orders, order.id: stray.id})
+    absorb(draft, stray, order, rules)
+    _turned_up(draft, draft.book.copies[stray.id], rules)
 
 
 def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
@@ -95,7 +136,11 @@ def _settle_change(draft: Draft, copy: Copy, order: Order) -> None:
 
 def _rejected(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     follower.refused(draft, copy, why)
-    if copy.verb is Verb.CLOSE:
+    theirs = follower.leaders(draft, copy)
+    left = copy.kind is not Kind.ENTRY and theirs is not None and theirs.filled > 0
+    if left:
+        exposure.want_as_leader(draft, copy.symbol, rules, f"the leader's exit has filled and ours was refused ({why})")
+    if left or copy.verb is Verb.CLOSE:
         contract = draft.contract(copy.symbol)
         wait = pursuit.backed_off(contract.refused)
         draft.note(copy.symbol, refused=contract.refused + 1, retry_at=draft.at + wait)
@@ -111,20 +156,6 @@ def _turned_up(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     )
     draft.keep(attrs.evolve(draft.book.copies[copy.id], cancel_wanted="it turned up after it had been given up"))
     exposure.want_as_leader(draft, copy.symbol, rules, "an order believed lost turned up")
-
-
-def _somebody_else(draft: Draft, order: Order, before: Order | None) -> None:
-    moved = order.net - (before.net if before else 0)
-    if not moved:
-        return
-    contract = draft.note(order.symbol, foreign=draft.contract(order.symbol).foreign + moved)
-    draft.tell(
-        "account.quarantined",
-        f"somebody else {order.side.value.lower()}s {abs(moved)} {order.symbol} (order {order.id}). "
-        f"Ours {contract.own}, theirs {contract.foreign}. Nothing opens in it; we will close only ours",
-        Severity.WARNING,
-        remedy=f"when done: copierctl release {draft.name} {order.symbol}",
-    )
 
 
 def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None:
@@ -154,7 +185,7 @@ def _accepted(draft: Draft, copy: Copy, event: RequestAccepted, rules: CopyRules
     copy = draft.keep(
         attrs.evolve(
             copy,
-            order_id=event.order_id if copy.trades else copy.order_id,
+            order_id=(event.order_id if copy.trades else None) or copy.order_id,
             sent_at=event.sent_at,
             answered_at=copy.answered_at or event.at,
             lost_at=None,
@@ -179,14 +210,11 @@ def _refused(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) 
         if copy.stage is Stage.REJECTED:
             _rejected(draft, copy, why, rules)
         return
-    assert copy.subject is not None, "a change is made to an order"
-    subject = draft.book.copies[copy.subject]
     if copy.verb is Verb.CANCEL:
         # The order may just have filled, which its own news will tell; if not, the cancel is asked for again.
-        again = draft.at + rules.chase_after
-        draft.keep(attrs.evolve(subject, pending=None, cancel_wanted=None, chase_at=again))
+        draft.change_ended(copy, ask_after=draft.at + rules.chase_after)
     else:
-        draft.keep(attrs.evolve(subject, pending=None, wanted=None))
+        draft.change_ended(copy, wanted=None)
     draft.tell(
         "copy.failed",
         f"{copy.symbol}: the broker refused to {copy.verb.value} order {copy.order_id}: {why}",
@@ -216,7 +244,10 @@ def look_up(draft: Draft, copy: Copy, not_before: datetime) -> None:
 
 
 def _never_sent(draft: Draft, copy: Copy, reason: str) -> None:
-    draft.note(copy.symbol, retry_at=draft.at + NOT_AT_ONCE)
+    if copy.trades:
+        draft.note(copy.symbol, retry_at=draft.at + NOT_AT_ONCE)
+    else:
+        draft.change_ended(copy, ask_after=draft.at + NOT_AT_ONCE)
     why = f"it was never sent: {reason}"
     copy = draft.news(copy, News.NEVER_SENT, why)
     if copy.stage is Stage.SKIPPED:
@@ -252,8 +283,7 @@ def _looked_up(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> N
 def _not_there(draft: Draft, copy: Copy, why: str) -> None:
     """A request that certainly made no order. Entries are not repeated; exits and closings are derived again."""
     if not copy.trades:
-        if copy.subject is not None:
-            draft.keep(attrs.evolve(draft.book.copies[copy.subject], pending=None))
+        draft.change_ended(copy)
     elif copy.verb is Verb.PLACE and copy.kind is Kind.EXIT:
         pursuit.put_back(draft, copy, why)
     elif copy.verb is Verb.PLACE:
