@@ -103,9 +103,10 @@ def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
         case e.Started():
             resync.start(draft)
         case e.SnapshotTaken(snapshot=snapshot) if draft.acting:
+            before = draft.book.mine
             resync.read(draft, snapshot)
             if rules.copy is not None:
-                resync.compare(draft, snapshot, rules.copy)
+                resync.compare(draft, before, snapshot, rules.copy)
         case e.OrderSeen(order=order) if draft.book.mine is not None:
             known = draft.book.mine.orders.get(order.id)
             mine = draft.book.mine.with_order(order)
@@ -140,6 +141,8 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
         return
     if draft.book.ready_to_catch_up():
         resync.catch_up(draft, rules)
+    elif not draft.book.held_back():
+        resync.go_on(draft, rules)
     pursuit.advance(draft, rules)
 
 

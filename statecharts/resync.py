@@ -10,14 +10,14 @@ from __future__ import annotations
 import attrs
 
 from statecharts import exposure, outcomes, sizing
-from statecharts.book import LEADERS_OWN, Copy
+from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.follower import consider, copied_or_not, new_copy
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Order, Snapshot, Symbol, View
+from statecharts.values import Order, OrderType, Snapshot, Symbol, View
 
 
 def start(draft: Draft) -> None:
@@ -42,11 +42,15 @@ def read(draft: Draft, snapshot: Snapshot) -> None:
     )
 
 
-def compare(draft: Draft, snapshot: Snapshot, rules: CopyRules) -> None:
-    """A follower's own orders and positions in the snapshot against its book."""
+def compare(draft: Draft, before: View | None, snapshot: Snapshot, rules: CopyRules) -> None:
+    """A follower's own orders and positions in the snapshot against its book, and against the view `before`."""
+    for _, order in sorted(snapshot.orders.items()):
+        known = before.orders.get(order.id) if before is not None else None
+        outcomes.ours_seen(draft, order.joined(known) if known is not None else order, known, rules)
     for copy in tuple(draft.book.all_open()):
         if copy.trades:
-            _compare_order(draft, copy, snapshot, rules)
+            if copy.order_id is None or copy.order_id not in snapshot.orders:
+                _missing(draft, copy, rules)
         elif copy.stage in (Stage.ACCEPTED, Stage.UNKNOWN):
             # The order's own view, folded in above, has settled the change if it was made.
             draft.keep(attrs.evolve(copy, lost_at=draft.at - rules.settle))
@@ -55,13 +59,8 @@ def compare(draft: Draft, snapshot: Snapshot, rules: CopyRules) -> None:
     _forget(draft)
 
 
-def _compare_order(draft: Draft, copy: Copy, snapshot: Snapshot, rules: CopyRules) -> None:
-    order = snapshot.orders.get(copy.order_id) if copy.order_id is not None else None
-    if order is None:
-        order = next((one for one in snapshot.orders.values() if copy.client_id in one.client_ids), None)
-    if order is not None:
-        outcomes.absorb(draft, copy, order, rules)
-        return
+def _missing(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    """An order of ours that the snapshot does not show."""
     if copy.stage in (Stage.ACCEPTED, Stage.WORKING):
         lost = attrs.evolve(copy, lost_at=draft.at)
         copy = draft.news(lost, News.VANISHED, "the broker's lists no longer show it")
@@ -103,6 +102,8 @@ def _forget(draft: Draft) -> None:
         if not copy.open
         and (copy.order_id is None or copy.order_id not in book.mine.orders)
         and (book.theirs is None or copy.leader_order_id not in book.theirs.orders)
+        # A closing's id is made of our newest fill: until there is a newer one, it must not be given again.
+        and not (copy.verb is Verb.CLOSE and copy.cause == book.contract(copy.symbol).newest_fill)
     }
     if old:
         draft.book = attrs.evolve(
@@ -126,6 +127,12 @@ def catch_up(draft: Draft, rules: CopyRules) -> None:
     else:
         _orders(draft, rules)
     for symbol in sorted(_symbols(draft, rules)):
+        _position(draft, symbol, rules)
+
+
+def go_on(draft: Draft, rules: CopyRules) -> None:
+    """The contracts that the table could not look at, because an order of ours was in doubt."""
+    for symbol in sorted(symbol for symbol, contract in draft.book.contracts.items() if contract.due):
         _position(draft, symbol, rules)
 
 
@@ -158,7 +165,7 @@ def _orders(draft: Draft, rules: CopyRules) -> None:
             consider(draft, order, rules, "it was placed while copying was interrupted, and it would open")
     for copy in tuple(draft.book.all_open()):
         gone = copy.leader_order_id is not None and copy.leader_order_id not in theirs.orders
-        if gone and copy.trades and copy.kind is Kind.ENTRY and copy.cancel_wanted is None:
+        if gone and copy.trades and not _protects(draft, copy) and copy.cancel_wanted is None:
             why = "the leader's order is no longer there"
             if rules.catch_up == "none":
                 draft.tell(
@@ -168,11 +175,19 @@ def _orders(draft: Draft, rules: CopyRules) -> None:
                 draft.keep(attrs.evolve(copy, cancel_wanted=why))
 
 
+def _protects(draft: Draft, copy: Copy) -> bool:
+    """The stop of an open position is never an order without a leader order."""
+    stops = copy.terms is not None and copy.terms.order_type in (OrderType.STOP, OrderType.STOP_LIMIT)
+    return stops and exposure.reduces(copy, draft.contract(copy.symbol).own)
+
+
 def _position(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     own = draft.contract(symbol).own
     target = exposure.total_target(draft.book, symbol, rules)
     working = [copy for copy in draft.book.in_progress(symbol) if copy.trades]
-    if any(copy.stage.in_doubt for copy in working):
+    in_doubt = any(copy.stage.in_doubt for copy in working)
+    draft.note(symbol, due=in_doubt)
+    if in_doubt:
         return
     keep = exposure.goal(own, target)
     if own != keep:
