@@ -1,10 +1,13 @@
-"""A process that commits rounds until it is killed, and says after each which one is safe: `python -m ... LEDGER`.
+"""A process that commits rounds until it is killed, and says after each which one is safe.
 
+`python -m tests.daemon.ledger_writer LEDGER [N]`: with N it kills itself just before its Nth statement after the start.
 One follower takes part in every round, the other is busy: it finds the announcement in the outbox and takes it later.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -29,13 +32,28 @@ def company_of(ledger: Ledger) -> Company:
     return company
 
 
-def main(path: Path) -> None:
+def doomed(ledger: Ledger, statements: int) -> None:
+    """As if the power switch were pressed between two statements: no handler, no clean-up, no flush."""
+    left = statements
+
+    def count(_: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    ledger._db.set_trace_callback(count)
+
+
+def main(path: Path, statements: int | None = None) -> None:
     ledger = Ledger.open(path)
     company = company_of(ledger)
     view = company.accounts[LEAD].book.mine
     number = len(view.orders) if view is not None else 0
     if view is None:
         ledger.commit(company.connected())
+    if statements is not None:
+        doomed(ledger, statements)
     while True:
         number += 1
         turns = company.round(limit(number), idle=[EVAL])
@@ -48,4 +66,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
