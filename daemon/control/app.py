@@ -1,0 +1,160 @@
+"""The routes of the control socket: which path answers with which view, and which asks an account for what.
+
+Rule 1: a request never acts by itself: it becomes an event in the account's inbox, and the chart decides.
+Rule 2: every refusal says what it is about and, where there is one, the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from daemon.control import queries, views
+from daemon.control.evidence import Evidence
+from daemon.control.guard import Guard
+from daemon.control.problems import Problem, problem_response, refused
+from daemon.schema import LedgerError
+from statecharts import events as e
+from statecharts import states as s
+
+if TYPE_CHECKING:
+    from daemon.supervisor import Supervisor
+    from daemon.wiring import Running
+
+LOOK_EVERY = 0.005  # seconds
+LOOKS = 100  # a turn takes a millisecond; an account that is being restarted takes its event later
+
+ASKED: dict[str, Callable[[datetime], e.Event]] = {
+    "pause": lambda at: e.PauseAsked(at=at),
+    "resume": lambda at: e.ResumeAsked(at=at),
+    "reconnect": lambda at: e.ReconnectAsked(at=at),
+    "disconnect": lambda at: e.DisconnectAsked(at=at),
+    "resync": lambda at: e.ReconnectAsked(at=at),  # where the session is alive it is the same
+}
+
+
+def application(supervisor: Supervisor) -> ASGIApp:
+    answers = Answers(supervisor, Evidence(supervisor.ledger))
+    app = Starlette(
+        routes=[
+            Route("/v1/status", answers.status, methods=["GET"]),
+            Route("/v1/accounts/{account}", answers.account, methods=["GET"]),
+            Route("/v1/copies", answers.copies, methods=["GET"]),
+            *(Route(f"/v1/accounts/{{account}}/{verb}", answers.asked, name=verb, methods=["POST"]) for verb in ASKED),
+        ],
+        exception_handlers={
+            Problem: refused,
+            HTTPException: _unrouted,
+            LedgerError: _ledger_failed,
+            Exception: answers.bug,
+        },
+    )
+    app.router.redirect_slashes = False
+    return Guard(app)
+
+
+@attrs.define(eq=False)
+class Answers:
+    supervisor: Supervisor
+    evidence: Evidence
+
+    async def status(self, request: Request) -> JSONResponse:
+        queries.nothing(request.query_params)
+        return JSONResponse(views.status(self.supervisor, self.evidence))
+
+    async def account(self, request: Request) -> JSONResponse:
+        queries.nothing(request.query_params)
+        running = self._running(request)
+        return JSONResponse(views.account_in_full(self.supervisor, running.runner.name, self.evidence))
+
+    async def copies(self, request: Request) -> JSONResponse:
+        asked = queries.copies_query(request.query_params)
+        rows = self.supervisor.ledger.copies(
+            follower=asked.follower,
+            outcome=asked.outcome,
+            since=asked.since,
+            before=asked.cursor,
+            limit=asked.limit + 1,  # one more than asked for tells whether there is another page
+        )
+        page = rows[: asked.limit]
+        more = str(page[-1]["seq"]) if len(rows) > len(page) else None
+        return JSONResponse({"copies": [_shown(row) for row in page], "next": more})
+
+    async def asked(self, request: Request) -> JSONResponse:
+        """An operator's wish. The answer shows the account after the turn that took it."""
+        queries.nothing(request.query_params)
+        running = self._running(request)
+        name, verb = running.runner.name, request.url.path.rpartition("/")[2]
+        if self.supervisor.stopping.is_set():
+            raise Problem(status=503, kind="stopping", detail="copierd is stopping; nothing is taken up any more")
+        self._prepare(verb, running)
+        self.supervisor.journal.say("operator.asked", f"{name}: {verb} was asked for", account=name)
+        running.runner.post(ASKED[verb](self.supervisor.ports.wall()))
+        for _ in range(LOOKS):
+            if running.runner.inbox.idle:
+                break
+            await trio.sleep(LOOK_EVERY)
+        return JSONResponse(views.account_in_full(self.supervisor, name, self.evidence), HTTPStatus.ACCEPTED)
+
+    def _prepare(self, verb: str, running: Running) -> None:
+        state = running.account.connection
+        if verb == "resync" and not isinstance(state, s.HoldsSession):
+            raise Problem(
+                status=409,
+                kind="no-session",
+                detail=f"{running.runner.name} is {state.shown}: without a session there is nothing to read it from",
+                remedy=f"copierctl reconnect {running.runner.name}",
+            )
+        if verb == "reconnect" and isinstance(state, s.Unauthorized):
+            running.login.tokens.credential_changed()  # so says the operator, by asking
+
+    def _running(self, request: Request) -> Running:
+        name = request.path_params["account"]
+        running = self.supervisor.accounts.get(name)
+        if running is None:
+            known = ", ".join(self.supervisor.accounts)
+            raise Problem(
+                status=404, kind="unknown-account", detail=f"there is no account {name[:50]!r}; there are: {known}"
+            )
+        return running
+
+    async def bug(self, request: Request, bug: Exception) -> JSONResponse:
+        self.supervisor.journal.crash(f"a bug in the answer to {request.method} {request.url.path}", bug)
+        return problem_response(
+            Problem(status=500, detail="a bug in copierd; its journal has the details", remedy="copying goes on")
+        )
+
+
+def _shown(row: dict[str, object]) -> dict[str, object]:
+    """A row of the ledger without its place in it, which is the cursor's business."""
+    shown = {key: value for key, value in row.items() if key != "seq"}
+    for key in ("decided_at", "sent_at", "answered_at"):
+        text = row[key]
+        shown[key] = views.instant(datetime.fromisoformat(text)) if isinstance(text, str) else None
+    return shown
+
+
+async def _unrouted(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    details = {
+        404: f"nothing is offered at {request.url.path[:100]}",
+        405: f"{request.method} is not offered at {request.url.path[:100]}",
+    }
+    problem = Problem(status=error.status_code, detail=details.get(error.status_code, error.detail))
+    return problem_response(problem, dict(error.headers or {}))
+
+
+async def _ledger_failed(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, LedgerError)
+    return problem_response(Problem(status=503, kind="ledger-unusable", detail=error.what, remedy=error.remedy))

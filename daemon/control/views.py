@@ -1,0 +1,195 @@
+"""What the daemon shows of itself, in the shapes of the contract.
+
+Rule 1: a view reads and changes nothing; it is made between two turns, so it never shows half of one.
+Rule 2: what this version does not do yet has its neutral value: a script written today goes on working.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from daemon import __version__
+from daemon.control.evidence import Evidence, latency
+from statecharts import connection
+from statecharts import states as s
+from statecharts.states import Cause
+from statecharts.values import Order
+
+if TYPE_CHECKING:
+    from daemon.logins.login import Login
+    from daemon.supervisor import Supervisor
+    from daemon.wiring import Running
+
+Json = dict[str, object]
+
+_BLOCKING: dict[str, str] = {
+    s.Reconnecting.shown: "reconnecting",
+    s.Disconnected.shown: "disconnected",
+    s.TokenExpired.shown: "token-expired",
+}
+
+
+def instant(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC, with milliseconds and Z."""
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def status(supervisor: Supervisor, evidence: Evidence) -> Json:
+    return {
+        "version": __version__,
+        "started_at": instant(supervisor.started_at),
+        "now": instant(supervisor.ports.wall()),
+        "accounts": [account(supervisor, name, evidence) for name in supervisor.accounts],
+        "logins": [login(supervisor, one) for one in supervisor.logins.values()],
+        "last_stop": supervisor.last_stop,
+        "copies": [
+            {
+                "copy": copy.name,
+                "leader": copy.leader,
+                "followers": [follower.account for follower in copy.followers],
+                "mode": copy.mode,
+            }
+            for copy in supervisor.config.copies
+        ],
+        "latency_ms": latency(running.account.book for running in supervisor.accounts.values()),
+    }
+
+
+def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
+    """One element of `accounts`."""
+    running = supervisor.accounts[name]
+    known, state = running.account, running.account.connection
+    remedy = connection.remedy(state)
+    held = holding(supervisor, running)
+    blocked = _blocked_by(supervisor, running, held)
+    rules = known.rules.copy
+    return {
+        "account": name,
+        "login": running.config.login,
+        "name": running.config.name,
+        "environment": supervisor.config.environment(name).environment,
+        "role": ("both" if known.rules.leads else "follower") if rules else "leader",
+        "state": state.shown,
+        "colour": state.colour,
+        "leaf": type(state).__name__,
+        "since": instant(state.since),
+        "reason": state.reason,
+        "attempt": state.attempt if isinstance(state, s.Reconnecting) else 0,
+        "next_attempt_at": instant(running.activities.next_attempt_at),
+        "cause": state.cause.value if state.cause else None,
+        "remedy": remedy and remedy.replace("ACCOUNT", name),
+        "expected": state.cause is Cause.MAINTENANCE,
+        "copying": isinstance(state, s.Copying) and not blocked,
+        "blocked_by": blocked,
+        "holding": held,
+        "orders": evidence.of_orders(known),
+        "paused": known.paused,
+        "close_only": known.close_only,
+        "armed": supervisor.config.armed(name),
+        "shadow": rules is not None and rules.shadow,
+        "locked": None,
+        "pending_config": False,
+        "positions": dict(known.book.positions),
+        "unprotected": [],
+        "quarantined": [
+            {
+                "symbol": symbol,
+                "ours": contract.own,
+                "theirs": contract.foreign,
+                "since": None,
+                "order_id": None,
+                "remedy": f"copierctl release {name} {symbol}",
+            }
+            for symbol, contract in known.book.contracts.items()
+            if contract.foreign
+        ],
+        "limits": {},
+    }
+
+
+def account_in_full(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
+    """The element of `accounts`, and the orders that work at the broker."""
+    mine = supervisor.accounts[name].account.book.mine
+    working = [_order(order) for order in mine.orders.values() if not order.status.finished] if mine else []
+    return {**account(supervisor, name, evidence), "working_orders": working}
+
+
+def _order(order: Order) -> Json:
+    terms = order.terms
+    return {
+        "order_id": order.id,
+        "symbol": order.symbol,
+        "action": order.side.value,
+        "status": order.status.value,
+        "quantity": terms.quantity if terms else None,
+        "filled": order.filled,
+        "order_type": terms.order_type.value if terms else None,
+        "price": float(terms.price) if terms and terms.price is not None else None,
+        "stop_price": float(terms.stop_price) if terms and terms.stop_price is not None else None,
+    }
+
+
+def holding(supervisor: Supervisor, running: Running) -> str | None:
+    """Why a follower that is Connected opens nothing, as far as it is its leader's state; None otherwise."""
+    known = running.account
+    rules = known.rules.copy
+    if rules is None or not isinstance(known.connection, s.Copying) or not known.book.held_back():
+        return None
+    leader = supervisor.accounts.get(rules.leader)
+    if leader is None or isinstance(leader.account.connection, s.Connected):
+        return f"leader {rules.leader} is not yet compared with {known.name}"
+    return f"leader {rules.leader} is {leader.account.connection.shown}"
+
+
+def _blocked_by(supervisor: Supervisor, running: Running, held: str | None) -> list[str]:
+    known = running.account
+    follows = known.rules.copy is not None
+    conditions = {
+        _BLOCKING.get(known.connection.shown, ""): not isinstance(known.connection, s.Connected),
+        "holding": held is not None,
+        "paused": known.paused,
+        "close-only": known.close_only is not None,
+        "shadow": known.rules.copy is not None and known.rules.copy.shadow,
+        "unarmed": follows and not supervisor.config.armed(known.name),
+    }
+    return [word for word, holds in conditions.items() if holds]
+
+
+def login(supervisor: Supervisor, one: Login) -> Json:
+    now = supervisor.ports.wall()
+    token = one.tokens.current
+    held = one.tokens.held_until if one.tokens.held_until and one.tokens.held_until > now else None
+    state = _login_state(supervisor, one, held is not None)
+    skew = one.tokens.skew
+    loss = one.session.loss if one.session is not None else None
+    return {
+        "login": one.name,
+        "user_id": token.user_id if token else None,
+        "state": state,
+        "cause": loss.cause.value if loss is not None and state != "Connected" else None,
+        "reason": loss.reason if loss is not None and state != "Connected" else None,
+        "token_expires_at": instant(token.expires_at) if token else None,
+        "refresh_expires_at": None,
+        "password_expires_at": None,
+        "requests_left": None,
+        "hold_until": instant(held),
+        "hold_reason": one.tokens.hold_reason if held else None,
+        "clock_skew_ms": None if skew is None else round(skew / timedelta(milliseconds=1)),
+    }
+
+
+def _login_state(supervisor: Supervisor, one: Login, held: bool) -> str:
+    """Connected, Connecting, Refused (by the broker, for good), Held (by the broker, for a while), Waiting, or Idle."""
+    session = one.session
+    if session is not None and not session.ended.is_set():
+        return "Connected" if session.authorized.is_set() else "Connecting"
+    if session is not None and session.loss is not None and session.loss.final:
+        return "Refused"
+    if held:
+        return "Held"
+    wanted = any(
+        running.login is one and not isinstance(running.account.connection, s.Stopped)
+        for running in supervisor.accounts.values()
+    )
+    return "Waiting" if wanted else "Idle"
