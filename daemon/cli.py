@@ -73,7 +73,7 @@ def _port(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from daemon.supervisor import run_daemon
+    from daemon.process import run_daemon
 
     return run_daemon(options.config or places.configuration())
 

@@ -126,11 +126,11 @@ class AccountErrands:
         finally:
             self.under_way -= 1
         self.post(self._told(effect, outcome, queued_at))
-        if isinstance(outcome, Lost) and call.outcome is None:
-            # The wait is over, the session is not: an answer that comes after all ends the doubt.
-            await call.done.wait()
-            if isinstance(call.outcome, Answered):
-                self.post(self._told(effect, call.outcome, queued_at))
+        if isinstance(outcome, Lost):
+            # The wait is over, the session may not be: an answer that comes after all ends the doubt.
+            late = await call.late_answer()
+            if late is not None:
+                self.post(self._told(effect, late, queued_at))
 
     async def _soon(self, effect: Request, call: Call) -> Answered | Lost | None:
         with trio.move_on_after(SLOW_ANSWER):
@@ -191,7 +191,7 @@ class AccountErrands:
         return None
 
     async def _ring(self) -> None:
-        """The account's one alarm. It is set to the wall clock, so a step of that clock is looked at again every minute."""
+        """The account's one alarm. It follows the wall clock, so it looks at that clock again every minute."""
         while True:
             self._alarm_set = trio.Event()
             if self._alarm is None:

@@ -21,7 +21,7 @@ class Network(Protocol):
     """How bytes get out of the process."""
 
     async def connect(self, url: str) -> trio.abc.Stream:
-        """A stream to the host of a ws://, wss://, http:// or https:// URL. Raises OSError; the caller sets the deadline."""
+        """A stream to the host of a ws, wss, http or https URL. Raises OSError; the caller sets the deadline."""
         ...
 
     def http(self) -> httpx.AsyncClient:

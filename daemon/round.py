@@ -17,7 +17,6 @@ import attrs
 from daemon.ledger import Ledger, Posted, Taken
 from daemon.runner import Item, Runner
 from statecharts import account as core
-
 from statecharts.effects import Announce
 from statecharts.events import Event, LeaderEvent
 from statecharts.values import AccountName
@@ -27,7 +26,7 @@ Told = Callable[[Taken], None]
 
 @attrs.define(eq=False)
 class Rounds:
-    """`followers` names who follows whom; `told` hears of every turn, for the journal, after its effects are under way."""
+    """`followers` names who follows whom; `told` hears of every turn once its effects are under way: the journal."""
 
     ledger: Ledger
     wall: Callable[[], datetime]

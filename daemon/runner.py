@@ -56,6 +56,10 @@ class Inbox:
         self.idle = False
         self._changed.set()
 
+    @property
+    def empty(self) -> bool:
+        return not self._items
+
     def poke(self) -> None:
         """Wakes the account although nothing was posted: a round has changed its state."""
         self.idle = False

@@ -2,34 +2,29 @@
 
 Rule 1: lifetimes nest: process, login, account, errands, state. A stop closes the inboxes, waits for what is under way,
         then ends everything from outside.
-Rule 2: the supervisor alone catches what nobody expected: it is logged with its traceback, the account is restarted, and
-        the others stay up. A ledger that cannot be written to ends the daemon: nothing may be sent that is not written down.
+Rule 2: the supervisor alone catches what nobody expected: it is logged with its traceback, the account is restarted,
+        and the others stay up. A ledger that cannot be written to ends the daemon: nothing may be sent that is not
+        written down.
 """
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
 import attrs
 import trio
 
-from daemon import control
-from daemon.config import Config, ConfigErrors, load
+from daemon.config import Config, load
 from daemon.embedded import Embedded
-from daemon.exits import Exit
 from daemon.journal import Journal
 from daemon.ledger import Ledger, LedgerError, Taken
 from daemon.logins.login import Login
-from daemon.notify import Notify, notifier
+from daemon.notify import Notify
 from daemon.ports import Ports
 from daemon.round import Rounds
-from daemon.state_lock import StateInUse, StateLock
 from daemon.wiring import Addresses, Running, followers_of, login_of, rules_of, running_account
 from statecharts import states as s
 from statecharts.events import RulesChanged, SessionFound, Started
@@ -58,6 +53,7 @@ class Supervisor:
     stopping: trio.Event = attrs.field(factory=trio.Event)
     ready: trio.Event = attrs.field(factory=trio.Event)
     crashes: int = 0
+    _turn_taken: trio.Event = attrs.field(factory=trio.Event)
 
     def __attrs_post_init__(self) -> None:
         self.started_at = self.ports.wall()
@@ -120,7 +116,7 @@ class Supervisor:
                 await running.runner.run()
             except* LedgerError:
                 raise
-            except* Exception as bug:
+            except* Exception as bug:  # noqa: BLE001 - one account's bug must not end the others; told with its traceback
                 self.crashes += 1
                 self.journal.crash(f"{running.runner.name} crashed and is restarted", bug, account=running.runner.name)
                 self.rounds.fail(running.runner, bug)
@@ -128,8 +124,7 @@ class Supervisor:
 
     async def _trade(self, embedded: Embedded) -> None:
         """The scripted leader begins when its followers are there to see it."""
-        while not all(isinstance(r.account.connection, s.Copying) for r in self.accounts.values()):
-            await trio.sleep(0.1)
+        await self._until(lambda: all(isinstance(r.account.connection, s.Copying) for r in self.accounts.values()))
         await embedded.trade()
 
     async def _checkpoint(self) -> None:
@@ -145,9 +140,8 @@ class Supervisor:
         for running in self.accounts.values():
             running.runner.inbox.close()
         with trio.move_on_after(DRAIN_LIMIT):
-            while any(running.errands.under_way for running in self.accounts.values()):
-                await trio.sleep(0.02)
-            await trio.sleep(0.02)  # the last answers become turns
+            running = self.accounts.values()
+            await self._until(lambda: all(not r.errands.under_way and r.runner.inbox.empty for r in running))
 
     def _close(self) -> None:
         for running in self.accounts.values():
@@ -169,8 +163,15 @@ class Supervisor:
         shown = Counter(running.account.connection.shown for running in self.accounts.values())
         self.notify("STATUS=" + ", ".join(f"{count} {state}" for state, count in shown.items()))
 
+    async def _until(self, true: Callable[[], bool]) -> None:
+        """Looks after each turn."""
+        while not true():
+            self._turn_taken = trio.Event()
+            await self._turn_taken.wait()
+
     def _told(self, taken: Taken) -> None:
         """One line a turn; a change of state for the operator, the rest for whoever reads at level debug."""
+        self._turn_taken.set()
         before, after, event = taken.before.connection, taken.after.connection, taken.event
         kind = type(event).__name__
         if taken.failed is not None:
@@ -210,71 +211,3 @@ class Supervisor:
             self.journal.say("daemon.reloaded", f"restart copierd to add, remove or move: {words}", severity="warning")
         self.journal.set_level(config.daemon.log_level)
         self.journal.say("daemon.reloaded", "the configuration was read again")
-
-
-@asynccontextmanager
-async def _signals(supervisor: Supervisor) -> AsyncIterator[None]:
-    """SIGTERM and SIGINT stop, SIGHUP reads the configuration again."""
-
-    async def listen(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-            task_status.started()
-            async for number in signals:
-                if number != signal.SIGHUP:
-                    supervisor.stopping.set()
-                    continue
-                try:
-                    supervisor.reload()
-                except ConfigErrors as errors:
-                    words = "; ".join(str(error) for error in errors.errors)
-                    supervisor.journal.say("daemon.reloaded", f"nothing was changed: {words}", severity="error")
-
-    async with trio.open_nursery() as nursery:
-        await nursery.start(listen)
-        yield
-        nursery.cancel_scope.cancel()
-
-
-def run_daemon(path: Path) -> int:
-    """`copierd run`: the exit status of the contract."""
-    try:
-        config = load(path)
-    except ConfigErrors as wrong:
-        for one in wrong.errors:
-            print(one, file=sys.stderr)
-        return Exit.CONFIG
-    journal = Journal.open(config.daemon.log_level)
-    status = Exit.OK
-    try:
-        _hold_state(config, path, journal)
-    except* (StateInUse, control.SocketUnusable, LedgerError) as unusable:
-        for error in _leaves(unusable):
-            journal.say("daemon.stopped", str(error), severity="error")
-        status = Exit.UNAVAILABLE
-    except* Exception as bug:  # the last door: whatever nobody expected leaves with its traceback and its own status
-        journal.crash("a bug ended copierd; positions and working orders stay at the broker", bug)
-        status = Exit.BUG
-    return status
-
-
-def _hold_state(config: Config, path: Path, journal: Journal) -> None:
-    """The daemon's life inside its state directory."""
-    directory = config.daemon.state_directory
-    with StateLock.taken(directory):
-        ledger = Ledger.open(directory / "ledger.sqlite")
-        supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path)
-        supervisor.embedded = Embedded.of(config, supervisor.ports)
-        trio.run(_serve, supervisor)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
-async def _serve(supervisor: Supervisor) -> None:
-    async with _signals(supervisor):
-        await supervisor.run(control.serve)

@@ -1,6 +1,6 @@
 """Requests on a login's socket: queued by priority, written by one task, answered by id.
 
-Rule 1: a deadline ends the wait, never a write that has begun: half a frame would kill the connection of twenty accounts.
+Rule 1: a deadline ends the wait, never a write that has begun: half a frame would kill the connection of every account.
 Rule 2: a request that has not begun when the session ends, or when its deadline passes, was certainly never sent.
 """
 
@@ -62,6 +62,11 @@ class Call:
             self.dropped = True
             self.finish(Lost(f"it waited {limit:g} s in the queue", begun=False))
         return self.outcome or Lost(f"no answer within {limit:g} s", begun=True)
+
+    async def late_answer(self) -> Answered | None:
+        """What came after the wait was over, if anything did before the session ended."""
+        await self.done.wait()
+        return self.outcome if isinstance(self.outcome, Answered) else None
 
 
 @attrs.define(eq=False)

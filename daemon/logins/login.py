@@ -1,9 +1,9 @@
 """A login's shared session: leases, single flight, and one throw of the dice for all of its accounts.
 
-Rule 1: whoever needs the session takes a lease; the first lease makes it, the last one closes it. An account that stops or
-        crashes drops its own lease alone.
+Rule 1: whoever needs the session takes a lease; the first lease makes it, the last one closes it. An account that stops
+        or crashes drops its own lease alone.
 Rule 2: accounts that dial at the same time get the same attempt.
-Rule 3: the wait before an attempt is rolled once for the login, so its accounts wake together and one dial serves them all.
+Rule 3: the wait before an attempt is rolled once for the login, so its accounts wake together and one dial serves all.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Login:
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Session]:
-        """The session of this login, made when there is none. It may not be authorized yet, or may already have ended."""
+        """The session of this login, made when there is none. It may not be authorized yet, or may have ended already."""
         session = self._joined()
         self._leases += 1
         try:
@@ -115,7 +115,7 @@ class Login:
             nursery.start_soon(self._say_when_up, session)
             try:
                 await session.run()
-            except Exception as bug:  # a bug in one session must not end the other logins; told with its traceback
+            except Exception as bug:  # noqa: BLE001 - one session's bug must not end the other logins; it is told
                 self.hooks.crashed(bug)
             nursery.cancel_scope.cancel()
         loss = session.loss

@@ -2,8 +2,8 @@
 
 Rule 1: one nursery holds reader, writer, heartbeat and everything else of the session; when it ends, all of them have.
 Rule 2: only the writer writes.
-Rule 3: what may be expected to go wrong is named in `run` and becomes `loss`; anything else is a bug and ends this session
-        alone, loudly.
+Rule 3: what may be expected to go wrong is named in `run` and becomes `loss`; anything else is a bug and ends this
+        session alone, loudly.
 """
 
 from __future__ import annotations

@@ -1,0 +1,90 @@
+"""`copierd run` as a process: its state directory, its signals, its exit status."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from daemon import control
+from daemon.config import Config, ConfigErrors, load
+from daemon.embedded import Embedded
+from daemon.exits import Exit
+from daemon.journal import Journal
+from daemon.ledger import Ledger, LedgerError
+from daemon.notify import notifier
+from daemon.ports import Ports
+from daemon.state_lock import StateInUse, StateLock
+from daemon.supervisor import Supervisor
+
+
+@asynccontextmanager
+async def _signals(supervisor: Supervisor) -> AsyncIterator[None]:
+    """SIGTERM and SIGINT stop, SIGHUP reads the configuration again."""
+
+    async def listen(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                if number != signal.SIGHUP:
+                    supervisor.stopping.set()
+                    continue
+                try:
+                    supervisor.reload()
+                except ConfigErrors as errors:
+                    words = "; ".join(str(error) for error in errors.errors)
+                    supervisor.journal.say("daemon.reloaded", f"nothing was changed: {words}", severity="error")
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(listen)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+def run_daemon(path: Path) -> int:
+    """`copierd run`: the exit status of the contract."""
+    try:
+        config = load(path)
+    except ConfigErrors as wrong:
+        for one in wrong.errors:
+            print(one, file=sys.stderr)
+        return Exit.CONFIG
+    journal = Journal.open(config.daemon.log_level)
+    status = Exit.OK
+    try:
+        _hold_state(config, path, journal)
+    except* (StateInUse, control.SocketUnusable, LedgerError) as unusable:
+        for error in _leaves(unusable):
+            journal.say("daemon.stopped", str(error), severity="error")
+        status = Exit.UNAVAILABLE
+    except* Exception as bug:  # noqa: BLE001 - the last door: what nobody expected leaves with its traceback and status
+        journal.crash("a bug ended copierd; positions and working orders stay at the broker", bug)
+        status = Exit.BUG
+    return status
+
+
+def _hold_state(config: Config, path: Path, journal: Journal) -> None:
+    """The daemon's life inside its state directory."""
+    directory = config.daemon.state_directory
+    with StateLock.taken(directory):
+        ledger = Ledger.open(directory / "ledger.sqlite")
+        supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path)
+        supervisor.embedded = Embedded.of(config, supervisor.ports)
+        trio.run(_serve, supervisor)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+async def _serve(supervisor: Supervisor) -> None:
+    async with _signals(supervisor):
+        await supervisor.run(control.serve)
