@@ -1,9 +1,10 @@
 """A round: one event, the turns that follow from it at once, one commit, then the effects.
 
-Rule 1: a leader's event, its turn and the turns of every idle follower are one transaction in the ledger. A follower that
-        is busy finds the announcement in the outbox, written in the same transaction.
+Rule 1: a leader's event, its turn and the turns of every idle follower are one transaction in the ledger. A follower
+        that is busy finds the announcement in the outbox, written in the same transaction.
 Rule 2: nothing is carried out before it is written down.
-Rule 3: a turn that raises is recorded as consumed and failed; its account becomes close-only, and the others never notice.
+Rule 3: a turn that raises is recorded as consumed and failed; its account becomes close-only, and the others never
+        notice.
 """
 
 from __future__ import annotations

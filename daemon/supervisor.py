@@ -140,8 +140,8 @@ class Supervisor:
         for running in self.accounts.values():
             running.runner.inbox.close()
         with trio.move_on_after(DRAIN_LIMIT):
-            running = self.accounts.values()
-            await self._until(lambda: all(not r.errands.under_way and r.runner.inbox.empty for r in running))
+            everybody = self.accounts.values()
+            await self._until(lambda: all(not r.errands.under_way and r.runner.inbox.empty for r in everybody))
 
     def _close(self) -> None:
         for running in self.accounts.values():

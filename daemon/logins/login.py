@@ -61,7 +61,7 @@ class Login:
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Session]:
-        """The session of this login, made when there is none. It may not be authorized yet, or may have ended already."""
+        """The login's session, made when there is none. It may not be authorized yet, or may have ended already."""
         session = self._joined()
         self._leases += 1
         try:
