@@ -60,7 +60,7 @@ class Mirror:
         self._seen: set[str] = set()
         self._accounts: dict[int, str] = {}
         self._contracts: dict[int, str] = {}
-        self._positions: dict[int, PositionPart] = {}
+        self._positions: dict[tuple[int, int], PositionPart] = {}  # by account and contract
         self._paperwork = Paperwork()
         self._shown: set[int] = set()  # orders that a snapshot has shown: nothing of them is held any more
         self._told: dict[int, Order] = {}
@@ -128,7 +128,7 @@ class Mirror:
     def missing_contracts(self) -> frozenset[int]:
         """Contracts whose names are wanted: until then an order or open position is held and is in no snapshot."""
         wanted = set(self._paperwork.contracts())
-        wanted |= {key[1] for key, part in self._newest_positions().items() if part.net}
+        wanted |= {key[1] for key, part in self._positions.items() if part.net}
         return frozenset(wanted - self._contracts.keys())
 
     # Answers
@@ -158,7 +158,7 @@ class Mirror:
             if order is not None:
                 orders[order.id] = order
         positions: dict[Symbol, int] = {}
-        for (owner, contract), part in self._newest_positions().items():
+        for (owner, contract), part in self._positions.items():
             if owner == account and contract in self._contracts:
                 symbol = Symbol(self._contracts[contract])
                 positions[symbol] = positions.get(symbol, 0) + part.net
@@ -185,12 +185,13 @@ class Mirror:
                 if self._contracts.get(part.id) != part.name:
                     self._contracts[part.id] = part.name
                     touched.orders |= self._paperwork.of_contract(part.id)
-                    touched.positions |= {(one.account_id, part.id) for one in self._positions_in(part.id)}
+                    touched.positions |= {key for key in self._positions if key[1] == part.id}
             case PositionPart():
-                before = self._positions.get(part.id)
-                if before is None or not _older(part, before):
-                    self._positions[part.id] = part
-                    touched.positions.add((part.account_id, part.contract_id))
+                # Real world: a new trading day may bring a new entity for the same account and contract.
+                key = (part.account_id, part.contract_id)
+                if key not in self._positions or not _older(part, self._positions[key]):
+                    self._positions[key] = part
+                    touched.positions.add(key)
             case _:
                 touched.orders |= self._paperwork.put(part, at)
 
@@ -204,26 +205,13 @@ class Mirror:
             if order is not None and self._told.get(number) != order:
                 self._told[number] = order
                 facts.append((BrokerAccountId(account), OrderSeen(at=at, order=order)))
-        newest = self._newest_positions() if touched.positions else {}
         for key in sorted(touched.positions):
-            account, contract = key
-            if contract in self._contracts and self._told_net.get(key) != newest[key].net:
-                self._told_net[key] = newest[key].net
-                symbol = Symbol(self._contracts[contract])
-                facts.append((BrokerAccountId(account), PositionSeen(at=at, symbol=symbol, net=newest[key].net)))
+            net = self._positions[key].net
+            if key[1] in self._contracts and self._told_net.get(key) != net:
+                self._told_net[key] = net
+                symbol = Symbol(self._contracts[key[1]])
+                facts.append((BrokerAccountId(key[0]), PositionSeen(at=at, symbol=symbol, net=net)))
         return tuple(facts)
-
-    def _positions_in(self, contract: int) -> list[PositionPart]:
-        return [one for one in self._positions.values() if one.contract_id == contract]
-
-    def _newest_positions(self) -> dict[tuple[int, int], PositionPart]:
-        """One position per account and contract. Real world: a trading day may bring an entity of its own."""
-        newest: dict[tuple[int, int], PositionPart] = {}
-        for part in sorted(self._positions.values(), key=lambda one: one.id):
-            key = (part.account_id, part.contract_id)
-            if key not in newest or not _older(part, newest[key]):
-                newest[key] = part
-        return newest
 
     def _deleted(self, kind: str, entity: object) -> Faults:
         """Real world: nobody has documented what a deletion means, and it surely does not mean flat. All is kept."""
@@ -233,8 +221,10 @@ class Mirror:
             part = decode(kind, row).part
             if isinstance(part, OrderPart) and self._paperwork.live(part.id):
                 faults.append(f"order {part.id}: deleted while it lived; kept")
-            elif isinstance(part, PositionPart) and (known := self._positions.get(part.id)) is not None and known.net:
-                faults.append(f"position {part.id}: deleted while it stood at {known.net}; kept")
+            elif isinstance(part, PositionPart):
+                known = self._positions.get((part.account_id, part.contract_id))
+                if known is not None and known.net:
+                    faults.append(f"position {part.id}: deleted while it stood at {known.net}; kept")
             elif isinstance(part, AccountPart):
                 faults.append(f"account {part.id}: deleted; kept")
         return tuple(faults)

@@ -175,7 +175,7 @@ def _fills(folder: Folder, order: OrderPart) -> tuple[Fill, ...]:
 
 
 def _busted(folder: Folder) -> frozenset[int]:
-    """The fills that TradeCancels take back. They name no fill, so quantity and price must tell, and the time if it can.
+    """The fills that TradeCancels take back. They name no fill: quantity and price must tell, and the time if it can.
 
     A fill that is inactive already answers for a TradeCancel first, so that one bust told twice is one bust.
     """

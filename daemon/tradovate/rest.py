@@ -173,7 +173,7 @@ def _judged(response: httpx.Response, no: type[BadCredentials | TokenExpired]) -
         return Limited(status, _seconds(response.headers.get("Retry-After")))
     page = response.content.lstrip()[:1] == b"<"  # a proxy's or a firewall's page is not the broker's word
     if status in _REFUSALS and not page:
-        return no(text_of(data) or f"HTTP {status}")
+        return no(text_of(response.text if data is None else data) or f"HTTP {status}")
     if not response.is_success:
         return Unreachable(f"HTTP {status}", status)
     if not isinstance(data, dict):

@@ -1,0 +1,224 @@
+"""Tokens: every shape of success and failure, and no secret in any of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import attrs
+import httpx
+import pytest
+import trio
+import trio.testing
+
+from daemon.tradovate import rest
+from daemon.tradovate.rest import (
+    BadCredentials,
+    Credentials,
+    Granted,
+    Limited,
+    NotActive,
+    Penalised,
+    Rest,
+    TokenAnswer,
+    TokenExpired,
+    Unreachable,
+)
+
+BASE = "https://demo.example/v1"
+WHO = Credentials(
+    username="leader01",
+    password="hunter2-secret",
+    app_id="copyd",
+    app_version="1.0",
+    cid=8123,
+    sec="sec-secret",
+    device_id="3b0d9e52",
+)
+TOKEN = "tok-secret"
+WRONG = "Incorrect username or password. Please try again, noting that passwords are case-sensitive."
+GOOD: dict[str, object] = {
+    "accessToken": TOKEN,
+    "expirationTime": "2026-03-02T15:30:00.000Z",
+    "userStatus": "Active",
+    "userId": 40125,
+    "name": "leader01",
+}
+DATE = {"Date": "Mon, 02 Mar 2026 14:00:00 GMT"}
+EXPIRES = datetime(2026, 3, 2, 15, 30, tzinfo=UTC)
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+async def _with(handler: Handler, *, renew: bool, ticket: str = "") -> TokenAnswer:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+        calls = Rest(client, BASE + "/")
+        return await (calls.renew(TOKEN, ticket) if renew else calls.access_token(WHO, ticket))
+
+
+def ask(handler: Handler, *, renew: bool = False, ticket: str = "") -> TokenAnswer:
+    async def main() -> TokenAnswer:
+        return await _with(handler, renew=renew, ticket=ticket)
+
+    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def saying(status: int, body: object = None, headers: dict[str, str] | None = None) -> Handler:
+    content = body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
+    return lambda _: httpx.Response(status, content=content, headers=headers)
+
+
+def test_a_login_is_one_post_with_a_numeric_cid() -> None:
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=GOOD, headers=DATE)
+
+    granted = ask(handler)
+    assert granted == Granted(TOKEN, EXPIRES, 40125, "Active", datetime(2026, 3, 2, 14, 0, tzinfo=UTC))
+    (request,) = seen
+    assert (request.method, str(request.url)) == ("POST", BASE + "/auth/accesstokenrequest")
+    assert request.headers["content-type"] == "application/json"
+    assert json.loads(request.content) == {
+        "name": "leader01",
+        "password": "hunter2-secret",
+        "appId": "copyd",
+        "appVersion": "1.0",
+        "deviceId": "3b0d9e52",
+        "cid": 8123,
+        "sec": "sec-secret",
+    }
+
+
+def test_a_renewal_is_one_get_with_the_token() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert (request.method, str(request.url)) == ("GET", BASE + "/auth/renewaccesstoken")
+        assert request.headers["authorization"] == f"Bearer {TOKEN}"
+        assert request.content == b""
+        return httpx.Response(200, json=GOOD)
+
+    assert ask(handler, renew=True) == Granted(TOKEN, EXPIRES, 40125, "Active", None)
+
+
+@pytest.mark.parametrize("renew", [False, True])
+def test_a_ticket_that_was_waited_for_goes_along(renew: bool) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert request.method == "POST"
+        assert json.loads(request.content)["p-ticket"] == "t1"
+        return httpx.Response(200, json=GOOD)
+
+    assert isinstance(ask(handler, renew=renew, ticket="t1"), Granted)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, {"errorText": WRONG}, BadCredentials(WRONG)),
+        (200, {**GOOD, "errorText": WRONG}, BadCredentials(WRONG)),
+        (401, {"error": "Invalid credentials", "message": "wrong"}, BadCredentials("wrong")),
+        (401, None, BadCredentials("HTTP 401")),
+        (400, "Invalid or missed parameters", BadCredentials("Invalid or missed parameters")),
+        (
+            200,
+            {"errorText": "System maintenance, try again later"},
+            Unreachable("System maintenance, try again later", 200),
+        ),
+        (200, {"p-ticket": "t", "p-time": 19, "p-captcha": True}, Penalised("t", 19, True)),
+        (200, {**GOOD, "p-ticket": "t", "p-time": 5}, Penalised("t", 5, False)),
+        (200, {**GOOD, "userStatus": "TemporaryLocked"}, NotActive("TemporaryLocked")),
+        (200, {"userStatus": "Closed", "errorText": "closed"}, NotActive("Closed")),
+        (200, {**GOOD, "accessToken": ""}, Unreachable("an answer without a token or without its end", 200)),
+        (200, {**GOOD, "expirationTime": "soon"}, Unreachable("an answer without a token or without its end", 200)),
+        (200, [], Unreachable("an answer that is no JSON object", 200)),
+        (200, "<html>", Unreachable("an answer that is no JSON object", 200)),
+        (204, None, Unreachable("an answer that is no JSON object", 204)),
+        (403, "<html>firewall</html>", Unreachable("HTTP 403", 403)),
+        (404, None, Unreachable("HTTP 404", 404)),
+        (307, None, Unreachable("HTTP 307", 307)),
+        (408, None, Unreachable("HTTP 408", 408)),
+        (500, "oops", Unreachable("HTTP 500", 500)),
+        (503, {"errorText": WRONG}, Unreachable("HTTP 503", 503)),
+        (429, None, Limited(429, None)),
+        (423, {"error": "Rate limit exceeded"}, Limited(423, None)),
+    ],
+)
+def test_answers_to_a_login(status: int, body: object, expected: TokenAnswer) -> None:
+    assert ask(saying(status, body)) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (401, {"error": "Token expired", "message": "gone"}, TokenExpired("gone")),
+        (400, {"errorText": "Expired Access Token"}, TokenExpired("Expired Access Token")),
+        (403, None, TokenExpired("HTTP 403")),
+        (200, {"errorText": "Access is denied"}, TokenExpired("Access is denied")),
+        (408, None, Limited(408, None)),
+        (429, None, Limited(429, None)),
+        (500, None, Unreachable("HTTP 500", 500)),
+    ],
+)
+def test_answers_to_a_renewal(status: int, body: object, expected: TokenAnswer) -> None:
+    assert ask(saying(status, body), renew=True) == expected
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("30", 30.0), ("Mon, 02 Mar 2026 14:00:00 GMT", None), ("-1", None)])
+def test_retry_after(header: str, seconds: float | None) -> None:
+    assert ask(saying(429, None, {"Retry-After": header})) == Limited(429, seconds)
+
+
+def test_an_unreadable_date_is_no_date() -> None:
+    answer = ask(saying(200, GOOD, {"Date": "yesterday"}))
+    assert isinstance(answer, Granted)
+    assert answer.server_date is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.ConnectError(f"no route {TOKEN}"),
+        httpx.ReadTimeout("hunter2-secret"),
+        httpx.RemoteProtocolError("x"),
+        OSError("x"),
+        trio.BrokenResourceError(),
+    ],
+)
+def test_what_the_network_does_is_a_value_without_secrets(error: Exception) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise error
+
+    answer = ask(handler)
+    assert isinstance(answer, Unreachable)
+    assert answer.reason == f"auth/accesstokenrequest: {type(error).__name__}"
+
+
+def test_a_broker_that_never_answers_is_given_up() -> None:
+    @attrs.frozen
+    class Silence(httpx.AsyncBaseTransport):
+        """Does not heed httpx's time-outs, as a custom transport need not."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await trio.sleep_forever()
+
+    async def main() -> tuple[TokenAnswer, float]:
+        async with httpx.AsyncClient(transport=Silence()) as client:
+            return await Rest(client, BASE).renew(TOKEN), trio.current_time()
+
+    answer, now = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert isinstance(answer, Unreachable)
+    assert now == pytest.approx(rest.LIMIT + 2)
+
+
+def test_a_bug_stays_a_bug() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        ask(handler)
+
+
+def test_no_secret_is_shown() -> None:
+    shown = repr((WHO, Granted(TOKEN, EXPIRES, 1, "Active", None), Penalised("ticket-secret", 1, False)))
+    assert "secret" not in shown
