@@ -247,10 +247,11 @@ class Desk:
             child = self.orders[child_id]
             if child.finished or not (done or wake in ("first_fill", "each_fill")):
                 continue
-            if wake == "each_fill" and child.terms.qty != parent.filled:
+            asleep = child.status in ("Suspended", "PendingNew")
+            if wake == "each_fill" and (asleep or child.terms.qty < parent.filled):
                 child.terms = attrs.evolve(child.terms, qty=parent.filled)
                 self.paper.version(child)
-            if child.status in ("Suspended", "PendingNew"):
+            if asleep:
                 self._start_child(child)
 
     def _start_child(self, child: Order) -> None:
