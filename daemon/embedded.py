@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from daemon.config import Config
-from daemon.config_values import SIMULATOR
+from daemon.config.values import SIMULATOR
 from daemon.ports import Ports
 from daemon.simulator import Broker, LoginSpec, Server, Trader, endless, serve_tcp, walk
 from daemon.simulator.trader import Step

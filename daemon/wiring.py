@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from daemon import secrets
 from daemon.activities import AccountActivities
 from daemon.config import Account as AccountConfig
-from daemon.config import Config
+from daemon.config import Config, secrets
 from daemon.config import Login as LoginConfig
 from daemon.errands import AccountErrands
 from daemon.journal import Journal
@@ -160,11 +159,10 @@ def credentials_of(settings: LoginConfig, ledger: Ledger, journal: Journal) -> C
 
 def device_id(login: str, ledger: Ledger) -> str:
     """Made once and kept: Tradovate wants it unique for this machine and permanent."""
-    key = f"device_id/{login}"
-    known = ledger.fact(key)
+    known = ledger.device(login)
     if known is None:
         known = str(uuid.uuid4())
-        ledger.keep_fact(key, known)
+        ledger.keep_device(login, known)
     return known
 
 

@@ -24,7 +24,7 @@ from daemon.control import queries, views
 from daemon.control.evidence import Evidence
 from daemon.control.guard import Guard
 from daemon.control.problems import Problem, problem_response, refused
-from daemon.schema import LedgerError
+from daemon.ledger.schema import LedgerError
 from statecharts import events as e
 from statecharts import states as s
 

@@ -63,7 +63,7 @@ def test_each_command_hands_its_options_over(monkeypatch: pytest.MonkeyPatch, tm
         setattr(fake, function, called)
         monkeypatch.setitem(sys.modules, module, fake)
 
-    stand_in("daemon.supervisor", "run_daemon", 69)
+    stand_in("daemon.process", "run_daemon", 69)
     stand_in("daemon.demo", "run_demo", 1)
     stand_in("daemon.simulator.alone", "run_simulator", 0)
     monkeypatch.chdir(tmp_path)

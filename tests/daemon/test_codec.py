@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon import codec
+from daemon.ledger import codec
 from statecharts import effects as f
 from statecharts import events as e
 from statecharts import states as s

@@ -9,8 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon import durations
-from daemon.config import ContractMap, dumps, load, loads
+from daemon.config import ContractMap, dumps, durations, load, loads
 from tests.daemon.configurations import BASE, COPY, FULL, good
 
 EXAMPLE = Path(__file__).parents[2] / "copier.toml"

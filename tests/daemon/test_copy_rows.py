@@ -10,8 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from daemon import codec
-from daemon.ledger import Ledger, Taken
+from daemon.ledger import Ledger, Taken, codec
 from statecharts import events as e
 from statecharts.values import AccountName, BrokerAccountId, Snapshot, Status
 from tests.daemon.company import EVAL, NOON, Company, limit, unruled

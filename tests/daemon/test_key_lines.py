@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from daemon.config_errors import KeyPath
-from daemon.key_lines import KeyLines
+from daemon.config.errors import KeyPath
+from daemon.config.key_lines import KeyLines
 
 TEXT = '''# a comment with [brackets] = "and more"
 top = """

@@ -18,8 +18,7 @@ from typing import Any
 import attrs
 import pytest
 
-from daemon import codec, writing
-from daemon.ledger import LATER_TURNS, Ledger, LedgerError, Posted, Taken
+from daemon.ledger import LATER_TURNS, Ledger, LedgerError, Posted, Taken, codec, writing
 from statecharts import events as e
 from statecharts.account import fail
 from statecharts.values import AccountName, CopyId

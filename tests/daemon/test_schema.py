@@ -13,8 +13,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from daemon import schema
-from daemon.ledger import DiskFull, Ledger, LedgerError
+from daemon.ledger import DiskFull, Ledger, LedgerError, schema
 from tests.daemon.company import EVAL, Company
 
 NOBODY = 65534

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from daemon.config import Login
-from daemon.secrets import Secret, SecretUnreadable, find, find_notify, variable
+from daemon.config.secrets import Secret, SecretUnreadable, find, find_notify, variable
 
 LOGIN = Login(login="my-fund", environment="demo", username="jane")
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,10 +23,11 @@ from daemon.journal import Entry, Journal
 from daemon.ledger import Ledger
 from daemon.logins.login import Login
 from daemon.ports import Ports
-from daemon.simulator import Broker, LoginSpec, Server
+from daemon.simulator import Broker, Faults, LoginSpec, Order, Server
 from daemon.supervisor import Supervisor
 from daemon.wiring import Running
 from statecharts import states as s
+from tests.scenarios.mortality import Mortality
 from tests.simulator.audit import Audit
 
 EPOCH = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)  # a Wednesday, 9:00 in Chicago
@@ -120,12 +122,56 @@ class World:
     def said(self, kind: str) -> list[str]:
         return [entry.message for entry in self.journal if entry.kind == kind]
 
+    # What the leader does, as a person at another terminal
+
+    def lead(self, action: str, qty: int, kind: str = "Market", symbol: str = SYMBOL, **more: object) -> int:
+        """Places an order for the leader; `price` and `stop` may be given as text. Returns its id."""
+        exact = {k: Decimal(v) if k in ("price", "stop") and isinstance(v, str) else v for k, v in more.items()}
+        return self.broker.place("LEAD", action, symbol, qty, kind, **exact)  # type: ignore[arg-type]  # checked there
+
+    def change(self, order: int, qty: int | None = None, price: str | None = None, stop: str | None = None) -> None:
+        """Changes an order by hand."""
+        self.broker.modify(
+            order, qty=qty, price=None if price is None else Decimal(price), stop=None if stop is None else Decimal(stop)
+        )
+
+    def move(self, price: str, symbol: str = SYMBOL) -> None:
+        self.broker.move(symbol, Decimal(price))
+
+    def fault(self, **faults: object) -> None:
+        """From now on the look-alike has these faults too."""
+        self.server.faults = attrs.evolve(self.server.faults, **faults)
+
+    def heal(self) -> None:
+        self.server.faults = Faults()
+
+    # What came of it
+
+    def ours(self, name: str) -> list[Order]:
+        """The orders that the daemon has made at the broker on this account, oldest first."""
+        return [one for one in self.broker.orders(self.config.accounts[name].name) if one.ticket.marks.automated]
+
+    def rows(self, follower: str, verb: str | None = None, leader_order: int | None = None) -> list[dict[str, object]]:
+        """Copies of one follower, oldest first."""
+        wanted = {"verb": verb, "leader_order_id": leader_order}
+        return [row for row in self.copies(follower) if all(v is None or row[k] == v for k, v in wanted.items())]
+
+    def row(self, leader_order: int, follower: str = "f1") -> dict[str, object]:
+        """The one copy with verb place of a leader's order."""
+        (row,) = self.rows(follower, "place", leader_order)
+        return row
+
     @asynccontextmanager
-    async def daemon(self) -> AsyncIterator[Supervisor]:
-        """A daemon process from start to clean stop. Cancel the scope around it and it has been killed."""
+    async def daemon(self, mortality: Mortality | None = None) -> AsyncIterator[Supervisor]:
+        """A daemon process from start to clean stop. Cancel the scope around it and it has been killed.
+
+        With a `mortality`, it may die at one of its ports; then Killed is raised.
+        """
         journal = Journal(self.journal.append, "debug")
-        ledger = Ledger.open(self.state / "ledger.sqlite")
-        supervisor = Supervisor(self.config, Ports(now, self.dice, self.network), journal, ledger)
+        path = self.state / "ledger.sqlite"
+        ledger = Ledger.open(path) if mortality is None else mortality.ledger(path)
+        network = self.network if mortality is None else mortality.network(self.network)
+        supervisor = Supervisor(self.config, Ports(now, self.dice, network), journal, ledger)
         self.supervisor = supervisor
         async with trio.open_nursery() as nursery:
             nursery.start_soon(supervisor.run)
@@ -145,8 +191,18 @@ class World:
                 await trio.sleep(every)
 
 
-def config_of(followers: Sequence[str] = ("f1",), extra: str = "", copy: str = "", follower: str = "") -> str:
-    """A leader `lead` and followers, all on the login apex. `copy` and `follower` are lines for these tables."""
+def config_of(
+    followers: Sequence[str] = ("f1",),
+    extra: str = "",
+    copy: str = "",
+    follower: str = "",
+    each: Mapping[str, str] | None = None,
+    elsewhere: Sequence[str] = (),
+) -> str:
+    """A leader `lead` and followers, all on the login apex but those `elsewhere`, which are on the login fund.
+
+    `copy` and `follower` are lines for these tables; `each` are lines for the table of one follower.
+    """
     lines = [
         "[environments.test]",
         'rest = "http://127.0.0.1:1/v1"',
@@ -159,11 +215,14 @@ def config_of(followers: Sequence[str] = ("f1",), extra: str = "", copy: str = "
         'login = "apex"',
         'name = "LEAD"',
     ]
+    if elsewhere:
+        lines += ["[logins.fund]", 'environment = "test"', 'username = "joe"', "cid = 8123"]
     for name in followers:
-        lines += [f"[accounts.{name}]", 'login = "apex"', f'name = "{name.upper()}"']
+        login = "fund" if name in elsewhere else "apex"
+        lines += [f"[accounts.{name}]", f'login = "{login}"', f'name = "{name.upper()}"']
     lines += [extra, "[[copy]]", 'name = "main"', 'leader = "lead"', copy]
     for name in followers:
-        lines += ["[[copy.followers]]", f'account = "{name}"', follower]
+        lines += ["[[copy.followers]]", f'account = "{name}"', follower, (each or {}).get(name, "")]
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 Rule 1: a field here has the name of its key in copier.toml; `Config.copies` alone differs, its key is `copy`.
 Rule 2: a section's own name is the field that the control socket calls it by: `login`, `account`, `environment`.
-Rule 3: what can be wrong with one value is said in its type; what can be wrong between two is in config_sense.py.
+Rule 3: what can be wrong with one value is said in its type; what can be wrong between two is in sense.py.
 """
 
 from __future__ import annotations

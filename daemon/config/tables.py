@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from daemon.config_errors import KeyPath
+from daemon.config.errors import KeyPath
 
 
 def tables(document: Mapping[str, Any], section: str) -> Mapping[str, Mapping[str, Any]]:

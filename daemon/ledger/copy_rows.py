@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from daemon.codec import instant_text
+from daemon.ledger.codec import instant_text
 from statecharts.book import Copy
 from statecharts.values import AccountName
 

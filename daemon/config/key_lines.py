@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from daemon.config_errors import KeyPath
+from daemon.config.errors import KeyPath
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK = re.compile(r"[ \t]*")

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from daemon import durations, secrets
-from daemon.config_demands import interval, loopback
-from daemon.config_errors import Finding, KeyPath
-from daemon.config_leaders import leader_findings
-from daemon.config_shape import did_you_mean
-from daemon.config_tables import rows, tables, texts
-from daemon.config_values import BUILT_IN, SIMULATOR
+from daemon.config import durations, secrets
+from daemon.config.demands import interval, loopback
+from daemon.config.errors import Finding, KeyPath
+from daemon.config.leaders import leader_findings
+from daemon.config.shape import did_you_mean
+from daemon.config.tables import rows, tables, texts
+from daemon.config.values import BUILT_IN, SIMULATOR
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 PRODUCT_GROUPS = ("equity_index", "interest_rate", "fx", "energy", "metals", "grains", "livestock", "crypto")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from daemon.config_errors import Finding, KeyPath
-from daemon.config_shape import did_you_mean
-from daemon.config_tables import rows, tables
+from daemon.config.errors import Finding, KeyPath
+from daemon.config.shape import did_you_mean
+from daemon.config.tables import rows, tables
 
 
 def leader_findings(document: Mapping[str, Any]) -> Iterator[Finding]:

@@ -24,10 +24,10 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from daemon import durations
-from daemon.config_demands import meet
-from daemon.config_errors import Finding, KeyPath, Misfit
-from daemon.config_values import Account, Copy, Daemon, Demand, Environment, Login, MarketHours, Notify, Reconnect
+from daemon.config import durations
+from daemon.config.demands import meet
+from daemon.config.errors import Finding, KeyPath, Misfit
+from daemon.config.values import Account, Copy, Daemon, Demand, Environment, Login, MarketHours, Notify, Reconnect
 
 T = TypeVar("T")
 Structure = Callable[[Any, Any], Any]

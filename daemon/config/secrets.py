@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from daemon.config_values import Login
+from daemon.config.values import Login
 
 Kind = Literal["password", "sec", "client_secret"]
 NOTIFY_VARIABLE = "COPIERD_NOTIFY_SECRET"

@@ -16,10 +16,11 @@ import attrs
 import tomli_w
 from cattrs import BaseValidationError
 
-from daemon.config_errors import ConfigError, ConfigErrors, Finding, Misfit, dotted
-from daemon.config_sense import findings_between
-from daemon.config_shape import Document, converter, findings_in
-from daemon.config_values import (
+from daemon.config.errors import ConfigError, ConfigErrors, Finding, Misfit, dotted
+from daemon.config.key_lines import KeyLines
+from daemon.config.sense import findings_between
+from daemon.config.shape import Document, converter, findings_in
+from daemon.config.values import (
     BUILT_IN,
     Account,
     Bracket,
@@ -35,7 +36,6 @@ from daemon.config_values import (
     Runaway,
     TrailingDrawdown,
 )
-from daemon.key_lines import KeyLines
 
 __all__ = [
     "Account",

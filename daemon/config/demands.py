@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any, assert_never
 from urllib.parse import SplitResult, urlsplit
 
-from daemon.config_errors import Misfit
-from daemon.config_values import Demand
+from daemon.config.errors import Misfit
+from daemon.config.values import Demand
 
 _INTERVAL = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
 _LONGEST_DEVICE_ID = 64  # Tradovate refuses longer ones

@@ -14,8 +14,8 @@ from typing import Final
 
 import attrs
 
-from daemon import codec, copy_rows
-from daemon.schema import LedgerError
+from daemon.ledger import codec, copy_rows
+from daemon.ledger.schema import LedgerError
 from statecharts.account import Account
 from statecharts.effects import Announce, Effect
 from statecharts.events import Event, LeaderEvent

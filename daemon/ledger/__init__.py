@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import attrs
 
-from daemon import codec, copy_rows, schema
-from daemon.schema import DiskFull, LedgerError
-from daemon.writing import Posted, Recorded, Taken, Writing
+from daemon.ledger import codec, copy_rows, schema
+from daemon.ledger.schema import DiskFull, LedgerError
+from daemon.ledger.writing import Posted, Recorded, Taken, Writing
 from statecharts.account import Account
 from statecharts.events import LeaderEvent
 from statecharts.values import AccountName, CopyId
