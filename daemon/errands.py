@@ -83,9 +83,10 @@ class AccountErrands:
                 self._alarm = at
                 self._alarm_set.set()
             case Tell():
+                remedy = (effect.remedy or "").replace("ACCOUNT", self.account)
                 self.journal.say(
                     effect.event,
-                    f"{self.account}: {effect.message}" + (f". {effect.remedy}" if effect.remedy else ""),
+                    f"{self.account}: {effect.message}" + (f". {remedy[0].upper()}{remedy[1:]}" if remedy else ""),
                     severity=effect.severity.value,
                     account=self.account,
                     login=self.login,

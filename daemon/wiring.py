@@ -148,7 +148,7 @@ def credentials_of(settings: LoginConfig, ledger: Ledger, journal: Journal) -> C
             journal.keep_secret(secret.reveal())
     return Credentials(
         username=settings.username or name,
-        password=password.reveal() if password else "",
+        password=password.reveal() if password else "any",  # the embedded broker asks for none in particular
         app_id=settings.app_id,
         app_version=settings.app_version,
         cid=settings.cid or 0,
