@@ -30,6 +30,13 @@ SYNC_LIMIT = 30.0  # seconds for a snapshot, which may exceed a megabyte
 WRITE_LIMIT = 5.0  # seconds for one frame: longer, and the other side has stopped reading
 READ_LIMIT = 10.0  # seconds for a read such as contract/item
 
+_NEEDED = {
+    "positions": "position/list",
+    "orders": "order/list",
+    "orderVersions": "orderVersion/list",
+    "commands": "command/list",
+    "fills": "fill/list",
+}
 _SHUTDOWN = {
     "ConnectionQuotaReached": ("another login took the session (ConnectionQuotaReached)", Cause.EVICTED),
     "IPQuotaReached": ("the broker counts too many sockets from this address (IPQuotaReached)", Cause.PENALTY),
@@ -102,7 +109,7 @@ class Session:
         except NoToken as error:
             loss = Loss(error.reason, error.cause, error.final)
         except SocketLost as error:
-            loss = self._announced or Loss(error.reason)
+            loss = self._announced or Loss(error.reason, _cause(error))
         except trio.TooSlowError:
             loss = Loss(f"the broker did not answer within {OPEN_LIMIT:g} s")
         except Exception:
@@ -228,6 +235,9 @@ class Session:
             self.fault(why)
         if not self.mirror.loaded:
             raise SocketLost("the broker's snapshot was empty or cut off")
+        for collection, endpoint in _NEEDED.items():
+            if collection in self.mirror.absent:  # not even empty: it is asked for, because absent is not flat
+                self.mirror.load({collection: await self._asked(endpoint, None, READ_LIMIT)}, self.ports.wall())
         await self._name_contracts()
         self.synced.set()
         while True:
@@ -238,7 +248,13 @@ class Session:
     async def _name_contracts(self) -> None:
         """Orders name their contract by a number; what the number stands for is asked once."""
         for contract in sorted(self.mirror.missing_contracts()):
-            data = await self._asked("contract/item", None, READ_LIMIT, f"id={contract}")
+            answer = await self.request("contract/item", None, Urgency.READ, f"id={contract}").answer(READ_LIMIT)
+            if isinstance(answer, Lost):
+                raise SocketLost(f"contract/item: {answer.reason}")
+            data = answer.data
+            if answer.status != 200:  # one contract without a name must not keep the others from being copied
+                self.fault(f"the broker does not name contract {contract} ({answer.status})")
+                data = {"id": contract, "name": f"contract {contract}", "contractMaturityId": 0}
             self._hand_out(*self.mirror.learn("contract", data, self.ports.wall()))
 
     async def _own_user(self) -> int:
@@ -257,6 +273,13 @@ class Session:
         if answer.status != 200:
             raise SocketLost(f"{endpoint} was answered with {answer.status}")
         return answer.data
+
+
+def _cause(lost: SocketLost) -> Cause:
+    """A refused upgrade is the broker's doing; everything else may be the wire's."""
+    if lost.status is None:
+        return Cause.NETWORK
+    return Cause.PENALTY if lost.status in (423, 429) else Cause.BROKER
 
 
 def _responses(frame: Frame) -> list[Response]:

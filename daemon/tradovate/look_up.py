@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from daemon.tradovate.scalars import identity
+
 LISTS = ("command/list", "orderVersion/list")
 _NAMES = ("clOrdId", "customTag50", "text")
 
@@ -17,7 +19,7 @@ def order_named(client_id: str, lists: Iterable[Sequence[object] | None]) -> int
     for rows in lists:
         for row in rows or ():
             if isinstance(row, dict) and client_id in (row.get(name) for name in _NAMES):
-                order = row.get("orderId")
-                if isinstance(order, int | str):
-                    return int(order)
+                order = identity(row.get("orderId"))
+                if order is not None:
+                    return order
     return None
