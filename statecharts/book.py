@@ -46,6 +46,7 @@ class Copy:
     cause: int = 0  # the leader's orderVersion id; for our own closings our newest fill id of the contract
     kind: Kind = Kind.ENTRY
     terms: Terms | None = None
+    meant: int = 0  # what an exit stood for when the leader asked for it, before our position limited it
     leader_order_id: OrderId | None = None
     leader_symbol: Symbol | None = None
     subject: CopyId | None = None

@@ -40,8 +40,16 @@ def reduces(copy: Copy, own: int) -> bool:
     return copy.trades and copy.kind is not Kind.ENTRY and copy.side.sign * own < 0
 
 
-def free(book: Book, symbol: Symbol, own: int, but: CopyId) -> int:
-    """The part of our position `own` that no market order but `but` is taking away already."""
+def giving_way(copy: Copy) -> bool:
+    """Is its cancel wanted, and not yet confirmed? Until then it may fill."""
+    return copy.cancel_wanted is not None and copy.stage is not Stage.HELD and copy.open
+
+
+def free(book: Book, symbol: Symbol, own: int, but: CopyId, resting: bool = False) -> int:
+    """The part of our position `own` that no market order but `but`, and none that gives way, may be taking already.
+
+    `resting`: nor any other exit.
+    """
     leaving = sum(
         copy.rest
         for copy in book.in_progress(symbol)
@@ -49,9 +57,18 @@ def free(book: Book, symbol: Symbol, own: int, but: CopyId) -> int:
         and reduces(copy, own)
         and copy.stage is not Stage.HELD
         and copy.terms is not None
-        and copy.terms.order_type is OrderType.MARKET
+        and (resting or copy.terms.order_type is OrderType.MARKET or giving_way(copy))
     )
     return max(0, own - leaving) if own > 0 else min(0, own + leaving)
+
+
+def opening(book: Book, but: Copy) -> int:
+    """Contracts that our other openings on the side of `but` may still add."""
+    return sum(
+        copy.rest
+        for copy in book.in_progress(but.symbol)
+        if copy.trades and copy.id != but.id and copy.kind is not Kind.EXIT and copy.side is but.side
+    )
 
 
 def want_closed(draft: Draft, symbol: Symbol, close_to: int, why: str) -> None:

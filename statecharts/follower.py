@@ -70,8 +70,9 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(order.terms, found), chase_at=chase_at)
-    if awaited_entries(draft, copy, found):
-        draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for the entry that it exits"))
+    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity))
+    if awaited(draft, copy, found):
+        draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for orders of ours that are on their way"))
         return
     found = allowed(draft, copy, found, only_exits or bar(draft, order, copy.symbol, rules))
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(order.terms, found))
@@ -116,28 +117,52 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     if rules.shadow:  # nothing of ours is ever there: suppose that all before was copied
         own = sizing.target(book.theirs.position(order.symbol) - order.net, order.symbol, rules)
     else:
-        own = exposure.free(book, copy.symbol, own, copy.id)
+        own = exposure.free(book, copy.symbol, own, copy.id, sizing.apart(order, book.theirs))
     own -= copy.side.sign * copy.filled
-    return sizing.size(order, book.theirs, own, rules)
+    found = sizing.size(order, book.theirs, own, rules)
+    if found.kind is Kind.ENTRY and rules.max_position is not None:
+        # The target is within the cap, and yet an exit of ours may still be on its way when this one fills.
+        ours = copy.side.sign * book.contract(copy.symbol).own - copy.filled
+        room = rules.max_position - ours - exposure.opening(book, copy)
+        if found.quantity > room:
+            found = attrs.evolve(found, quantity=max(0, room), why_nothing="max_position is reached")
+    return found
 
 
-def awaited_entries(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:
-    """The openings of ours on their way that this exit is meant for: it waits until they have become a position.
+def held_size(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
+    """The size of an exit that has waited: what it stood for when it came, within what is ours now.
 
-    Only those whose leader order is ahead of ours. An opening that rests at both, untouched, delays no exit, and nor
-    does one that our position is large enough without.
+    The leader may have gone on since; his position of now says nothing about what this exit was meant to take.
+    """
+    if copy.kind is not Kind.EXIT:
+        return size_of(draft, copy, order, rules)
+    assert draft.book.theirs is not None, "copying begins with both views"
+    apart = sizing.apart(order, draft.book.theirs)
+    own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id, apart)
+    left = copy.meant - copy.filled
+    quantity = max(0, min(left, -copy.side.sign * own))
+    return Size(Kind.EXIT, copy.side, quantity, "nothing of ours is left for it to exit", left)
+
+
+def awaited(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:
+    """The orders of ours that this exit waits for, when our position is too small without them.
+
+    Openings that it is meant for, until they have become a position: those whose leader order is ahead of ours; one
+    that rests at both, untouched, delays no exit. And exits that give way, until their cancel is confirmed.
     """
     if found.kind is Kind.ENTRY or found.quantity >= found.meant:
         return ()
-    awaited = []
+    orders = []
     for other in draft.book.in_progress(copy.symbol):
         if other.id == copy.id:
             break  # those that came later wait for this one
         if other.trades and other.side is not copy.side and other.kind is not Kind.EXIT and other.rest > 0:
             theirs = leaders(draft, other)
             if theirs is not None and theirs.filled and (theirs.rest == 0 or other.stage is not Stage.WORKING):
-                awaited.append(other)
-    return tuple(awaited)
+                orders.append(other)
+        elif other.trades and other.side is copy.side and other.kind is not Kind.ENTRY and exposure.giving_way(other):
+            orders.append(other)
+    return tuple(orders)
 
 
 def leaders(draft: Draft, copy: Copy) -> Order | None:
@@ -224,6 +249,7 @@ def _modified(draft: Draft, copy: Copy, order: Order, terms: Terms, version: Ver
     whole = found.quantity or present
     if whole > present and found.kind is not Kind.EXIT and bar(draft, order, copy.symbol, rules) is not None:
         whole = present
+    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity))
     if whole <= copy.filled:
         return attrs.evolve(copy, wanted_version=version, cancel_wanted="the leader wants no more than has filled")
     return attrs.evolve(copy, wanted=attrs.evolve(terms, quantity=whole - copy.earlier), wanted_version=version)

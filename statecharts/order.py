@@ -140,6 +140,9 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.CANCELED,  News.CANCELED,     STAYS),
     Row(Stage.REJECTED,  News.REJECTED,     STAYS),
     Row(Stage.EXPIRED,   News.EXPIRED,      STAYS),
+    # A change of an order that came to its end first: the answer only confirms it.
+    Row(Stage.REJECTED,  News.REFUSED,      STAYS),
+    Row(Stage.REJECTED,  News.NEVER_SENT,   STAYS),
     Row(Family.DONE,     News.SENT,         STAYS),
     Row(Family.DONE,     News.ACCEPTED,     STAYS),
     Row(Family.DONE,     News.ANSWER_LOST,  STAYS),

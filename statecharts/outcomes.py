@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import exposure, follower, pursuit, strangers
+from statecharts import closing, exposure, follower, strangers
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import LookUp, Severity
@@ -142,7 +142,7 @@ def _rejected(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
         exposure.want_as_leader(draft, copy.symbol, rules, f"the leader's exit has filled and ours was refused ({why})")
     if left or copy.verb is Verb.CLOSE:
         contract = draft.contract(copy.symbol)
-        wait = pursuit.backed_off(contract.refused)
+        wait = closing.backed_off(contract.refused)
         draft.note(copy.symbol, refused=contract.refused + 1, retry_at=draft.at + wait)
 
 
@@ -173,7 +173,7 @@ def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None
         case AnswerLost():
             _lost(draft, attrs.evolve(copy, sent_at=event.sent_at), event.reason, rules)
         case NeverSent():
-            _never_sent(draft, copy, event.reason)
+            _never_sent(draft, copy, event.reason, rules)
         case LookedUp():
             _looked_up(draft, copy, event, rules)
         case LookUpFailed():
@@ -243,15 +243,15 @@ def look_up(draft: Draft, copy: Copy, not_before: datetime) -> None:
     draft.do(LookUp(copy=copy.id, client_id=copy.client_id, account=draft.book.mine.broker_id, not_before=not_before))
 
 
-def _never_sent(draft: Draft, copy: Copy, reason: str) -> None:
-    if copy.trades:
+def _never_sent(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
+    if copy.kind is not Kind.ENTRY and copy.trades:
         draft.note(copy.symbol, retry_at=draft.at + NOT_AT_ONCE)
-    else:
+    elif not copy.trades:
         draft.change_ended(copy, ask_after=draft.at + NOT_AT_ONCE)
     why = f"it was never sent: {reason}"
     copy = draft.news(copy, News.NEVER_SENT, why)
     if copy.stage is Stage.SKIPPED:
-        _not_there(draft, copy, why)
+        _not_there(draft, copy, why, rules)
 
 
 def _looked_up(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> None:
@@ -277,16 +277,18 @@ def _looked_up(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> N
         look_up(draft, copy, draft.at + NEXT_LOOK_UP)
         return
     why = f"no answer, and {LOOK_UPS_THAT_AGREE} look-ups agree that the broker does not have it"
-    _not_there(draft, draft.news(copy, News.ABSENT, why), why)
+    _not_there(draft, draft.news(copy, News.ABSENT, why), why, rules)
 
 
-def _not_there(draft: Draft, copy: Copy, why: str) -> None:
+def _not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     """A request that certainly made no order. Entries are not repeated; exits and closings are derived again."""
     if not copy.trades:
         draft.change_ended(copy)
     elif copy.verb is Verb.PLACE and copy.kind is Kind.EXIT:
-        pursuit.put_back(draft, copy, why)
+        closing.put_back(draft, copy, why)
     elif copy.verb is Verb.PLACE:
+        if copy.kind is Kind.REVERSAL:  # what it would have closed is closed; what it would have opened is missed
+            exposure.want_as_leader(draft, copy.symbol, rules, f"a reversal is not there: {why}")
         draft.note(copy.symbol, no_entry="an entry never reached the broker; waits until the leader is flat")
         draft.tell("copy.skipped", f"{_words(copy)} not copied: {why}", Severity.WARNING, reason=why, copy=copy.id)
 

@@ -9,22 +9,19 @@ Rule 4: while an order of the contract is in doubt, nothing is closed: two unkno
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import attrs
 
-from statecharts import exposure, follower
+from statecharts import closing, exposure, follower
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
-from statecharts.effects import CancelOrder, ModifyOrder, Priority, Severity
+from statecharts.effects import CancelOrder, ModifyOrder, Priority
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import BrokerAccountId, OrderType, Side, Status, Symbol, Terms
-
-FIRST_RETRY = timedelta(seconds=1)  # after a refused closing; doubled with each further one
-LONGEST_RETRY = timedelta(seconds=30)
+from statecharts.values import BrokerAccountId, OrderType, Status, Symbol
 
 
 def advance(draft: Draft, rules: CopyRules) -> None:
@@ -63,10 +60,10 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if current:
         _flat_with_the_leader(draft, symbol, rules)
     if ready:
-        _close(draft, symbol, rules)
-        for copy in tuple(draft.book.in_progress(symbol)):
-            if copy.stage is Stage.HELD:
-                _release(draft, copy, rules, current)
+        closing.close(draft, symbol, rules, current)
+    for copy in tuple(draft.book.in_progress(symbol)):
+        if copy.stage is Stage.HELD:
+            _release(draft, copy, rules, current, ready)
     for copy in tuple(draft.book.in_progress(symbol)):
         _change(draft, copy)
 
@@ -110,27 +107,33 @@ def _is_coming(draft: Draft, copy: Copy) -> bool:
     return at_market or copy.stage is Stage.HELD or theirs is None or theirs.filled > 0
 
 
-def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool) -> None:
+def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: bool) -> None:
     """An exit that waited for its entry is sent with the size of what the entry has become."""
     order = follower.leaders(draft, copy)
     ended = order is not None and order.status.finished and order.status is not Status.FILLED and not order.filled
     if copy.cancel_wanted is not None or order is None or order.terms is None or ended:
         draft.news(copy, News.GIVEN_UP, copy.cancel_wanted or "the leader's order is gone")
         return
-    found = follower.size_of(draft, copy, order, rules)
-    awaited = follower.awaited_entries(draft, copy, found)
+    found = follower.held_size(draft, copy, order, rules)
+    awaited = follower.awaited(draft, copy, found)
     for entry in awaited:
-        if entry.chase_at is not None and entry.stage is not Stage.HELD and not entry.cancel_wanted:
+        if (
+            entry.side is not copy.side
+            and entry.chase_at is not None
+            and entry.stage is not Stage.HELD
+            and not entry.cancel_wanted
+        ):
             draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
-    if awaited or (found.kind is not Kind.EXIT and not current):
+    if awaited or (found.kind is not Kind.EXIT and not current) or (found.quantity and not ready):
         return
     found = follower.allowed(draft, copy, found, follower.bar(draft, order, copy.symbol, rules))
-    quantity = found.quantity - copy.filled
-    if quantity <= 0:
-        draft.news(copy, News.GIVEN_UP, found.why_nothing or "earlier attempts have filled it")
+    if found.quantity <= 0:
+        draft.news(copy, News.GIVEN_UP, found.why_nothing)
         return
-    terms = attrs.evolve(order.terms, quantity=quantity)
-    follower.send(draft, attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None), rules)
+    terms = attrs.evolve(order.terms, quantity=found.quantity)
+    chase_at = draft.at + rules.chase_after if order.status.finished else None
+    released = attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
+    follower.send(draft, released, rules)
 
 
 def _change(draft: Draft, copy: Copy) -> None:
@@ -193,105 +196,6 @@ def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None) -> Copy:
     )
     draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, ask_after=None))
     return draft.keep(change)
-
-
-def _close(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
-    contract = draft.contract(symbol)
-    if contract.close_to is None:
-        return
-    if contract.own == contract.close_to or exposure.goal(contract.own, contract.close_to) == contract.own:
-        _closed(draft, symbol)
-        return
-    side = Side.of(contract.close_to - contract.own)
-    in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
-    exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
-    for copy in exits:
-        if copy.stage is Stage.HELD:
-            given_up = attrs.evolve(copy, restore=contract.close_to != 0)
-            draft.news(given_up, News.GIVEN_UP, f"closed at market instead: {contract.close_why}")
-        elif copy.cancel_wanted is None and copy.verb is Verb.PLACE:
-            draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=contract.close_to != 0))
-    if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in exits):
-        return
-    _send_close(draft, symbol, side, abs(contract.close_to - contract.own), rules)
-
-
-def _send_close(draft: Draft, symbol: Symbol, side: Side, quantity: int, rules: CopyRules) -> None:
-    book = draft.book
-    assert book.mine is not None, "copying begins with both views"
-    assert book.theirs is not None, "copying begins with both views"
-    contract = book.contract(symbol)
-    name = client_order_id(
-        book.theirs.broker_id, book.mine.broker_id, contract.newest_fill, Verb.CLOSE.value, 0, contract.refused
-    )
-    if name in book.names:  # the broker has had this very closing: it is asked for anew under the next number
-        draft.note(symbol, refused=contract.refused + 1)
-        _send_close(draft, symbol, side, quantity, rules)
-        return
-    copy = Copy(
-        id=name,
-        client_id=name,
-        copy=rules.name,
-        verb=Verb.CLOSE,
-        symbol=symbol,
-        side=side,
-        stage=Stage.INTENDED,
-        decided_at=draft.at,
-        cause=contract.newest_fill,
-        kind=Kind.EXIT,
-        terms=Terms(quantity, OrderType.MARKET),
-        reason=contract.close_why,
-    )
-    draft.tell(
-        "position.drifted",
-        f"closing {quantity} {symbol} at market ({side.value}): {contract.close_why}",
-        Severity.WARNING,
-        reason=contract.close_why,
-        copy=copy.id,
-    )
-    follower.send(draft, copy, rules)
-
-
-def _closed(draft: Draft, symbol: Symbol) -> None:
-    """There: exits that made way for the closing, and that the leader still has, are wanted again."""
-    draft.note(symbol, close_to=None, close_why=None, refused=0)
-    if not draft.contract(symbol).own:
-        return
-    for copy in draft.book.copies.values():
-        if copy.symbol == symbol and copy.restore and copy.stage in (Stage.CANCELED, Stage.SKIPPED):
-            put_back(draft, copy, "it made way for a closing at market")
-
-
-def put_back(draft: Draft, copy: Copy, why: str) -> None:
-    """Derives an exit anew that certainly does not exist at the broker: a new attempt, so a new client order id."""
-    book = draft.book
-    assert book.mine is not None, "copying begins with both views"
-    assert book.theirs is not None, "copying begins with both views"
-    held = draft.news(copy, News.PUT_BACK, why)
-    attempt = held.attempt + 1
-    name = client_order_id(book.theirs.broker_id, book.mine.broker_id, held.cause, Verb.PLACE.value, 0, attempt)
-    draft.keep(
-        attrs.evolve(
-            held,
-            client_id=name,
-            attempt=attempt,
-            order_id=None,
-            earlier=held.filled,
-            cancel_wanted=None,
-            wanted=None,
-            ask_after=None,
-            pending=None,
-            restore=False,
-            lost_at=None,
-            absent=0,
-        )
-    )
-
-
-def backed_off(refused: int) -> timedelta:
-    """The wait after so many refused closings in a row."""
-    doublings = min(refused, 10)  # a bound for the arithmetic, far beyond the longest wait
-    return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
 
 
 def _account(draft: Draft) -> BrokerAccountId:

@@ -79,15 +79,7 @@ def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
     held = view.position(order.symbol) - order.net
     quantity = order.terms.quantity
     kind = kind_of(held, order.side, quantity)
-    others = sum(
-        other.rest
-        for other in view.orders.values()
-        if other.symbol == order.symbol
-        and other.side is order.side
-        and other.id not in (order.id, order.oco_id)
-        and not other.status.finished
-    )
-    first = held + order.side.sign * others
+    first = held + order.side.sign * _others(order, view)
     before = target(first, order.symbol, rules)
     after = target(first + order.side.sign * quantity, order.symbol, rules)
     change = abs(after - before)
@@ -102,6 +94,23 @@ def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
         reversal = _sized(Kind.REVERSAL, side, min(change, against + min(abs(beyond), cap)))
         return attrs.evolve(reversal, meant=abs(target(held, order.symbol, rules)))
     return _sized(Kind.ENTRY, side, min(change, cap))
+
+
+def apart(order: Order, view: View) -> bool:
+    """Does the leader's position cover this exit and every other that he has working, each taking its own part?"""
+    held = view.position(order.symbol) - order.net
+    if order.terms is None or held * order.side.sign >= 0:
+        return False
+    return order.terms.quantity + _others(order, view) <= abs(held)
+
+
+def _others(order: Order, view: View) -> int:
+    """What the leader's other working orders on this side may still fill."""
+    return sum(
+        other.rest
+        for other in view.orders.values()
+        if other.symbol == order.symbol and other.side is order.side and other.id not in (order.id, order.oco_id)
+    )
 
 
 def _exit(side: Side, wanted: int, own: int) -> Size:

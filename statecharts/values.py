@@ -166,7 +166,6 @@ class Order:
             return 0
         return max(0, self.terms.quantity - self.filled)
 
-
     def joined(self, before: Order) -> Order:
         """This view on top of an earlier one: no fill, no end and no newer terms are forgotten, whatever came first."""
         fills = {fill.id: fill for fill in (*self.fills, *before.fills)}

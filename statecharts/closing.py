@@ -1,0 +1,132 @@
+"""Closing at market, and exits that are derived anew.
+
+Rule 1: our own resting exits of the contract are cancelled, and confirmed cancelled, before a close at market.
+Rule 2: while an order of the contract is in doubt, nothing is closed: two unknowns at once cannot be told apart.
+Rule 3: what is asked for anew has a new number, and so a new client order id.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import attrs
+
+from statecharts import exposure, follower
+from statecharts.book import Copy, Verb
+from statecharts.draft import Draft
+from statecharts.effects import Severity
+from statecharts.identity import client_order_id
+from statecharts.order import News, Stage
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
+from statecharts.values import OrderType, Side, Symbol, Terms
+
+FIRST_RETRY = timedelta(seconds=1)  # after a refused closing; doubled with each further one
+LONGEST_RETRY = timedelta(seconds=30)
+
+
+def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
+    """Brings our position to where it is wanted, when nothing is in the way. `current`: do we know the leader's?"""
+    contract = draft.contract(symbol)
+    if contract.close_to is None:
+        return
+    if current:  # the leader has gone on: a closing may go further than was wanted at first, never less far
+        further = exposure.goal(contract.close_to, exposure.total_target(draft.book, symbol, rules))
+        contract = draft.note(symbol, close_to=further)
+    assert contract.close_to is not None, "a closing goes on"
+    if contract.own == contract.close_to or exposure.goal(contract.own, contract.close_to) == contract.own:
+        _closed(draft, symbol)
+        return
+    side = Side.of(contract.close_to - contract.own)
+    in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
+    exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
+    for copy in exits:
+        if copy.stage is Stage.HELD:
+            given_up = attrs.evolve(copy, restore=contract.close_to != 0)
+            draft.news(given_up, News.GIVEN_UP, f"closed at market instead: {contract.close_why}")
+        elif copy.cancel_wanted is None and copy.verb is Verb.PLACE:
+            draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=contract.close_to != 0))
+    if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in exits):
+        return
+    _send_close(draft, symbol, side, abs(contract.close_to - contract.own), rules)
+
+
+def _send_close(draft: Draft, symbol: Symbol, side: Side, quantity: int, rules: CopyRules) -> None:
+    book = draft.book
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
+    contract = book.contract(symbol)
+    name = client_order_id(
+        book.theirs.broker_id, book.mine.broker_id, contract.newest_fill, Verb.CLOSE.value, 0, contract.refused
+    )
+    if name in book.names:  # the broker has had this very closing: it is asked for anew under the next number
+        draft.note(symbol, refused=contract.refused + 1)
+        _send_close(draft, symbol, side, quantity, rules)
+        return
+    copy = Copy(
+        id=name,
+        client_id=name,
+        copy=rules.name,
+        verb=Verb.CLOSE,
+        symbol=symbol,
+        side=side,
+        stage=Stage.INTENDED,
+        decided_at=draft.at,
+        cause=contract.newest_fill,
+        kind=Kind.EXIT,
+        terms=Terms(quantity, OrderType.MARKET),
+        reason=contract.close_why,
+    )
+    draft.tell(
+        "position.drifted",
+        f"closing {quantity} {symbol} at market ({side.value}): {contract.close_why}",
+        Severity.WARNING,
+        reason=contract.close_why,
+        copy=copy.id,
+    )
+    follower.send(draft, copy, rules)
+
+
+def _closed(draft: Draft, symbol: Symbol) -> None:
+    """There: exits that made way for the closing, and that the leader still has, are wanted again."""
+    draft.note(symbol, close_to=None, close_why=None, refused=0)
+    if not draft.contract(symbol).own:
+        return
+    for copy in draft.book.copies.values():
+        theirs = follower.leaders(draft, copy)
+        if theirs is None or not theirs.rest or copy.symbol != symbol:
+            continue
+        if copy.restore and copy.stage in (Stage.CANCELED, Stage.SKIPPED):
+            put_back(draft, copy, "it made way for a closing at market")
+
+
+def put_back(draft: Draft, copy: Copy, why: str) -> None:
+    """Derives an exit anew that certainly does not exist at the broker: a new attempt, so a new client order id."""
+    book = draft.book
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
+    held = draft.news(copy, News.PUT_BACK, why)
+    attempt = held.attempt + 1
+    name = client_order_id(book.theirs.broker_id, book.mine.broker_id, held.cause, Verb.PLACE.value, 0, attempt)
+    draft.keep(
+        attrs.evolve(
+            held,
+            client_id=name,
+            attempt=attempt,
+            order_id=None,
+            earlier=held.filled,
+            cancel_wanted=None,
+            wanted=None,
+            ask_after=None,
+            pending=None,
+            restore=False,
+            lost_at=None,
+            absent=0,
+        )
+    )
+
+
+def backed_off(refused: int) -> timedelta:
+    """The wait after so many refused closings in a row."""
+    doublings = min(refused, 10)  # a bound for the arithmetic, far beyond the longest wait
+    return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
