@@ -126,8 +126,7 @@ class AccountActivities:
 
     async def _probe_slowly(self, post: Post, bounds: tuple[float, float]) -> None:
         while True:
-            await trio.sleep(self.ports.dice.uniform(*bounds))
-            if await self.login.reachable():
+            if await self.login.probe(*bounds):
                 post(SessionFound(at=self.ports.wall()))
 
     async def _sleep(self, seconds: float) -> None:

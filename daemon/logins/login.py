@@ -4,6 +4,7 @@ Rule 1: whoever needs the session takes a lease; the first lease makes it, the l
         or crashes drops its own lease alone.
 Rule 2: accounts that dial at the same time get the same attempt.
 Rule 3: the wait before an attempt is rolled once for the login, so its accounts wake together and one dial serves all.
+        So is the wait before a slow probe.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ class Login:
     _nursery: trio.Nursery | None = None
     _hearers: dict[BrokerAccountId, Callable[[Event], None]] = attrs.field(factory=dict)
     _wakes: dict[int, float] = attrs.field(factory=dict)
+    _probing: trio.Lock = attrs.field(factory=trio.Lock)
+    _probe_at: float | None = None  # on trio's clock
+    _probed: tuple[float, bool] | None = None  # the probe of that moment, and its answer
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Lives as long as the daemon; the login's sessions live in its nursery."""
@@ -88,8 +92,21 @@ class Login:
         self.next_attempt_at = at
         return at
 
-    async def reachable(self) -> bool:
-        """A slow probe: does the broker's host take a connection at all?"""
+    async def probe(self, low: float, high: float) -> bool:
+        """The next slow probe, between `low` and `high` seconds from now: does the broker's host take a connection?
+
+        It is made once for all accounts of the login that wait for it.
+        """
+        at = self._probe_at
+        if at is None or at <= trio.current_time():
+            at = self._probe_at = trio.current_time() + self.ports.dice.uniform(low, high)
+        await trio.sleep_until(at)
+        async with self._probing:
+            if self._probed is None or self._probed[0] != at:
+                self._probed = at, await self._reachable()
+            return self._probed[1]
+
+    async def _reachable(self) -> bool:
         try:
             with trio.fail_after(PROBE_LIMIT):
                 stream = await self.ports.network.connect(self.settings.websocket)
