@@ -26,6 +26,7 @@ from daemon.ports import Ports
 from daemon.simulator import Broker, Faults, LoginSpec, Order, Server
 from daemon.supervisor import Supervisor
 from daemon.wiring import Running
+from statecharts import events as e
 from statecharts import states as s
 from tests.scenarios.mortality import Mortality
 from tests.simulator.audit import Audit
@@ -144,6 +145,18 @@ class World:
 
     def heal(self) -> None:
         self.server.faults = Faults()
+
+    # What the operator asks for
+
+    def reconnect(self, name: str) -> None:
+        """As the control socket does it: an operator who asks after a refusal says that the credential is mended."""
+        running = self.account(name)
+        if isinstance(running.account.connection, s.Unauthorized):
+            running.login.tokens.credential_changed()
+        running.runner.post(e.ReconnectAsked(at=now()))
+
+    def disconnect(self, name: str) -> None:
+        self.account(name).runner.post(e.DisconnectAsked(at=now()))
 
     # What came of it
 
