@@ -154,7 +154,7 @@ class Mirror:
             return None
         orders: dict[OrderId, Order] = {}
         for number in self._paperwork.of_account(account):
-            order = self._paperwork.order(number, self._contracts)
+            order = self._paperwork.order(number, self._contracts, awaiting=False)
             if order is not None:
                 orders[order.id] = order
         positions: dict[Symbol, int] = {}
@@ -201,7 +201,7 @@ class Mirror:
             account = self._paperwork.account(number)
             if account is None or not (number in self._shown or self._paperwork.attributable(number)):
                 continue
-            order = self._paperwork.order(number, self._contracts)
+            order = self._paperwork.order(number, self._contracts, awaiting=True)
             if order is not None and self._told.get(number) != order:
                 self._told[number] = order
                 facts.append((BrokerAccountId(account), OrderSeen(at=at, order=order)))

@@ -3,6 +3,8 @@
 Rule 1: a join is a function of the parts alone, whatever their order of arrival.
 Rule 2: a status climbs: unknown, pending new, live, finished; the past that is pushed again does not pull it down.
 Rule 3: the newest terms are those of the highest version id; every name that an order ever had stays.
+Rule 4: what is pushed is told as Filled only together with its fills: the status may overtake them, and a position that
+        is closed already would be taken for one that is still open.
 """
 
 from __future__ import annotations
@@ -134,8 +136,11 @@ class Paperwork:
         """All contracts that have an order."""
         return {folder.contract_id for folder in self._folders.values() if folder.contract_id is not None}
 
-    def order(self, number: int, names: Mapping[int, str]) -> Order | None:
-        """The view of one order; None while the order itself or its contract's name is missing."""
+    def order(self, number: int, names: Mapping[int, str], *, awaiting: bool) -> Order | None:
+        """The view of one order; None while the order itself or its contract's name is missing.
+
+        `awaiting`: may fills still come that the status has overtaken? In a snapshot nothing is missing.
+        """
         folder = self._folders[number]
         part = folder.order
         if part is None:
@@ -150,7 +155,7 @@ class Paperwork:
             id=OrderId(part.id),
             symbol=Symbol(symbol),
             side=part.side,
-            status=part.status,
+            status=Status.WORKING if awaiting and _short_of_fills(folder, part) else part.status,
             at=part.at,
             terms=None if spread or newest is None else newest.terms,
             version=VersionId(newest.id) if newest else None,
@@ -162,6 +167,13 @@ class Paperwork:
             unsupported="Spread" if spread else newest.unsupported if newest else None,
             reject_reason=_reject_reason(folder) if part.status is Status.REJECTED else None,
         )
+
+
+def _short_of_fills(folder: Folder, order: OrderPart) -> bool:
+    """Is it called Filled, and do its fills make up none of the sizes that it ever had?"""
+    sizes = {version.terms.quantity for version in folder.versions.values() if version.terms is not None}
+    executed = sum(fill.quantity for fill in folder.fills.values())
+    return order.status is Status.FILLED and bool(sizes) and executed not in sizes and executed < max(sizes)
 
 
 def _fills(folder: Folder, order: OrderPart) -> tuple[Fill, ...]:
