@@ -10,4 +10,5 @@ from tests.scenarios.world import PASSWORD
 @pytest.fixture(autouse=True)
 def _no_secrets_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    monkeypatch.setenv("COPIERD_APEX_PASSWORD", PASSWORD)
+    for login in ("APEX", "FUND"):
+        monkeypatch.setenv(f"COPIERD_{login}_PASSWORD", PASSWORD)

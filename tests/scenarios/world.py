@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import httpx
@@ -125,21 +125,26 @@ class World:
 
     # What the leader does, as a person at another terminal
 
-    def lead(self, action: str, qty: int, kind: str = "Market", symbol: str = SYMBOL, **more: object) -> int:
+    def lead(self, action: str, qty: int, kind: str = "Market", symbol: str = SYMBOL, **more: Any) -> int:
         """Places an order for the leader; `price` and `stop` may be given as text. Returns its id."""
-        exact = {k: Decimal(v) if k in ("price", "stop") and isinstance(v, str) else v for k, v in more.items()}
-        return self.broker.place("LEAD", action, symbol, qty, kind, **exact)  # type: ignore[arg-type]  # checked there
+        exact: dict[str, Any] = {
+            k: Decimal(v) if k in ("price", "stop") and isinstance(v, str) else v for k, v in more.items()
+        }
+        return self.broker.place("LEAD", action, symbol, qty, kind, **exact)
 
     def change(self, order: int, qty: int | None = None, price: str | None = None, stop: str | None = None) -> None:
         """Changes an order by hand."""
         self.broker.modify(
-            order, qty=qty, price=None if price is None else Decimal(price), stop=None if stop is None else Decimal(stop)
+            order,
+            qty=qty,
+            price=None if price is None else Decimal(price),
+            stop=None if stop is None else Decimal(stop),
         )
 
     def move(self, price: str, symbol: str = SYMBOL) -> None:
         self.broker.move(symbol, Decimal(price))
 
-    def fault(self, **faults: object) -> None:
+    def fault(self, **faults: Any) -> None:
         """From now on the look-alike has these faults too."""
         self.server.faults = attrs.evolve(self.server.faults, **faults)
 

@@ -1,0 +1,84 @@
+"""What must be true whatever has happened: the daemon's rows against the broker's own books."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from daemon.simulator import Order
+from tests.scenarios.world import World
+
+ENDED = {"filled", "canceled", "rejected", "expired", "skipped", "shadowed"}
+SPOKEN = {
+    "Filled": "filled",
+    "Canceled": "canceled",
+    "Rejected": "rejected",
+    "Expired": "expired",
+    "Working": "working",
+}
+
+
+def followers(world: World) -> list[str]:
+    return [one.account for copy in world.config.copies for one in copy.followers]
+
+
+def nothing_twice(world: World) -> None:
+    """One copy with verb place for each leader order and follower, and at most one order at the broker for it.
+
+    Counted at the broker: every order of ours has a client order id of its own and belongs to exactly one row.
+    """
+    for name in followers(world):
+        ours = world.ours(name)
+        ids = Counter(one.ticket.marks.cl_ord_id for one in ours)
+        assert all(count == 1 for count in ids.values()), (name, ids)
+        rows = world.rows(name)
+        places = Counter(row["leader_order_id"] for row in rows if row["verb"] == "place")
+        leaders = {one.order_id: 1 for one in world.broker.orders("LEAD") if one.order_id not in _before(world, name)}
+        assert places == leaders, name
+        owners = Counter(row["order_id"] for row in rows if row["verb"] in ("place", "close") and row["order_id"])
+        assert all(owners[one.order_id] == 1 for one in ours), (name, owners)
+    assert not world.said("turn.failed"), world.said("turn.failed")[0]
+    crashed = [entry.message for entry in world.journal if "bug" in entry.message]
+    assert not crashed, crashed
+    odd = [words for words in world.said("copy.failed") if "did not expect" in words or "AnotherCommand" in words]
+    assert not odd, odd
+
+
+def _before(world: World, name: str) -> set[int]:
+    """The leader's orders that were finished before copying began: they are nobody's copy."""
+    book = world.account(name).account.book
+    return {order for order, copy in book.placed.items() if not copy}
+
+
+def nothing_open(world: World) -> None:
+    """Every row has come to its end, or rests at the broker, and says what the broker says."""
+    for name in followers(world):
+        at_broker: dict[object, Order] = {one.order_id: one for one in world.ours(name)}
+        for row in world.rows(name):
+            if row["verb"] in ("modify", "cancel"):
+                assert row["outcome"] in ENDED | {"working"}, row
+            elif row["order_id"] is None:
+                assert row["outcome"] in ("skipped", "shadowed", "rejected"), row
+                assert row["reason"], row
+            else:
+                assert row["outcome"] == SPOKEN[at_broker[row["order_id"]].status], row
+
+
+def in_step(world: World) -> None:
+    """The follower owns what it holds, and holds its target, or its contract waits with a reason that was told."""
+    for name in followers(world):
+        book = world.account(name).account.book
+        held = world.positions(name)
+        assert {symbol: c.own for symbol, c in book.contracts.items() if c.own} == held, name
+        if not world.positions("lead"):
+            assert held == {}, (name, held)
+
+
+def told_of(world: World, name: str, symbol: str) -> bool:
+    """Does the daemon say that this contract waits, and why?"""
+    return world.account(name).account.book.contract(symbol).no_entry is not None  # type: ignore[arg-type]
+
+
+def all_is_well(world: World) -> None:
+    nothing_twice(world)
+    nothing_open(world)
+    in_step(world)
