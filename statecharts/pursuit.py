@@ -21,7 +21,7 @@ from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import BrokerAccountId, OrderType, Status, Symbol
+from statecharts.values import BrokerAccountId, Order, OrderType, Status, Symbol
 
 
 def advance(draft: Draft, rules: CopyRules) -> None:
@@ -96,8 +96,21 @@ def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> Non
         return
     in_progress = tuple(draft.book.in_progress(symbol))
     against = any(c.trades and c.side.sign * contract.own < 0 and _is_coming(draft, c) for c in in_progress)
-    if not against and not any(c.stage.in_doubt for c in in_progress):
+    if not against and not any(c.stage.in_doubt for c in in_progress) and not _is_ahead(draft, symbol):
         exposure.want_closed(draft, symbol, 0, "the leader is flat")
+
+
+def _is_ahead(draft: Draft, symbol: Symbol) -> bool:
+    """Real world: our order fills before the leader's own, which it mirrors and which may still fill, or just did."""
+    openings = (c for c in draft.book.copies.values() if c.symbol == symbol and c.kind is not Kind.EXIT and c.filled)
+    return any(_may_fill(follower.leaders(draft, copy)) for copy in openings)
+
+
+def _may_fill(theirs: Order | None) -> bool:
+    """Are there fills of this order still to be told? Busted ones have been."""
+    if theirs is None or (theirs.status.finished and theirs.status is not Status.FILLED):
+        return False
+    return theirs.terms is not None and sum(fill.quantity for fill in theirs.fills) < theirs.terms.quantity
 
 
 def _is_coming(draft: Draft, copy: Copy) -> bool:
