@@ -59,8 +59,11 @@ class Rounds:
         for posted, outbox_id in zip(round_.posted, ids, strict=True):
             self.runners[posted.follower].inbox.post(posted.event, outbox_id=outbox_id)
         for runner, taken in round_.taken:
-            for effect in taken.effects:
-                runner.errands.perform(effect)
+            try:
+                for effect in taken.effects:
+                    runner.errands.perform(effect)
+            except Exception as bug:  # noqa: BLE001 - this task may be the leader's: the bug goes to the account that has it
+                runner.inbox.crash(bug)
         for _, taken in round_.taken:
             self.told(taken)
 

@@ -46,6 +46,7 @@ class Inbox:
     idle: bool = False
     unheard: int = 0  # events of activities whose state had been left
     closing: bool = False  # from now on only what comes back from errands
+    _bug: Exception | None = None
     _items: deque[Item] = attrs.field(factory=deque)
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
@@ -65,6 +66,11 @@ class Inbox:
         self.idle = False
         self._changed.set()
 
+    def crash(self, bug: Exception) -> None:
+        """A bug of this account's that came up in another's task: its own task raises it at its next event."""
+        self._bug = bug
+        self.poke()
+
     def close(self) -> None:
         """The daemon is stopping: what has not been taken up stays with the broker, or in the outbox."""
         self.closing = True
@@ -72,17 +78,22 @@ class Inbox:
         self._items = deque(kept)
 
     async def take(self) -> Item | None:
-        """The next event that is still to be heard; None when poked."""
+        """The next event that is still to be heard; None when poked. Raises what `crash` was given."""
+        if self._bug is not None:
+            bug, self._bug = self._bug, None
+            raise bug
         while self._items:
-            item = self._items.popleft()
-            if item.visit is None or not item.visit.over:
-                await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()  # before: what is cancelled here leaves the event to the next run
+            item = self._items.popleft() if self._items else None
+            if item is None or item.visit is None or not item.visit.over:
                 return item
             self.unheard += 1
         self._changed = trio.Event()
         self.idle = True
-        await self._changed.wait()
-        self.idle = False
+        try:
+            await self._changed.wait()
+        finally:
+            self.idle = False
         return None
 
 
