@@ -45,9 +45,12 @@ class Rounds:
         """The account's tasks have crashed and its lease is gone: the same as a turn that raised."""
         account = runner.account
         turn = core.fail(account, self.wall(), _what(bug), dropped=True)
+        # The process lives on, and no announcement was missed: what is known of the leader is as good as before.
+        book = attrs.evolve(turn.account.book, theirs=account.book.theirs)
+        after = attrs.evolve(turn.account, book=book)
         crash = Event(at=self.wall())
         round_ = _Round(self)
-        round_.add(runner, Taken(account, turn.account, crash, turn.effects, failed=_story(bug)))
+        round_.add(runner, Taken(account, after, crash, turn.effects, failed=_story(bug)))
         self._carry_out(round_)
 
     def _carry_out(self, round_: _Round) -> None:
