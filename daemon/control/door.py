@@ -15,7 +15,7 @@ from pathlib import Path
 
 MODE = 0o660
 DIRECTORY_MODE = 0o750
-BACKLOG = 64
+BACKLOG = 128
 KNOCK_LIMIT = 1.0  # seconds: a daemon on this machine takes a connection at once; one that is stuck is still there
 
 

@@ -1,0 +1,114 @@
+"""The other end of the control socket: what `copierctl` asks, and what it can tell when nobody answers.
+
+Rule 1: a refusal of the daemon's and a daemon that is not there are two things, with two exit statuses.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx
+
+from daemon import places
+
+LIMIT = 5.0  # seconds for an answer: the daemon answers in milliseconds, or is stuck
+SYSTEMS_OWN = Path("/run/copierd/control.sock")  # the packaged service's; an operator's shell has not its environment
+
+
+class NoDaemon(Exception):
+    """Nobody answers. The text says where it was looked for and what to do."""
+
+
+@attrs.frozen
+class Refused(Exception):
+    """The daemon said no. `status` is HTTP's."""
+
+    status: int
+    detail: str
+    remedy: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.detail}. {self.remedy}" if self.remedy else self.detail
+
+
+def sockets(named: Path | None, environ: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+    """Where to look: what was named, else $COPIERD_SOCKET, else where this user's daemon or the system's answers."""
+    environ = os.environ if environ is None else environ
+    if named is not None:
+        return (named,)
+    if environ.get("COPIERD_SOCKET"):
+        return (Path(environ["COPIERD_SOCKET"]),)
+    return tuple(dict.fromkeys((places.control_socket(environ), SYSTEMS_OWN)))
+
+
+@attrs.define
+class Client:
+    """Speaks with the first of `looked_at` that is there."""
+
+    looked_at: tuple[Path, ...]
+
+    @property
+    def path(self) -> Path:
+        return next((path for path in self.looked_at if _is_there(path)), self.looked_at[0])
+
+    def get(self, path: str, **parameters: str | int | None) -> dict[str, Any]:
+        """Raises NoDaemon and Refused."""
+        return self._ask("GET", path, {name: value for name, value in parameters.items() if value is not None})
+
+    def post(self, path: str) -> dict[str, Any]:
+        """Raises NoDaemon and Refused."""
+        return self._ask("POST", path, {})
+
+    def _ask(self, method: str, path: str, parameters: Mapping[str, str | int]) -> dict[str, Any]:
+        where = self.path
+        self._knock(where)
+        try:
+            # A proxy of the environment would be asked instead of the socket, hence trust_env
+            with httpx.Client(
+                transport=httpx.HTTPTransport(uds=str(where)), timeout=LIMIT, trust_env=False, base_url="http://localhost"
+            ) as http:
+                answer = http.request(method, path, params=parameters)
+                content = answer.json()
+        except httpx.TimeoutException as error:
+            words = f"copierd does not answer at {where} within {LIMIT:g} s. See: journalctl -u copierd"
+            raise NoDaemon(words) from error
+        except (httpx.TransportError, ValueError) as error:
+            raise NoDaemon(f"what answers at {where} is no copierd, or it is just stopping: {error}") from error
+        if answer.is_success and isinstance(content, dict):
+            return content
+        said = content if isinstance(content, dict) else {}
+        raise Refused(answer.status_code, str(said.get("detail", f"HTTP {answer.status_code}")), said.get("remedy"))
+
+    def _knock(self, path: Path) -> None:
+        """Says why nobody can be reached better than an HTTP client does. Raises NoDaemon."""
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(LIMIT)
+            try:
+                knock.connect(str(path))
+            except PermissionError as error:
+                raise NoDaemon(
+                    f"you may not open {path}. "
+                    "Use sudo, or join the socket's group (sudo usermod -aG copierd $USER) and log in again"
+                ) from error
+            except OSError as error:
+                looked = " or ".join(str(one) for one in self.looked_at)
+                raise NoDaemon(
+                    f"no copierd answers at {looked} ({error.strerror or error}). "
+                    "Start it (systemctl start copierd, or copierd run), "
+                    "or name its socket: --socket PATH, or COPIERD_SOCKET"
+                ) from error
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except PermissionError:
+        return True  # behind a directory that is closed to us
+    except OSError:
+        return False
+    return True

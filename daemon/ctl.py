@@ -1,0 +1,228 @@
+"""`copierctl`: what an operator asks of a running daemon, and the exit statuses that scripts rely on.
+
+Rule 1: what was asked for goes to standard output, why it was not had goes to standard error.
+Rule 2: it reads and passes on; the daemon decides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from daemon import __version__
+from daemon.cli import CommandLine
+from daemon.control import tables
+from daemon.control.client import Client, NoDaemon, Refused, sockets
+from daemon.exits import Exit
+
+NO_DAEMON = 2
+UNREADABLE = 422  # HTTP's: what was asked for makes no sense, which is an error of usage
+EVERY = 1.0  # seconds between two looks of --watch and --follow
+PAGES = 50  # a burst of copies between two looks is shown whole up to here
+
+_DEEDS = {
+    "pause": ("open nothing on this account; exits still go", "is paused: nothing opens, exits still go"),
+    "resume": ("let this account open again", "may open again"),
+    "reconnect": ("connect this account, or read it again when it is connected", "connects, or is read again"),
+    "disconnect": ("let go of this account's connection until reconnect", "is disconnected; orders stay at the broker"),
+    "resync": ("read this account again", "is read again"),
+}
+
+Json = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status. Usage errors, --help and --version leave by SystemExit."""
+    options = parser().parse_args(arguments)
+    client = Client(sockets(getattr(options, "socket", None)))
+    command: Callable[[Client, argparse.Namespace], int] = options.command
+    try:
+        status = command(client, options)
+        sys.stdout.flush()
+    except Refused as refused:
+        print(f"copierctl: {tables.plain(refused)}", file=sys.stderr)
+        return Exit.USAGE if refused.status == UNREADABLE else Exit.FAILED
+    except NoDaemon as nobody:
+        print(f"copierctl: {tables.plain(nobody)}", file=sys.stderr)
+        return NO_DAEMON
+    except KeyboardInterrupt:
+        return Exit.OK  # the way to end --watch and --follow
+    except BrokenPipeError:
+        # Real world: `copierctl copies | head`. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    return status
+
+
+def parser() -> CommandLine:
+    """Also what the completions and the man page are made of."""
+    everywhere = CommandLine(add_help=False, argument_default=argparse.SUPPRESS)
+    words = "the daemon's control socket (default: $COPIERD_SOCKET, else where it usually is)"
+    everywhere.add_argument("--socket", metavar="PATH", type=Path, help=words)
+    everywhere.add_argument("--json", action="store_true", help="for programs: the daemon's own answer")
+    description = "Ask a running copierd, or tell it what to do."
+    top = CommandLine(prog="copierctl", description=description, parents=[everywhere])
+    top.add_argument("--version", action="version", version=f"copierctl {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, words: str, run: Callable[[Client, argparse.Namespace], int]) -> argparse.ArgumentParser:
+        description = f"{words[0].upper()}{words[1:]}."
+        made = commands.add_parser(name, help=words, description=description, parents=[everywhere])
+        made.set_defaults(command=run)
+        return made
+
+    status = command("status", "show what every account does, one line each", _status)
+    mode = status.add_mutually_exclusive_group()
+    mode.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
+    mode.add_argument("--check", action="store_true", help="exit 0 when all are Connected or in maintenance")
+    mode.add_argument("--ready", action="store_true", help="exit 0 when all are copying")
+
+    copies = command("copies", "show what was copied, and what was not and why, the newest last", _copies)
+    copies.add_argument("--follow", action="store_true", help="and what comes, until Ctrl-C")
+    copies.add_argument("--limit", metavar="N", type=int, default=20, help="how many (default: 20, at most 500)")
+    copies.add_argument("--follower", metavar="ACCOUNT", help="of this account only")
+    copies.add_argument("--outcome", metavar="OUTCOME", help="with this outcome only, such as filled or skipped")
+
+    for verb, (words, _) in _DEEDS.items():
+        deed = command(verb, words, _deed)
+        deed.add_argument("account", metavar="ACCOUNT", help="its name in copier.toml")
+        deed.set_defaults(verb=verb)
+    return top
+
+
+def _as_json(options: argparse.Namespace) -> bool:
+    return getattr(options, "json", False)
+
+
+def _print_json(content: Json, *, whole: bool = True) -> None:
+    """`whole`: an answer to read; else one line of many."""
+    print(json.dumps(content, indent=2 if whole else None, ensure_ascii=False), flush=True)
+
+
+def _status(client: Client, options: argparse.Namespace) -> int:
+    if options.watch:
+        return _watch(client, options)
+    status = client.get("/v1/status")
+    if _as_json(options):
+        _print_json(status)
+    elif not options.check and not options.ready:
+        screen = tables.console(sys.stdout)
+        screen.print(_page(status, screen.width))
+    if options.check or options.ready:
+        return _verdict(status, options)
+    return Exit.OK
+
+
+def _verdict(status: Json, options: argparse.Namespace) -> int:
+    accounts = status["accounts"]
+    if options.check:
+        bad = [a for a in accounts if a["state"] != "Connected" and not a["expected"]]
+        good = "are Connected, or in a maintenance window"
+    else:
+        bad = [a for a in accounts if not a["copying"] or a["blocked_by"]]
+        good = "are copying"
+    for account in bad:
+        why = tables.reason(account)
+        print(f"{account['account']} is {account['state']}" + (f": {why}" if why else ""), file=sys.stderr)
+    if not bad and not _as_json(options):
+        print(f"all {len(accounts)} accounts {good}")
+    return Exit.FAILED if bad else Exit.OK
+
+
+def _page(status: Json, width: int) -> Group:
+    return Group(tables.status_table(status, width), *tables.status_lines(status))
+
+
+def _watch(client: Client, options: argparse.Namespace) -> int:
+    """On a terminal it also waits for a daemon that restarts; in a pipe the daemon's end is the end."""
+    screen = tables.console(sys.stdout)
+    if _as_json(options) or not sys.stdout.isatty():
+        while True:
+            status = client.get("/v1/status")
+            if _as_json(options):
+                _print_json(status, whole=False)
+            else:
+                screen.print(_page(status, screen.width))
+                sys.stdout.flush()
+            time.sleep(EVERY)
+    with Live(console=screen, auto_refresh=False, screen=True) as live:
+        while True:
+            try:
+                page = _page(client.get("/v1/status"), screen.width)
+            except NoDaemon as nobody:
+                page = Group(Text(tables.plain(nobody), style="red"))
+            live.update(page, refresh=True)
+            time.sleep(EVERY)
+
+
+def _copies(client: Client, options: argparse.Namespace) -> int:
+    asked = {"follower": options.follower, "outcome": options.outcome}
+    # To follow, more is looked at than is shown: which copies there were before?
+    page = client.get("/v1/copies", **asked, limit=max(options.limit, 100) if options.follow else options.limit)
+    if _as_json(options) and not options.follow:
+        _print_json(page)
+        return Exit.OK
+    screen = tables.console(sys.stdout)
+
+    def show(row: Json) -> None:
+        if _as_json(options):
+            _print_json(row, whole=False)
+        else:
+            screen.print(tables.copy_line(row), no_wrap=True, overflow="ellipsis")
+
+    if not _as_json(options):
+        screen.print(tables.copies_head(), no_wrap=True, overflow="ellipsis")
+    for row in reversed(page["copies"][: options.limit]):
+        show(row)
+    if options.follow:
+        _follow(client, asked, page["copies"], show)
+    return Exit.OK
+
+
+def _follow(client: Client, asked: dict[str, str | int | None], rows: list[Json], show: Callable[[Json], None]) -> None:
+    """Shows each copy when it is new and whenever its outcome changes, until Ctrl-C."""
+    shown = {row["id"]: row["outcome"] for row in rows}
+    newest = rows[0]["decided_at"] if rows else None
+    while True:
+        sys.stdout.flush()
+        time.sleep(EVERY)
+        page = client.get("/v1/copies", **asked)
+        found = page["copies"]
+        for _ in range(PAGES):
+            if page["next"] is None or newest is None or page["copies"][-1]["decided_at"] <= newest:
+                break
+            page = client.get("/v1/copies", **asked, cursor=page["next"])
+            found += page["copies"]
+        for row in reversed(found):
+            # A copy from before the first look is told of only when it changes
+            known = shown.get(row["id"])
+            if known != row["outcome"] and (known is not None or newest is None or row["decided_at"] >= newest):
+                show(row)
+            shown[row["id"]] = row["outcome"]
+        newest = max([row["decided_at"] for row in found] + ([newest] if newest else []), default=None)
+
+
+def _deed(client: Client, options: argparse.Namespace) -> int:
+    account = client.post(f"/v1/accounts/{quote(options.account, safe='')}/{options.verb}")
+    if _as_json(options):
+        _print_json(account)
+    else:
+        why = tables.reason(account)
+        state = f"{account['state']}, {account['leaf']}" + (f" ({why})" if why else "")
+        print(tables.plain(f"{account['account']} {_DEEDS[options.verb][1]}. Now: {state}"))
+    return Exit.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

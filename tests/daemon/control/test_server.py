@@ -1,0 +1,181 @@
+"""Lifetimes: the socket comes before READY and goes with the daemon; no client holds up a stop or ends the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+from daemon import control
+from tests.daemon.control.house import House, house, still
+
+ROOT = Path(__file__).parents[3]
+STATUS = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_it_is_started_only_when_it_answers_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    supervisor = still(tmp_path)
+    path = supervisor.config.daemon.control_socket
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(control.serve, supervisor)
+            stream = await trio.open_unix_socket(str(path))
+            await stream.aclose()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    assert not path.exists()
+
+
+def test_a_second_daemon_on_the_same_socket_is_refused(tmp_path: Path) -> None:
+    supervisor = still(tmp_path)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(control.serve, supervisor)
+            with pytest.RaisesGroup(pytest.RaisesExc(control.SocketUnusable), flatten_subgroups=True):
+                async with trio.open_nursery() as second:
+                    await second.start(control.serve, supervisor)
+            assert supervisor.config.daemon.control_socket.exists()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+async def _idle(stream: trio.SocketStream) -> None:
+    """Connected, and silent."""
+
+
+async def _half_a_request(stream: trio.SocketStream) -> None:
+    await stream.send_all(STATUS[:-3])
+
+
+async def _kept_alive(stream: trio.SocketStream) -> None:
+    await stream.send_all(STATUS)
+    assert await stream.receive_some(100)
+
+
+async def _never_reading(stream: trio.SocketStream) -> None:
+    """Asks on and on, until what it does not read has filled every buffer."""
+    with trio.move_on_after(1):
+        while True:
+            await stream.send_all(STATUS * 100)
+
+
+@pytest.mark.parametrize("client", [_idle, _half_a_request, _kept_alive, _never_reading])
+def test_no_client_holds_up_a_stop(
+    tmp_path: Path, client: Callable[[trio.SocketStream], Awaitable[None]]
+) -> None:
+    supervisor = still(tmp_path)
+
+    async def main() -> float:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(control.serve, supervisor)
+            stream = await trio.open_unix_socket(str(supervisor.config.daemon.control_socket))
+            await client(stream)
+            await trio.sleep(0.05)
+            before = trio.current_time()
+            nursery.cancel_scope.cancel()
+        await stream.aclose()
+        return trio.current_time() - before
+
+    assert trio.run(main) < 1.0
+
+
+NONSENSE = [
+    b"\x16\x03\x01\x02\x00\x01\x00",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+    b"POST /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAA\x83kAAQ\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x08\x80\x00\x00\x00",
+    b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE)
+def test_nonsense_ends_its_connection_and_nothing_else(tmp_path: Path, nonsense: bytes) -> None:
+    async def told(house: House) -> None:
+        with trio.move_on_after(1):
+            with contextlib.suppress(trio.BrokenResourceError):  # it hung up before it had heard it all
+                await house.say(nonsense)
+        assert (await house.get("/v1/status")).status_code == 200
+
+    _run(tmp_path, told)
+
+
+def test_clients_that_break_off_at_any_byte_do_no_harm(tmp_path: Path) -> None:
+    request = b"POST /v1/accounts/f1/pause HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello" + STATUS
+
+    async def told(house: House) -> None:
+        for end in range(0, len(request), 2):
+            async with trio.open_nursery() as nursery:
+                for politely in (True, False):
+                    nursery.start_soon(partial(_break_off, house, request[:end], politely=politely))
+        assert (await house.get("/v1/status")).status_code == 200
+        assert not [entry for entry in house.journal if entry.kind == "daemon.bug"]
+
+    _run(tmp_path, told)
+
+
+async def _break_off(house: House, part: bytes, *, politely: bool) -> None:
+    async with await trio.open_unix_socket(str(house.socket)) as stream:
+        await stream.send_all(part)
+        if politely:
+            await stream.send_eof()
+
+
+def test_a_bug_in_an_answer_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    async def told(house: House) -> None:
+        house.supervisor.last_stop = object()  # type: ignore[assignment]  # which no JSON can hold
+        answer = await house.get("/v1/status")
+        assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+        assert "TypeError" in next(entry.message for entry in house.journal if entry.kind == "daemon.bug")
+        assert (await house.get("/v1/copies")).status_code == 200
+
+    _run(tmp_path, told)
+
+
+def test_curl_is_enough(tmp_path: Path) -> None:
+    async def told(house: House) -> None:
+        command = ["curl", "--silent", "--unix-socket", str(house.socket), "http://localhost/v1/status"]
+        try:
+            done = await trio.run_process(command, capture_stdout=True)
+        except FileNotFoundError:
+            return  # there is no curl on this machine
+        assert [account["account"] for account in json.loads(done.stdout)["accounts"]] == ["lead", "f1", "f2"]
+
+    _run(tmp_path, told)
+
+
+def test_a_clean_stop_takes_the_socket_along(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with house(tmp_path) as told:
+            path = told.socket
+            told.supervisor.stopping.set()
+            await told.until(lambda: not path.exists())
+
+    trio.run(main)
+
+
+def test_the_client_s_side_needs_no_web_framework() -> None:
+    program = "import sys, daemon.ctl; sys.exit(any(m in sys.modules for m in ('starlette', 'hypercorn', 'sqlite3')))"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+def _run(tmp_path: Path, story: Callable[[House], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with house(tmp_path, refusing=True) as told:
+            await story(told)
+
+    trio.run(main)
