@@ -1,9 +1,10 @@
-"""Connections are lost in every way there is, and come back by themselves: when, how often, and with nothing forgotten."""
+"""Connections are lost in every way there is, and come back by themselves: when, how often, with nothing forgotten."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -90,12 +91,12 @@ def test_each_attempt_waits_between_d_and_2d_and_the_first_comes_within_two_seco
             world.server.go_down()
             await trio.sleep(280)
             way = passages.of(daemon.ledger, "f1", since=lost_at)
-            waits = [b.at - a.at for a, b in zip(way, way[1:], strict=False) if a.state == "BackingOff"]
+            waits = [b.at - a.at for a, b in pairwise(way) if a.state == "BackingOff"]
             assert len(waits) >= 8
             for attempt, wait in enumerate(waits, 1):
                 upper = min(2.0**attempt, 60.0)
                 assert upper / 2 <= wait <= upper
-            assert all(later > earlier for earlier, later in zip(waits[:6], waits[1:6], strict=False))
+            assert all(later > earlier for earlier, later in pairwise(waits[:6]))
             assert 1.0 <= world.network.connects[1] - lost_at <= 2.0
 
     run(story, tmp_path, seed=seed)
@@ -111,7 +112,7 @@ def test_an_open_position_shortens_the_longest_wait(tmp_path: Path) -> None:
             world.server.go_down()
             await trio.sleep(280)
             way = passages.of(daemon.ledger, "f1", since=lost_at)
-            waits = [b.at - a.at for a, b in zip(way, way[1:], strict=False) if a.state == "BackingOff"]
+            waits = [b.at - a.at for a, b in pairwise(way) if a.state == "BackingOff"]
             assert max(waits) <= 10.0
 
     run(story, tmp_path)
