@@ -109,6 +109,15 @@ class Answers:
 
     def _prepare(self, verb: str, running: Running) -> None:
         state = running.account.connection
+        if verb == "pause" and running.account.rules.copy is None:
+            # Said to be paused, a leader would go on being copied: nobody must be left in that belief.
+            copies = self.supervisor.config.leads(running.runner.name)
+            raise Problem(
+                status=409,
+                kind="follows-nobody",
+                detail=f"{running.runner.name} follows nobody: there is nothing to pause; its followers would copy on",
+                remedy="; ".join(f"copierctl pause {one.account}" for copy in copies for one in copy.followers),
+            )
         if verb == "resync" and not isinstance(state, s.HoldsSession):
             raise Problem(
                 status=409,

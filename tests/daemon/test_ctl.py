@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -46,6 +48,19 @@ class Terminal:
             check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    async def see(self, *words: str) -> str:
+        """The same on a terminal of 80 columns."""
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "daemon.ctl", "--socket", str(self.house.socket), *words]
+        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"}
+        environment.pop("NO_COLOR", None)
+        try:
+            await trio.run_process(command, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs)
+            return os.read(ours, 65536).decode()
+        finally:
+            os.close(ours)
+            os.close(theirs)
 
     async def watch(self, *words: str, until: Callable[[str], bool]) -> str:
         """What a command that does not end prints until it has printed enough, and Ctrl-C ends it."""
@@ -171,6 +186,22 @@ def test_copies_the_newest_last(tmp_path: Path) -> None:
         assert len((await terminal.type("copies", "--outcome", "skipped")).out.splitlines()) == 1
         wrong = await terminal.type("copies", "--outcome", "flled", "--limit", "0")
         assert (wrong.status, wrong.out) == (64, "") and "outcome" in wrong.err and "limit" in wrong.err
+
+    tell(tmp_path, story)
+
+
+def test_on_a_terminal_there_are_colours_and_no_line_is_too_long(tmp_path: Path) -> None:
+    async def story(terminal: Terminal) -> None:
+        await terminal.type("pause", "f1")
+        terminal.house.server.broker.place("LEAD", "Buy", SYMBOL, 2)
+        ledger = terminal.house.supervisor.ledger
+        await terminal.house.until(lambda: len(ledger.copies()) == 2)
+        for command in ("status", "copies"):
+            shown = await terminal.see(command)
+            assert "\x1b[32m" in shown
+            lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in shown.splitlines()]
+            assert max(map(len, lines)) <= 80
+            assert sum("f1" in line for line in lines) == 1
 
     tell(tmp_path, story)
 

@@ -127,6 +127,15 @@ def test_pause_and_resume_answer_with_the_account_after_its_turn(tmp_path: Path)
     tell(tmp_path, story)
 
 
+def test_a_leader_is_not_said_to_be_paused_while_it_is_copied_on(tmp_path: Path) -> None:
+    async def story(told: House) -> None:
+        answer = await told.post("/v1/accounts/lead/pause")
+        assert "follows nobody" in problem(answer, 409)
+        assert answer.json()["remedy"] == "copierctl pause f1; copierctl pause f2"
+
+    tell(tmp_path, story)
+
+
 def test_a_paused_account_is_still_paused_after_a_restart(tmp_path: Path) -> None:
     async def pause(told: House) -> None:
         await told.post("/v1/accounts/f1/pause")

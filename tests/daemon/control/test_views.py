@@ -14,7 +14,7 @@ from daemon.control import views
 from daemon.control.evidence import Evidence
 from daemon.supervisor import Supervisor
 from statecharts import states as s
-from statecharts.book import Contract
+from statecharts.book import Book, Contract
 from statecharts.values import BrokerAccountId, Symbol, View
 from tests.daemon.control.house import House, house, still
 from tests.scenarios.world import SYMBOL
@@ -78,6 +78,8 @@ def test_the_whole_shape_while_all_copy(tmp_path: Path) -> None:
             assert status["copies"] == [{"copy": "main", "leader": "lead", "followers": ["f1", "f2"], "mode": "orders"}]
             assert status["latency_ms"]["count"] == 2
             assert 0 < status["latency_ms"]["p50"] <= status["latency_ms"]["p99"] < 1000
+            forgotten = attrs.evolve(told.supervisor.accounts["f1"].account, book=Book())
+            assert Evidence(told.supervisor.ledger).of_orders(forgotten) == "proven"
             copies = (await told.get("/v1/copies")).json()
             assert copies.keys() == {"copies", "next"}
             assert all(copy.keys() >= COPY for copy in copies["copies"])
@@ -94,6 +96,31 @@ async def _filled(told: House) -> None:
 def _instant(text: str) -> datetime:
     assert text.endswith("Z") and len(text) == len("2026-11-20T14:00:00.000Z")
     return datetime.fromisoformat(text)
+
+
+def test_an_account_in_full_shows_its_working_orders(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with house(tmp_path) as told:
+            await told.copying()
+            price = told.server.broker.exchange.last[SYMBOL] - 20
+            told.server.broker.place("LEAD", "Buy", SYMBOL, 2, "Limit", price=price)
+            await told.until(lambda: len(told.supervisor.ledger.copies(outcome="working")) == 2)
+            account = await told.account("f1")
+            assert account.keys() >= ACCOUNT
+            (order,) = account["working_orders"]
+            assert isinstance(order.pop("order_id"), int)
+            assert order == {
+                "symbol": SYMBOL,
+                "action": "Buy",
+                "status": "Working",
+                "quantity": 2,
+                "filled": 0,
+                "order_type": "Limit",
+                "price": float(price),
+                "stop_price": None,
+            }
+
+    trio.run(main)
 
 
 def test_nobody_listens_at_the_broker(tmp_path: Path) -> None:
