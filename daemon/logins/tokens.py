@@ -132,7 +132,7 @@ class Tokens:
                 if await self._renewed(token):
                     break
                 await trio.sleep(self.ports.dice.uniform(*RENEW_RETRY))
-            else:
+            if self._token == token:
                 # Not renewed in time: the socket stays open on an ended token, and the next dial asks for a new one.
                 await self._news.wait()
 
