@@ -8,7 +8,7 @@ Rule 3: what may be expected to go wrong is named in `run` and becomes `loss`; a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 import trio
@@ -30,6 +30,10 @@ SYNC_LIMIT = 30.0  # seconds for a snapshot, which may exceed a megabyte
 WRITE_LIMIT = 5.0  # seconds for one frame: longer, and the other side has stopped reading
 READ_LIMIT = 10.0  # seconds for a read such as contract/item
 
+READ_BACK_EVERY = (25.0, 35.0)  # seconds: three small reads, against a budget of hundreds a minute
+EVENTS_LATE = 3.0  # seconds: an event that is only late is no loss
+
+_READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/list"}
 _NEEDED = {
     "positions": "position/list",
     "orders": "order/list",
@@ -135,6 +139,7 @@ class Session:
                     if response.id != 0:
                         continue
                     if response.status == 200:
+                        self.tokens.accepted()
                         return
                     self.tokens.refused(token)
                     words = response.data if isinstance(response.data, str) else "no reason given"
@@ -148,6 +153,7 @@ class Session:
                 nursery.start_soon(self._read, connection)
                 nursery.start_soon(self._beat)
                 nursery.start_soon(self._sync, token)
+                nursery.start_soon(self._read_back)
                 self.authorized.set()
                 await self.abandoned.wait()
                 nursery.cancel_scope.cancel()
@@ -244,6 +250,26 @@ class Session:
             await self._unnamed.wait()
             self._unnamed = trio.Event()
             await self._name_contracts()
+
+    async def _read_back(self) -> None:
+        """The stream is a hint: a socket that beats and tells nothing is found by asking.
+
+        What no event has told within `EVENTS_LATE` was lost, and so may be more: the session ends, and the next
+        snapshot tells what to make of it. Raises SocketLost.
+        """
+        await self.synced.wait()
+        while True:
+            await trio.sleep(self.ports.dice.uniform(*READ_BACK_EVERY))
+            read = {kind: await self._asked(endpoint, None, READ_LIMIT) for kind, endpoint in _READ_BACK.items()}
+            if not self._untold(read):
+                continue
+            await trio.sleep(EVENTS_LATE)
+            untold = self._untold(read)
+            if untold:
+                raise SocketLost(f"events were lost: no event told of {untold[0]} ({len(untold)} in all)")
+
+    def _untold(self, read: Mapping[str, object]) -> tuple[str, ...]:
+        return tuple(words for kind, rows in read.items() for words in self.mirror.lacks(kind, rows))
 
     async def _name_contracts(self) -> None:
         """Orders name their contract by a number; what the number stands for is asked once."""

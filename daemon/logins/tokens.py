@@ -33,6 +33,8 @@ RENEW_AT = 2 / 3  # of the token's life: 60 of Tradovate's usual 90 minutes, whi
 RENEW_RETRY = (20.0, 40.0)  # seconds between tries of a renewal that failed
 LAST_RENEWAL = timedelta(minutes=5)  # before the end: after that a new token is asked for at the next dial
 HOLD_AFTER_429 = timedelta(seconds=30)  # when the broker does not say how long; requests inside prolong the lock-out
+HOLD_AFTER_REFUSALS = timedelta(minutes=5)  # doubled each time: a new token was refused as well, so more will not help
+LONGEST_HOLD = timedelta(minutes=30)
 HOLD_AFTER_CAPTCHA = timedelta(hours=1)  # p-captcha: a program cannot solve it
 
 
@@ -80,6 +82,7 @@ class Tokens:
     skew: timedelta | None = None  # the broker's clock minus ours
     _token: Token | None = None
     _refused: NoToken | None = None
+    _refusals: int = 0  # tokens that the broker did not accept, one after the other
     _one_at_a_time: trio.Lock = attrs.field(factory=trio.Lock)
     _news: trio.Event = attrs.field(factory=trio.Event)
 
@@ -109,10 +112,21 @@ class Tokens:
             return self._take(await self.rest.access_token(self.credentials()))
 
     def refused(self, token: Token) -> None:
-        """The broker did not accept the token although it has not ended: it is worth nothing any more."""
+        """The broker did not accept the token although it has not ended: it is worth nothing any more.
+
+        The first time a new one may be asked for at once, then later each time: every request opens a session.
+        """
         if self._token == token:
             self._token = None
             self.store.forget_token(self.login)
+            self._refusals += 1
+            if self._refusals > 1:
+                wait = min(LONGEST_HOLD, HOLD_AFTER_REFUSALS * 2 ** min(self._refusals - 2, 10))
+                self._hold(self.ports.wall() + wait, "the broker refuses even tokens that it has just issued")
+
+    def accepted(self) -> None:
+        """A socket has been authorized."""
+        self._refusals = 0
 
     def credential_changed(self) -> None:
         """The operator has said so: a refusal of the old one counts no longer."""
@@ -158,6 +172,7 @@ class Tokens:
                     self.skew = answer.server_date - now
                 token = Token(answer.token, now, answer.expires_at, answer.user_id)
                 if token.expires_at <= now:
+                    self._hold(now + HOLD_AFTER_REFUSALS, "the broker's tokens end before they begin")
                     raise NoToken("the broker's token has already ended: check this machine's clock", Cause.BROKER)
                 if token.user_id is None and self._token is not None:
                     token = attrs.evolve(token, user_id=self._token.user_id)
