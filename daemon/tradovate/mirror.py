@@ -18,7 +18,7 @@ import attrs
 from daemon.tradovate.entities import READERS, decode
 from daemon.tradovate.frames import Pushed
 from daemon.tradovate.paperwork import Paperwork
-from daemon.tradovate.parts import AccountPart, ContractPart, OrderPart, Part, PositionPart, UserPart
+from daemon.tradovate.parts import AccountPart, ContractPart, FillPart, OrderPart, Part, PositionPart, UserPart
 from statecharts.events import Event, OrderSeen, PositionSeen
 from statecharts.values import BrokerAccountId, Order, OrderId, Snapshot, Symbol
 
@@ -124,6 +124,21 @@ class Mirror:
         touched = _Touched()
         faults = self._take(entity_type, entity if isinstance(entity, list) else [entity], at, touched)
         return self._news(touched, at), tuple(faults)
+
+    def lacks(self, entity_type: str, rows: object) -> tuple[str, ...]:
+        """What a read-back shows that no event has told, in words. Takes nothing in: the next snapshot will."""
+        found: list[str] = []
+        for row in rows if isinstance(rows, list) else []:
+            part = decode(entity_type, row).part
+            if isinstance(part, OrderPart) and self._paperwork.lacks(part):
+                found.append(f"order {part.id} is {part.status.value}")
+            elif isinstance(part, FillPart) and self._paperwork.lacks(part):
+                found.append(f"fill {part.id} of order {part.order_id}")
+            elif isinstance(part, PositionPart):
+                known = self._positions.get((part.account_id, part.contract_id))
+                if (known.net if known else 0) != part.net and not (known and _older(part, known)):
+                    found.append(f"position {part.net} in contract {part.contract_id}")
+        return tuple(found)
 
     def missing_contracts(self) -> frozenset[int]:
         """Contracts whose names are wanted: until then an order or open position is held and is in no snapshot."""

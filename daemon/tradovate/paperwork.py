@@ -121,6 +121,14 @@ class Paperwork:
         order = self._folders[number].order if number in self._folders else None
         return order is not None and not order.status.finished
 
+    def lacks(self, part: OrderPart | FillPart) -> bool:
+        """Does this paper say what nobody has told yet: an order, its end, a fill?"""
+        number = part.id if isinstance(part, OrderPart) else part.order_id
+        folder = self._folders.get(number)
+        if isinstance(part, FillPart):
+            return folder is None or part.id not in folder.fills
+        return folder is None or folder.order is None or _rank(folder.order.status) < _rank(part.status)
+
     def named(self, client_id: str) -> OrderId | None:
         return next((OrderId(number) for number, folder in self._folders.items() if client_id in folder.names), None)
 
@@ -173,7 +181,9 @@ def _short_of_fills(folder: Folder, order: OrderPart) -> bool:
     """Is it called Filled, and do its fills make up none of the sizes that it ever had?"""
     sizes = {version.terms.quantity for version in folder.versions.values() if version.terms is not None}
     executed = sum(fill.quantity for fill in folder.fills.values())
-    return order.status is Status.FILLED and bool(sizes) and executed not in sizes and executed < max(sizes)
+    if order.status is not Status.FILLED or executed in sizes:
+        return False
+    return executed < max(sizes) if sizes else not folder.versions
 
 
 def _fills(folder: Folder, order: OrderPart) -> tuple[Fill, ...]:
