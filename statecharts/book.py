@@ -47,6 +47,7 @@ class Copy:
     kind: Kind = Kind.ENTRY
     terms: Terms | None = None
     meant: int = 0  # what an exit stood for when the leader asked for it, before our position limited it
+    opens: int = 0  # of these, a reversal's part beyond flat
     leader_order_id: OrderId | None = None
     leader_symbol: Symbol | None = None
     subject: CopyId | None = None

@@ -70,7 +70,7 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(order.terms, found), chase_at=chase_at)
-    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity))
+    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens)
     if awaited(draft, copy, found):
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for orders of ours that are on their way"))
         return
@@ -129,19 +129,18 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     return found
 
 
-def held_size(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
-    """The size of an exit that has waited: what it stood for when it came, within what is ours now.
+def held_size(draft: Draft, copy: Copy, order: Order) -> Size:
+    """The size of an exit or a reversal that has waited: what it stood for when it came, within what is ours now.
 
-    The leader may have gone on since; his position of now says nothing about what this exit was meant to take.
+    The leader may have gone on since; his position of now says nothing about what this order was meant to do.
     """
-    if copy.kind is not Kind.EXIT:
-        return size_of(draft, copy, order, rules)
     assert draft.book.theirs is not None, "copying begins with both views"
     apart = sizing.apart(order, draft.book.theirs)
     own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id, apart)
     left = copy.meant - copy.filled
-    quantity = max(0, min(left, -copy.side.sign * own))
-    return Size(Kind.EXIT, copy.side, quantity, "nothing of ours is left for it to exit", left)
+    against = max(0, -copy.side.sign * own)
+    quantity = max(0, min(left, against + copy.opens))
+    return Size(copy.kind, copy.side, quantity, "nothing of ours is left for it to exit", left, copy.opens)
 
 
 def awaited(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:
@@ -249,7 +248,9 @@ def _modified(draft: Draft, copy: Copy, order: Order, terms: Terms, version: Ver
     whole = found.quantity or present
     if whole > present and found.kind is not Kind.EXIT and bar(draft, order, copy.symbol, rules) is not None:
         whole = present
-    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity))
+    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens)
+    if copy.stage is Stage.HELD:
+        return attrs.evolve(copy, wanted_version=version)  # it is sent with the newest terms
     if whole <= copy.filled:
         return attrs.evolve(copy, wanted_version=version, cancel_wanted="the leader wants no more than has filled")
     return attrs.evolve(copy, wanted=attrs.evolve(terms, quantity=whole - copy.earlier), wanted_version=version)

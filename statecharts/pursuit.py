@@ -127,7 +127,7 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     if copy.cancel_wanted is not None or order is None or order.terms is None or ended:
         draft.news(copy, News.GIVEN_UP, copy.cancel_wanted or "the leader's order is gone")
         return
-    found = follower.held_size(draft, copy, order, rules)
+    found = follower.held_size(draft, copy, order)
     awaited = follower.awaited(draft, copy, found)
     for entry in awaited:
         if (

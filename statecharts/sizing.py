@@ -31,7 +31,7 @@ class Kind(enum.Enum):
 class Size:
     """The answer: a side and a number of contracts; 0 contracts with the reason why.
 
-    `meant` is what an exit stands for before our own position limits it.
+    `meant` is what an exit or a reversal stands for before our own position limits it.
     """
 
     kind: Kind
@@ -39,6 +39,7 @@ class Size:
     quantity: int
     why_nothing: str | None = None
     meant: int = 0
+    opens: int = 0  # of these, a reversal's part beyond flat
 
 
 def kind_of(position: int, side: Side, quantity: int) -> Kind:
@@ -91,8 +92,9 @@ def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
     if kind is Kind.REVERSAL:
         beyond = target(held + order.side.sign * quantity, order.symbol, rules)
         against = abs(own) if own * side.sign < 0 else 0
-        reversal = _sized(Kind.REVERSAL, side, min(change, against + min(abs(beyond), cap)))
-        return attrs.evolve(reversal, meant=abs(target(held, order.symbol, rules)))
+        opens = min(abs(beyond), cap)
+        meant = min(change, abs(target(held, order.symbol, rules)) + opens)
+        return attrs.evolve(_sized(Kind.REVERSAL, side, min(change, against + opens)), meant=meant, opens=opens)
     return _sized(Kind.ENTRY, side, min(change, cap))
 
 
