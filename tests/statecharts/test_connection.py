@@ -1,0 +1,166 @@
+"""How long an account waits, when it gives up, and what it says about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from statecharts import connection
+from statecharts import events as e
+from statecharts import states as s
+from statecharts.effects import Severity, Tell
+from statecharts.market_hours import TRADOVATE_WINDOWS
+from statecharts.rules import ReconnectRules
+from tests.statecharts.desk import NOON, SECOND
+from tests.statecharts.samples import LEAVES
+
+RULES = ReconnectRules()
+WINDOWED = ReconnectRules(windows=TRADOVATE_WINDOWS)
+IN_WINDOW = datetime(2026, 3, 3, 22, 30, tzinfo=UTC)  # 16:30 in Chicago, a Tuesday
+WINDOW_ENDS = datetime(2026, 3, 3, 23, tzinfo=UTC)
+
+
+def waiting(attempt: int, cause: s.Cause | None = s.Cause.NETWORK) -> s.BackingOff:
+    return s.BackingOff(since=NOON, attempt=attempt, cause=cause)
+
+
+def lost(at: datetime = NOON, cause: s.Cause = s.Cause.NETWORK) -> e.SessionLost:
+    return e.SessionLost(at=at, reason="closed", cause=cause)
+
+
+def after(state: s.State, event: e.Event, rules: ReconnectRules = RULES) -> s.State:
+    found = connection.step(state, event, rules)
+    assert found is not None
+    return found
+
+
+def test_attempt_n_waits_between_d_and_2d_each_longer_than_the_last_up_to_a_minute() -> None:
+    bounds = [connection.delay(waiting(n), RULES, in_position=False) for n in range(1, 10)]
+    assert bounds[0] == (SECOND, 2 * SECOND)
+    for (low, high), (next_low, next_high) in pairwise(bounds):
+        assert high == 2 * low
+        assert (next_low, next_high) == (min(2 * low, 30 * SECOND), min(2 * high, 60 * SECOND))
+    assert bounds[-1] == (30 * SECOND, 60 * SECOND)
+    assert connection.delay(waiting(10**6), RULES, in_position=False) == (30 * SECOND, 60 * SECOND)
+
+
+def test_no_wait_is_longer_than_the_cap_while_a_position_is_open() -> None:
+    assert connection.delay(waiting(9), RULES, in_position=True) == (5 * SECOND, 10 * SECOND)
+    assert connection.delay(waiting(1), RULES, in_position=True) == (SECOND, 2 * SECOND)
+
+
+def test_an_evicted_session_waits_a_minute_and_does_not_fight() -> None:
+    evicted = waiting(1, s.Cause.EVICTED)
+    assert connection.delay(evicted, RULES, in_position=True) == (60 * SECOND, 120 * SECOND)
+
+
+def test_evicted_at_most_three_tries_then_stopped() -> None:
+    state: s.State = s.Dialing(since=NOON)
+    for n in range(1, connection.EVICTED_TRIES + 1):
+        state = after(state, lost(NOON + n * SECOND, s.Cause.EVICTED))
+        assert isinstance(state, s.BackingOff)
+        state = after(state, e.TimerFired(at=NOON + n * SECOND))
+    assert isinstance(after(state, lost(cause=s.Cause.EVICTED)), s.Stopped)
+
+
+@pytest.mark.parametrize("event", [lost(NOON + timedelta(minutes=5)), e.TimerFired(at=NOON + timedelta(minutes=5))])
+def test_given_up_after_five_minutes_without_copying(event: e.Event) -> None:
+    state = s.Dialing(since=NOON) if isinstance(event, e.SessionLost) else waiting(3)
+    given_up = after(state, event)
+    assert isinstance(given_up, s.GivenUp)
+    assert given_up.lost_at == NOON
+    early = after(waiting(3), e.TimerFired(at=NOON + timedelta(minutes=4)))
+    assert isinstance(early, s.Dialing)
+
+
+def test_given_up_again_at_once_when_the_broker_answers_and_then_fails() -> None:
+    found = after(s.GivenUp(since=NOON, lost_at=NOON), e.SessionFound(at=NOON + timedelta(hours=1)))
+    assert isinstance(found, s.Dialing)
+    assert isinstance(after(found, lost(NOON + timedelta(hours=1))), s.GivenUp)
+
+
+def test_failed_attempts_are_forgotten_only_after_a_minute_in_copying() -> None:
+    copying = s.Copying(since=NOON, attempt=4)
+    short = after(copying, lost(NOON + 59 * SECOND))
+    assert isinstance(short, s.BackingOff)
+    assert short.attempt == 5
+    long = after(copying, lost(NOON + 60 * SECOND))
+    assert isinstance(long, s.BackingOff)
+    assert long.attempt == 1
+
+
+def test_the_attempt_is_carried_through_dial_and_resync_into_copying() -> None:
+    state: s.State = waiting(4)
+    for event in (e.TimerFired(at=NOON), e.Authorized(at=NOON)):
+        state = after(state, event)
+    assert isinstance(state, s.Resyncing)
+    assert state.attempt == 4
+
+
+def test_maintenance_burns_no_attempt_and_its_time_never_counts() -> None:
+    state = after(s.Dialing(since=IN_WINDOW, attempt=2), lost(IN_WINDOW), WINDOWED)
+    assert isinstance(state, s.Maintenance)
+    assert (state.attempt, state.until) == (2, WINDOW_ENDS)
+    for event in (e.TimerFired(at=WINDOW_ENDS), e.SessionFound(at=WINDOW_ENDS), e.ReconnectAsked(at=WINDOW_ENDS)):
+        dialing = after(state, event, WINDOWED)
+        assert isinstance(dialing, s.Dialing)
+        again = after(dialing, lost(WINDOW_ENDS + SECOND), WINDOWED)
+        assert isinstance(again, s.BackingOff)
+        assert again.attempt == 1
+
+
+def test_nobody_gives_up_inside_a_window() -> None:
+    state = s.BackingOff(since=IN_WINDOW - timedelta(minutes=31), attempt=6)
+    assert isinstance(after(state, e.TimerFired(at=IN_WINDOW), WINDOWED), s.Dialing)
+    late = after(state, e.TimerFired(at=WINDOW_ENDS), WINDOWED)
+    assert isinstance(late, s.GivenUp)
+
+
+def test_outside_of_a_window_a_loss_is_a_loss() -> None:
+    assert isinstance(after(s.Dialing(since=NOON), lost(), WINDOWED), s.BackingOff)
+
+
+def test_an_operator_in_a_hurry_makes_no_second_socket() -> None:
+    for state in (s.Dialing(since=NOON), s.Resyncing(since=NOON)):
+        assert after(state, e.ReconnectAsked(at=NOON)) is state
+    assert isinstance(after(s.Copying(since=NOON), e.ReconnectAsked(at=NOON)), s.Resyncing)
+
+
+def test_the_leafs_row_wins_over_the_superstates() -> None:
+    assert isinstance(after(s.Copying(since=NOON), e.ReconnectAsked(at=NOON)), s.Resyncing)
+    stopped = s.Stopped(since=NOON)
+    assert after(stopped, e.DisconnectAsked(at=NOON)) is stopped
+
+
+def test_a_saved_account_is_loaded_stopped_and_starts_by_dialing() -> None:
+    for leaf in LEAVES:
+        loaded = connection.forgiven(leaf)
+        assert isinstance(loaded, s.Stopped)
+        assert isinstance(after(loaded, e.Started(at=NOON)), s.Dialing)
+
+
+def told(before: s.State, then: s.State) -> list[Tell]:
+    return [one for one in connection.told(before, then, lost()) if isinstance(one, Tell)]
+
+
+def test_what_the_operator_hears() -> None:
+    dialing, copying = s.Dialing(since=NOON), s.Copying(since=NOON)
+    assert [one.event for one in told(s.Resyncing(since=NOON), copying)] == ["connection.fixed"]
+    assert told(copying, copying) == []
+    assert told(dialing, waiting(1)) == []
+    (refused,) = told(dialing, s.Unauthorized(since=NOON, reason="wrong password"))
+    assert (refused.event, refused.severity) == ("token.refused", Severity.WARNING)
+    (broken,) = told(copying, waiting(1))
+    assert (broken.event, broken.severity) == ("connection.broken", Severity.WARNING)
+    (by_operator,) = told(copying, s.Stopped(since=NOON, reason="asked", cause=s.Cause.OPERATOR))
+    assert by_operator.severity is Severity.INFO
+    (given_up,) = told(waiting(9), s.GivenUp(since=NOON, lost_at=NOON, reason="closed"))
+    assert given_up.message == "Disconnected: closed"
+
+
+def test_every_state_but_connected_has_a_remedy() -> None:
+    for leaf in (*LEAVES, waiting(1, s.Cause.EVICTED), waiting(1)):
+        assert (connection.remedy(leaf) is None) == isinstance(leaf, s.Connected)
+    assert "log out" in (connection.remedy(waiting(1, s.Cause.EVICTED)) or "")

@@ -1,0 +1,52 @@
+"""Orders and views as values: what is told twice, or late, or taken back."""
+
+from __future__ import annotations
+
+import attrs
+
+from statecharts.values import Fill, Status, View
+from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, limit, order, terms
+
+
+def test_the_same_fact_twice_changes_nothing() -> None:
+    view = View(LEAD_ID, 1).with_order(order(1, BUY, terms(2), 2))
+    assert view.with_order(order(1, BUY, terms(2), 2)) is view
+    assert view.position(ES) == 2
+
+
+def test_an_older_fact_takes_nothing_back() -> None:
+    facts = [
+        order(1, BUY, limit(2)),
+        order(1, BUY, limit(2, 5001), 1, version=7),
+        order(1, BUY, limit(2, 5001), 2, version=7),
+    ]
+    for first, second, third in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)):
+        view = View(LEAD_ID, 1)
+        for n in (first, second, third):
+            view = view.with_order(facts[n])
+        one = view.orders[facts[0].id]
+        assert (one.status, one.filled, one.terms, one.version) == (Status.FILLED, 2, limit(2, 5001), 7)
+        assert view.position(ES) == 2
+
+
+def test_a_busted_fill_stays_busted_and_moves_the_position_back() -> None:
+    whole = order(1, SELL, terms(1), 1)
+    busted = attrs.evolve(whole, fills=tuple(attrs.evolve(fill, active=False) for fill in whole.fills))
+    view = View(LEAD_ID, 1).with_order(whole).with_order(busted).with_order(whole)
+    assert view.position(ES) == 0
+    assert isinstance(whole.fills[0], Fill)
+
+
+def test_terms_that_were_known_are_not_forgotten() -> None:
+    view = View(LEAD_ID, 1).with_order(order(1, BUY, limit(2))).with_order(order(1, BUY, None, version=1))
+    assert next(iter(view.orders.values())).terms == limit(2)
+
+
+def test_nothing_of_a_finished_order_may_still_fill() -> None:
+    assert order(1, BUY, limit(2), 1).rest == 1
+    assert order(1, BUY, limit(2), 1, Status.CANCELED).rest == 0
+    assert order(1, BUY, None).rest == 0
+
+
+def test_the_side_of_a_change() -> None:
+    assert (BUY.of(2), BUY.of(-1)) == (BUY, SELL)
