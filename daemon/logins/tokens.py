@@ -30,7 +30,8 @@ from daemon.tradovate.rest import (
 from statecharts.states import Cause
 
 RENEW_AT = 2 / 3  # of the token's life: 60 of Tradovate's usual 90 minutes, which leaves time for many tries
-RENEW_RETRY = (20.0, 40.0)  # seconds between tries of a renewal that failed
+RENEW_RETRY = (20.0, 40.0)  # seconds after a renewal that failed for the first time; then doubled, up to
+RENEW_RETRY_MOST = 5 * 60.0  # seconds: fifteen renewals in an hour have been seen to be one address's share
 LAST_RENEWAL = timedelta(minutes=5)  # before the end: after that a new token is asked for at the next dial
 HOLD_AFTER_429 = timedelta(seconds=30)  # when the broker does not say how long; requests inside prolong the lock-out
 HOLD_AFTER_REFUSALS = timedelta(minutes=5)  # doubled each time: a new token was refused as well, so more will not help
@@ -142,10 +143,12 @@ class Tokens:
             life = token.expires_at - token.granted_at
             wait = token.granted_at + life * (RENEW_AT + self.ports.dice.uniform(-0.02, 0.02)) - self.ports.wall()
             await trio.sleep(max(0.0, wait.total_seconds()))
+            pause = self.ports.dice.uniform(*RENEW_RETRY)
             while self._token == token and token.expires_at - self.ports.wall() > LAST_RENEWAL:
                 if await self._renewed(token):
                     break
-                await trio.sleep(self.ports.dice.uniform(*RENEW_RETRY))
+                await trio.sleep(pause)
+                pause = min(2 * pause, RENEW_RETRY_MOST)
             if self._token == token:
                 # Not renewed in time: the socket stays open on an ended token, and the next dial asks for a new one.
                 await self._news.wait()
