@@ -87,7 +87,8 @@ class Supervisor:
     async def _addresses(self, nursery: trio.Nursery) -> dict[str, Addresses]:
         addresses = {name: Addresses(e.rest, e.websocket) for name, e in self.config.environments.items()}
         if self.embedded is not None:
-            addresses["simulator"] = await nursery.start(self.embedded.run)
+            listens = addresses["simulator"] = await nursery.start(self.embedded.run)
+            self.journal.say("simulator.started", f"the simulated broker inside the daemon listens at {listens.rest}")
         return addresses
 
     def _login(self, name: str, addresses: dict[str, Addresses]) -> Login:

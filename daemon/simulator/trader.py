@@ -15,6 +15,9 @@ import trio
 from daemon.simulator.broker import Broker
 from daemon.simulator.orders import opposite
 
+MICROS = {"ES": "MES", "NQ": "MNQ", "YM": "MYM", "RTY": "M2K", "GC": "MGC", "CL": "MCL"}
+MONTH_LENGTH = 2  # Z6
+
 
 @attrs.frozen
 class Place:
@@ -156,8 +159,20 @@ class Trader:
 
 
 def shift(broker: Broker, symbol: str, ticks: int) -> None:
-    """Move one price by so many ticks at once."""
-    broker.move(symbol, broker.exchange.last[symbol] + ticks * broker.exchange.tick(symbol))
+    """Move a market by so many ticks at once: a mini and its micro are of one index and have one price."""
+    price = broker.exchange.last[symbol] + ticks * broker.exchange.tick(symbol)
+    for one in market_of(symbol):
+        broker.move(one, price)
+
+
+def market_of(symbol: str) -> tuple[str, ...]:
+    """The contract and, of the same month, its micro or its mini."""
+    for pair in MICROS.items():
+        for mine, other in (pair, pair[::-1]):
+            month = symbol.removeprefix(mine)
+            if symbol.startswith(mine) and len(month) == MONTH_LENGTH:
+                return symbol, other + month
+    return (symbol,)
 
 
 async def walk(broker: Broker, symbols: Sequence[str], dice: Random, every: float = 1.0, reach: int = 40) -> None:

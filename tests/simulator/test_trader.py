@@ -63,6 +63,19 @@ def test_each_step() -> None:
     play(story)
 
 
+def test_a_mini_and_its_micro_move_as_one_market() -> None:
+    async def story(house: House) -> None:
+        last = house.broker.exchange.last
+        house.nursery.start_soon(walk, house.broker, list(last), random.Random(3))
+        house.nursery.start_soon(Trader(house.broker, "LEAD", "ESZ6", endless()).run)
+        await trio.sleep(600)
+        pairs = {"ESZ6": "MESZ6", "NQH7": "MNQH7", "RTYZ6": "M2KZ6"}
+        assert {mini: last[mini] for mini in pairs} == {mini: last[micro] for mini, micro in pairs.items()}
+        assert last["ESZ6"] != last["ESH7"]
+
+    play(story)
+
+
 def test_the_walk_stays_in_reach_and_on_the_tick() -> None:
     async def story(house: House) -> None:
         seen: set[Decimal] = set()
