@@ -1,0 +1,158 @@
+"""What this process allows itself at the broker, over all of its logins. Kept in the ledger: a crash loop keeps to it too.
+
+Rule 1: dials come from a bucket of 40, refilled with 12 a minute; two handshakes at a time.
+Rule 2: at most 5 failed token requests an hour: the broker locks an address out after them.
+Rule 3: a 429 or 423 holds the whole process, for the announced time, else for 30 s, doubled with each further one up
+        to an hour, because requests inside the window prolong the lock-out. An hour without one begins anew.
+Rule 4: while a host is down, one probe serves all of its logins; `Host` says when.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import attrs
+import trio
+
+DIALS = 40
+DIALS_A_MINUTE = 12
+FAILED_TOKENS_AN_HOUR = 5
+HANDSHAKES_AT_A_TIME = 2
+FIRST_HOLD = timedelta(seconds=30)
+LONGEST_HOLD = timedelta(hours=1)
+HOUR = timedelta(hours=1)
+
+
+@attrs.frozen
+class Spent(Exception):
+    """Not now: the budget is spent, or the process holds. `until` is when to ask again."""
+
+    reason: str
+    until: datetime
+
+
+@attrs.frozen
+class Account:
+    """The state of the budget as a value. `dials` are those left at `counted_at`."""
+
+    dials: float
+    counted_at: datetime
+    failed_tokens: tuple[datetime, ...] = ()
+    held_until: datetime | None = None
+    hold_reason: str | None = None
+    hold: timedelta = timedelta(0)  # the last one: the next is twice as long
+
+    def at(self, now: datetime) -> Account:
+        """The same account later: refilled, and with what is more than an hour old forgotten."""
+        minutes = max(0.0, (now - self.counted_at).total_seconds() / 60)
+        left = min(float(DIALS), self.dials + minutes * DIALS_A_MINUTE)
+        recent = tuple(at for at in self.failed_tokens if now - at < HOUR)
+        fresh = self.held_until is None or now - self.held_until >= HOUR
+        return attrs.evolve(
+            self, dials=left, counted_at=now, failed_tokens=recent, hold=timedelta(0) if fresh else self.hold
+        )
+
+
+class Facts(Protocol):
+    def fact(self, key: str) -> str | None: ...
+    def keep_fact(self, key: str, value: str) -> None: ...
+
+
+@attrs.define(eq=False)
+class Budget:
+    """The one budget of the process."""
+
+    wall: Callable[[], datetime]
+    facts: Facts
+    handshakes: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(HANDSHAKES_AT_A_TIME))
+    _account: Account = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        kept = self.facts.fact("budget")
+        self._account = Account(DIALS, self.wall()) if kept is None else _read(kept)
+
+    @property
+    def held_until(self) -> datetime | None:
+        """Until when nothing but exits is sent; None when the process does not hold."""
+        until = self._account.held_until
+        return until if until is not None and until > self.wall() else None
+
+    @property
+    def hold_reason(self) -> str | None:
+        return self._account.hold_reason if self.held_until else None
+
+    @property
+    def dials_left(self) -> int:
+        return int(self._account.at(self.wall()).dials)
+
+    def dial(self) -> None:
+        """Takes one dial out of the bucket. Raises Spent."""
+        self.not_held()
+        now = self.wall()
+        account = self._account.at(now)
+        if account.dials < 1:
+            wait = timedelta(minutes=(1 - account.dials) / DIALS_A_MINUTE)
+            raise Spent(f"this process has dialed {DIALS} times in short time and waits", now + wait)
+        self._keep(attrs.evolve(account, dials=account.dials - 1))
+
+    def token_request(self) -> None:
+        """May a token be asked for now? Raises Spent."""
+        self.not_held()
+        now = self.wall()
+        failed = self._account.at(now).failed_tokens
+        if len(failed) >= FAILED_TOKENS_AN_HOUR:
+            raise Spent(
+                f"{FAILED_TOKENS_AN_HOUR} token requests failed within an hour; more would lock this address out",
+                failed[0] + HOUR,
+            )
+
+    def token_failed(self) -> None:
+        account = self._account.at(self.wall())
+        self._keep(attrs.evolve(account, failed_tokens=(*account.failed_tokens, self.wall())))
+
+    def not_held(self) -> None:
+        """Raises Spent while the process holds."""
+        until = self.held_until
+        if until is not None:
+            raise Spent(f"{self._account.hold_reason}; nothing but exits is sent until {until:%H:%M:%S} UTC", until)
+
+    def limited(self, reason: str, announced: timedelta | None = None) -> datetime:
+        """The broker has said that it is too much. Answers until when the process holds."""
+        now = self.wall()
+        account = self._account.at(now)
+        hold = announced or min(account.hold * 2 or FIRST_HOLD, LONGEST_HOLD)
+        until = max(now + hold, self.held_until or now)
+        self._keep(attrs.evolve(account, held_until=until, hold_reason=reason, hold=hold))
+        return until
+
+    def _keep(self, account: Account) -> None:
+        self._account = account
+        self.facts.keep_fact("budget", _written(account))
+
+
+def _written(account: Account) -> str:
+    return json.dumps(
+        {
+            "dials": account.dials,
+            "counted_at": account.counted_at.isoformat(),
+            "failed_tokens": [at.isoformat() for at in account.failed_tokens],
+            "held_until": account.held_until.isoformat() if account.held_until else None,
+            "hold_reason": account.hold_reason,
+            "hold": account.hold.total_seconds(),
+        }
+    )
+
+
+def _read(text: str) -> Account:
+    kept = json.loads(text)
+    return Account(
+        dials=kept["dials"],
+        counted_at=datetime.fromisoformat(kept["counted_at"]),
+        failed_tokens=tuple(datetime.fromisoformat(at) for at in kept["failed_tokens"]),
+        held_until=datetime.fromisoformat(kept["held_until"]) if kept["held_until"] else None,
+        hold_reason=kept["hold_reason"],
+        hold=timedelta(seconds=kept["hold"]),
+    )

@@ -1,0 +1,68 @@
+"""One environment's host, as seen by all of its logins: is it there at all?
+
+Rule: when it is not, one probe every 20 s (10 s while an account holds a position) serves all of its logins, and the
+first probe that reaches it wakes them. A login whose wait ends meanwhile does not knock on a door that is known shut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from daemon.ports import Ports
+
+FAILURES_THAT_TELL = 3  # in a row: one refused connection is not yet a host that is down
+PROBE_EVERY = 20.0  # seconds
+PROBE_IN_POSITION = 10.0  # seconds: the longest that a login with an open position waits
+PROBE_LIMIT = 10.0  # seconds to connect
+
+
+@attrs.define(eq=False)
+class Host:
+    """`back` is called when a probe has reached the host again."""
+
+    websocket: str
+    ports: Ports
+    back: Callable[[], None]
+    in_position: Callable[[], bool]
+    probes: int = 0
+    _failures: int = 0
+    _news: trio.Event = attrs.field(factory=trio.Event)
+
+    @property
+    def down(self) -> bool:
+        return self._failures >= FAILURES_THAT_TELL
+
+    def failed(self) -> None:
+        """A connection could not be made at all: nobody answered."""
+        self._failures += 1
+        self._news.set()
+
+    def answered(self) -> None:
+        """Somebody is there, whatever he said."""
+        self._failures = 0
+
+    async def watch(self) -> None:
+        """Probes while the host is down, for as long as the daemon lives."""
+        while True:
+            if not self.down:
+                self._news = trio.Event()
+                await self._news.wait()
+                continue
+            await trio.sleep(PROBE_IN_POSITION if self.in_position() else PROBE_EVERY)
+            self.probes += 1
+            if await self.reachable():
+                self.answered()
+                self.back()
+
+    async def reachable(self) -> bool:
+        """Does the host take a connection?"""
+        try:
+            with trio.fail_after(PROBE_LIMIT):
+                stream = await self.ports.network.connect(self.websocket)
+        except (OSError, trio.TooSlowError, trio.BrokenResourceError):
+            return False
+        await trio.aclose_forcefully(stream)
+        return True

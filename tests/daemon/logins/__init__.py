@@ -1,0 +1,1 @@
+"""Sessions, tokens and budgets of a login."""
