@@ -35,7 +35,8 @@ def nothing_twice(world: World) -> None:
         leaders = {one.order_id: 1 for one in world.broker.orders("LEAD") if one.order_id not in _before(world, name)}
         assert places == leaders, name
         owners = Counter(row["order_id"] for row in rows if row["verb"] in ("place", "close") and row["order_id"])
-        assert all(owners[one.order_id] == 1 for one in ours), (name, owners)
+        # An exit that made way for a closing and was put back has an order of before, which has done nothing.
+        assert all(owners[one.order_id] == 1 for one in ours if one.filled or not one.finished), (name, owners)
     assert not world.said("turn.failed"), world.said("turn.failed")[0]
     crashed = [entry.message for entry in world.journal if "bug" in entry.message]
     assert not crashed, crashed
