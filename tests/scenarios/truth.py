@@ -83,3 +83,8 @@ def all_is_well(world: World) -> None:
     nothing_twice(world)
     nothing_open(world)
     in_step(world)
+
+
+def places(world: World, name: str, leader_order: int) -> int:
+    """How many rows with verb place there are for this leader order."""
+    return len(world.rows(name, "place", leader_order))

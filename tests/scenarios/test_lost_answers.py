@@ -1,0 +1,184 @@
+"""A request without an answer: nobody knows, so nothing is sent again before everybody agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from daemon.simulator import Server
+from tests.scenarios import truth
+from tests.scenarios.test_copying import told
+from tests.scenarios.world import SYMBOL, World, run
+
+PLACE = "order/placeorder"
+Deed = Callable[[Server], None]
+
+ARRIVED: dict[str, Deed] = {
+    "answer lost": lambda server: server.accept_and_lose_answer(endpoint=PLACE),
+    "accepted after our timeout": lambda server: server.accept_late(13.0, endpoint=PLACE),
+    "accepted, then 500": lambda server: server.accept_then_fail(500, endpoint=PLACE),
+    "accepted, then 408": lambda server: server.accept_then_fail(408, endpoint=PLACE),
+    "accepted, then cut": lambda server: server.accept_then_cut(endpoint=PLACE),
+}
+
+
+def accepted(world: World) -> list[tuple[str, int]]:
+    return [(one.action, one.terms.qty) for one in world.ours("f1")]
+
+
+@pytest.mark.parametrize("deed", ARRIVED.values(), ids=ARRIVED)
+def test_an_entry_that_arrived_is_found_and_never_sent_twice(deed: Deed, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        deed(world.server)
+        entry = world.lead("Buy", 2)
+        await trio.sleep(45)
+        assert accepted(world) == [("Buy", 2)]
+        row = world.row(entry)
+        assert row["outcome"] == "filled" and row["order_id"] == world.ours("f1")[0].order_id
+        exit_ = world.lead("Sell", 2)
+        await trio.sleep(2)
+        assert accepted(world) == [("Buy", 2), ("Sell", 2)]
+        assert world.row(exit_)["outcome"] == "filled"
+
+    told(story, tmp_path)
+
+
+def test_an_entry_that_never_arrived_is_skipped_and_told(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.server.lose_request(endpoint=PLACE)
+        entry = world.lead("Buy", 2)
+        await trio.sleep(12)
+        assert world.row(entry)["outcome"] == "unknown"
+        (words,) = world.said("copy.unknown")
+        assert "Buy 2 ESZ6" in words and "not be sent twice" in words
+        second = world.lead("Buy", 1)
+        await trio.sleep(1)
+        row = world.row(second)
+        assert row["outcome"] == "skipped" and "looked up" in str(row["reason"])
+        await trio.sleep(30)
+        row = world.row(entry)
+        assert row["outcome"] == "skipped" and "look-ups agree" in str(row["reason"]) and row["order_id"] is None
+        assert accepted(world) == [] and world.positions("f1") == {}
+        assert any("Buy 2 ESZ6" in words for words in world.said("copy.skipped"))
+        exit_ = world.lead("Sell", 3)
+        await trio.sleep(1)
+        assert world.row(exit_)["outcome"] == "skipped"
+        again = world.lead("Buy", 1)
+        await trio.sleep(1)
+        assert world.row(again)["outcome"] == "filled", "the leader was flat: the contract is copied again"
+        world.lead("Sell", 1)
+
+    told(story, tmp_path)
+
+
+def test_an_exit_that_never_arrived_is_derived_again_after_the_settling_time(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(1)
+        world.server.lose_request(endpoint=PLACE)
+        exit_ = world.lead("Sell", 2)
+        await trio.sleep(14)
+        assert accepted(world) == [("Buy", 2)] and world.row(exit_)["outcome"] == "unknown"
+        assert world.said("copy.unknown")
+        await trio.sleep(20)
+        assert accepted(world) == [("Buy", 2), ("Sell", 2)] and world.positions("f1") == {}
+        assert world.row(exit_)["outcome"] == "filled"
+        assert world.row(exit_)["cl_ord_id"] == world.ours("f1")[1].ticket.marks.cl_ord_id
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize("deed", ARRIVED.values(), ids=ARRIVED)
+def test_an_exit_that_arrived_is_not_repeated(deed: Deed, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(1)
+        deed(world.server)
+        exit_ = world.lead("Sell", 2)
+        await trio.sleep(60)
+        assert accepted(world) == [("Buy", 2), ("Sell", 2)]
+        assert world.row(exit_)["outcome"] == "filled"
+
+    told(story, tmp_path)
+
+
+def test_a_lost_exit_that_turns_up_after_it_was_derived_again_is_corrected(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(1)
+        world.server.accept_late(40.0, endpoint=PLACE)
+        world.lead("Sell", 2)
+        await trio.sleep(39)
+        assert accepted(world) == [("Buy", 2), ("Sell", 2)]
+        await trio.sleep(5)
+        assert accepted(world) == [("Buy", 2), ("Sell", 2), ("Sell", 2), ("Buy", 2)]
+        assert world.positions("f1") == {}
+        assert any("turned up" in words for words in world.said("copy.failed"))
+
+    async def whole(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            await story(world)
+            await trio.sleep(60)
+            truth.nothing_open(world)
+            truth.in_step(world)
+
+    run(whole, tmp_path)
+
+
+@pytest.mark.parametrize("deed", ARRIVED.values(), ids=ARRIVED)
+def test_the_socket_falls_before_the_answer_and_the_stream_knows_nothing(deed: Deed, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        deed(world.server)
+        entry = world.lead("Buy", 1)
+        await trio.sleep(0.2)
+        world.server.drop_sockets("apex")
+        await trio.sleep(60)
+        assert accepted(world) == [("Buy", 1)]
+        assert world.row(entry)["outcome"] == "filled"
+        world.lead("Sell", 1)
+
+    told(story, tmp_path)
+
+
+def test_a_request_that_never_left_is_certain(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 1)
+        await trio.sleep(1)
+        world.server.drop_sockets("apex")
+        exit_ = world.lead("Sell", 1)
+        await trio.sleep(20)
+        assert world.positions("f1") == {}
+        assert truth.places(world, "f1", exit_) == 1
+        assert world.said("copy.unknown") == []
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize("endpoint", ["order/modifyorder", "order/cancelorder"])
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_change_without_an_answer(endpoint: str, lost: bool, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        order = world.lead("Buy", 1, "Limit", price="5190")
+        await trio.sleep(1)
+        if lost:
+            world.server.lose_request(endpoint=endpoint)
+        else:
+            world.server.accept_and_lose_answer(endpoint=endpoint)
+        if endpoint == "order/modifyorder":
+            world.change(order, price="5180")
+            await trio.sleep(40)
+            (one,) = world.broker.working("F1")
+            assert str(one.terms.price) == "5180"
+            world.broker.cancel(order)
+        else:
+            world.broker.cancel(order)
+        await trio.sleep(60)
+        assert world.broker.working("F1") == []
+        assert world.row(order)["outcome"] == "canceled"
+        assert world.positions("f1").get(SYMBOL) is None
+
+    told(story, tmp_path)
