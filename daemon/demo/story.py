@@ -81,8 +81,10 @@ class Story:
         await self.until("every stop is as large as the position that it protects", self._stops_fit)
 
     async def _refused_order(self) -> None:
-        await self.act("The broker will refuse the next order of half (not enough margin).")
-        self.scene.server.reject_next(self.scene.broker_name("half"), "InsufficientFunds", "not enough margin")
+        await self.act("The broker will refuse the next order of half (it says: position limit reached).")
+        self.scene.server.reject_next(
+            self.scene.broker_name("half"), "MaxPosLimitReached", "the position limit is reached"
+        )
         self.say("The leader sells 2 ES short with a limit order 3 ticks above the market ...")
         self.place("Sell", 2, "Limit", limit=self._level + 3)
         await self.until("same and micro have the limit order", lambda: self._resting(1, but="half"))
