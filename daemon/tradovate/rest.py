@@ -19,7 +19,7 @@ from daemon.tradovate.messages import penalty, text_of
 from daemon.tradovate.scalars import identity, moment, phrase
 
 LIMIT = 10.0  # seconds; the certification asks for logins within 2 s and renewals within 1 s, so this is generous
-_FURTHER = 2.0  # seconds; httpx's own time-outs come first and say which part was slow
+FURTHER = 2.0  # seconds; httpx's own time-outs come first and say which part was slow
 
 EXPECTED = (httpx.RequestError, OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -46,6 +46,8 @@ class Granted:
     user_id: int | None
     user_status: str
     server_date: datetime | None
+    refresh: str = attrs.field(default="", repr=False)  # grant oauth alone
+    refresh_expires_at: datetime | None = None
 
 
 @attrs.frozen
@@ -137,17 +139,18 @@ class Rest:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            with trio.fail_after(LIMIT + _FURTHER):
+            with trio.fail_after(LIMIT + FURTHER):
                 response = await self._client.request(
                     method, f"{self._base}/{endpoint}", content=body, headers=headers, timeout=LIMIT
                 )
         except EXPECTED as error:
             # The type and the endpoint say enough; the text of an exception is not known to be free of secrets.
-            return Unreachable(f"{endpoint}: {_kind(error)}")
+            return Unreachable(f"{endpoint}: {kind_of(error)}")
         return _judged(response, no)
 
 
-def _kind(error: BaseException) -> str:
+def kind_of(error: BaseException) -> str:
+    """What went wrong on the way, without a word that might hold a secret."""
     cause = error.__cause__ or error.__context__
     return f"{type(error).__name__} ({type(cause).__name__})" if cause is not None else type(error).__name__
 
@@ -196,15 +199,13 @@ def _granted(
     token, expires_at = phrase(data.get("accessToken")), moment(data.get("expirationTime"))
     if not token or expires_at is None:
         return Unreachable("an answer without a token or without its end", response.status_code)
-    return Granted(
-        token, expires_at, identity(data.get("userId")), user_status or "Active", _date(response.headers.get("Date"))
-    )
+    return Granted(token, expires_at, identity(data.get("userId")), user_status or "Active", server_date(response))
 
 
-def _date(text: str | None) -> datetime | None:
-    """An HTTP date as aware UTC."""
+def server_date(response: httpx.Response) -> datetime | None:
+    """The Date header as aware UTC."""
     try:
-        at = parsedate_to_datetime(text or "")
+        at = parsedate_to_datetime(response.headers.get("Date", ""))
     except ValueError:
         return None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -1,0 +1,185 @@
+"""The authorization-code grant: the address for the browser, the exchange of a code, refreshing, whose a token is.
+
+Rule 1: one call, one request. Nothing is retried here; what is doubtful is the login's to judge.
+Rule 2: an answer is a value. Errors come as HTTP 200 with `error` and `error_description` (Tradovate OpenAPI, 2026) and
+        are taken with any other status as well (RFC 6749, 5.2).
+Rule 3: no code, verifier, secret or token is in a text or a repr that leaves this file.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime, timedelta
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import attrs
+import httpx
+import trio
+
+from daemon.tradovate.frames import decode
+from daemon.tradovate.messages import penalty
+from daemon.tradovate.rest import EXPECTED, FURTHER, LIMIT, Limited, Penalised, Unreachable, kind_of, server_date
+from daemon.tradovate.scalars import identity, phrase, whole
+
+_FORM = "application/x-www-form-urlencoded"
+_HELD = (408, 423, 429)
+_LONGEST = 300  # characters of a text that the broker says and an operator reads
+_TOO_LONG = 10 * 366 * 86400  # seconds: a date must come of it
+
+
+@attrs.frozen
+class Application:
+    """What is registered at the broker. `redirect_uri` must be the registered one byte for byte; no secret: ""."""
+
+    client_id: str
+    client_secret: str = attrs.field(repr=False)
+    redirect_uri: str
+
+
+@attrs.frozen
+class Pair:
+    """`life` counts from the answer. `refresh` is "" where the broker gave none (Tradovate OpenAPI before 2026)."""
+
+    access: str = attrs.field(repr=False)
+    life: timedelta
+    refresh: str = attrs.field(repr=False)
+    refresh_life: timedelta | None
+    server_date: datetime | None
+
+
+@attrs.frozen
+class Declined:
+    """`error` is a word of RFC 6749, or invalid_token; `text` is the broker's sentence."""
+
+    error: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.error}: {self.text}" if self.text else self.error
+
+
+@attrs.frozen
+class Owner:
+    """Whose token it is, and which accounts it sees, by their names."""
+
+    user_id: int
+    name: str
+    accounts: frozenset[str]
+
+
+PairAnswer = Pair | Declined | Limited | Penalised | Unreachable
+
+
+def authorize_url(base: str, application: Application, state: str, verifier: str) -> str:
+    """The page where the user says yes. PKCE with S256 (RFC 7636): only who knows the verifier can use the code."""
+    parts = urlsplit(base)
+    query = {
+        "response_type": "code",
+        "client_id": application.client_id,
+        "redirect_uri": application.redirect_uri,
+        "state": state,
+        "code_challenge": challenge(verifier),
+        "code_challenge_method": "S256",
+    }
+    joined = "&".join(part for part in (parts.query, urlencode(query)) if part)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, joined, ""))
+
+
+def challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+class OAuth:
+    """Calls to one environment. `token_url` is the whole address, `rest_url` ends in /v1; the client must not retry."""
+
+    def __init__(self, client: httpx.AsyncClient, token_url: str, rest_url: str) -> None:
+        self._client = client
+        self._token_url = token_url
+        self._rest = rest_url.rstrip("/")
+
+    async def exchange(self, application: Application, code: str, verifier: str) -> PairAnswer:
+        """A code, which is good once and for about a minute, becomes tokens."""
+        fields = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": application.redirect_uri,
+            "code_verifier": verifier,
+        }
+        return await self._token(application, fields)
+
+    async def refresh(self, application: Application, refresh: str) -> PairAnswer:
+        """A later pair. The broker then forgets `refresh`: write the new one down before anything else."""
+        return await self._token(application, {"grant_type": "refresh_token", "refresh_token": refresh})
+
+    async def owner(self, token: str) -> Owner | Unreachable:
+        """user/list is the token's own user; account.userId would be a prop firm's."""
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        users = await self._sent("GET", f"{self._rest}/user/list", None, headers)
+        accounts = await self._sent("GET", f"{self._rest}/account/list", None, headers)
+        for answer in (users, accounts):
+            if isinstance(answer, Unreachable):
+                return answer
+        rows, seen = _items(users), _items(accounts)
+        user = identity(rows[0].get("id")) if rows else None
+        if not rows or user is None or seen is None:
+            return Unreachable("the broker did not say whose the token is")
+        return Owner(user, phrase(rows[0].get("name")), frozenset(phrase(one.get("name")) for one in seen))
+
+    async def _token(self, application: Application, fields: dict[str, str]) -> PairAnswer:
+        fields = {**fields, "client_id": application.client_id}
+        if application.client_secret:
+            fields["client_secret"] = application.client_secret
+        headers = {"Content-Type": _FORM, "Accept": "application/json"}
+        response = await self._sent("POST", self._token_url, urlencode(fields), headers)
+        return response if isinstance(response, Unreachable) else _judged(response)
+
+    async def _sent(
+        self, method: str, url: str, content: str | None, headers: dict[str, str]
+    ) -> httpx.Response | Unreachable:
+        try:
+            with trio.fail_after(LIMIT + FURTHER):
+                return await self._client.request(method, url, content=content, headers=headers, timeout=LIMIT)
+        except EXPECTED as error:
+            return Unreachable(f"{urlsplit(url).path.strip('/')}: {kind_of(error)}")
+
+
+def _judged(response: httpx.Response) -> PairAnswer:
+    data = _decoded(response)
+    found = penalty(data)
+    if found is not None:
+        return Penalised(found.ticket, found.seconds, found.captcha)
+    if response.status_code in _HELD:
+        after = response.headers.get("Retry-After", "")
+        return Limited(response.status_code, float(after) if after.isascii() and after.isdigit() else None)
+    if not isinstance(data, dict):
+        return Unreachable(f"the token's address answered HTTP {response.status_code}", response.status_code)
+    error = phrase(data.get("error"))
+    if error or phrase(data.get("errorText")):
+        text = phrase(data.get("error_description")) or phrase(data.get("errorText"))
+        return Declined(error[:64] or "refused", text[:_LONGEST])
+    access, life = phrase(data.get("access_token")), whole(data.get("expires_in"))
+    if not response.is_success or not access or not life or life < 0:
+        return Unreachable("an answer without a token or without its end", response.status_code)
+    refresh, refresh_life = phrase(data.get("refresh_token")), whole(data.get("refresh_token_expires_in"))
+    return Pair(
+        access,
+        timedelta(seconds=min(life, _TOO_LONG)),
+        refresh,
+        timedelta(seconds=min(refresh_life, _TOO_LONG)) if refresh and refresh_life and refresh_life > 0 else None,
+        server_date(response),
+    )
+
+
+def _decoded(response: httpx.Response) -> object:
+    try:
+        return decode(response.content)
+    except ValueError:
+        return None
+
+
+def _items(answer: httpx.Response | Unreachable) -> list[dict[object, object]] | None:
+    if isinstance(answer, Unreachable) or not answer.is_success:
+        return None
+    data = _decoded(answer)
+    return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else None
