@@ -93,7 +93,11 @@ class AccountActivities:
     async def _read(self, post: Post) -> None:
         session = self.session
         assert session is not None, "an account is read on a session"
-        await session.synced.wait()
+        await _either(session.synced, session.ended)
+        if session.ended.is_set():
+            # Also when the turn that was told of it has failed: nothing is read from what a dead socket has left.
+            self._post_loss(post, session)
+            return
         account = session.mirror.account_id(self.name)
         snapshot = None if account is None else session.mirror.snapshot(account, self.ports.wall())
         if account is None or snapshot is None:
