@@ -18,8 +18,9 @@ import attrs
 from daemon.ledger import Ledger, Posted, Taken
 from daemon.runner import Item, Runner
 from statecharts import account as core
+from statecharts import states as s
 from statecharts.effects import Announce
-from statecharts.events import Event, LeaderEvent
+from statecharts.events import Event, LeaderEvent, LeaderViewTaken
 from statecharts.values import AccountName
 
 Told = Callable[[Taken], None]
@@ -87,7 +88,23 @@ class _Round:
         except Exception as bug:  # noqa: BLE001 - a bug in one account's turn must not end the others; it is written down
             turn = core.fail(before, event.at, _what(bug))
             failed = _story(bug)
+            if turn.account.connection is before.connection:  # whatever ran in the state may have ended with this event
+                turn = attrs.evolve(
+                    turn, account=attrs.evolve(turn.account, connection=attrs.evolve(before.connection))
+                )
         self.add(runner, Taken(before, turn.account, event, turn.effects, consumed=outbox_id, failed=failed))
+        if failed is not None and isinstance(event, LeaderEvent) and not isinstance(turn.account.connection, s.Stopped):
+            self._tell_again(runner.name, event)
+
+    def _tell_again(self, follower: AccountName, event: LeaderEvent) -> None:
+        """What the leader said went with the turn that raised: its whole view is told once more."""
+        leader = self.rounds.runners.get(event.leader)
+        if leader is None:
+            return
+        known = next((taken.after for one, taken in reversed(self.taken) if one is leader), leader.account)
+        if isinstance(known.connection, s.Copying) and known.book.mine is not None:
+            view = LeaderViewTaken(at=event.at, leader=event.leader, view=known.book.mine)
+            self.posted.append(Posted(event.leader, follower, view))
 
     def add(self, runner: Runner, taken: Taken) -> None:
         self.taken.append((runner, taken))
