@@ -1,9 +1,11 @@
 """One request and its answer, the same for REST and WebSocket, and how a request's fields are read."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 import attrs
 
@@ -42,6 +44,17 @@ class Refusal(Exception):
 
 DENIED = Answer(401, "Access is denied")
 BAD_REQUEST = "Invalid or missed parameters"
+
+
+def fields_of(content_type: str, body: bytes) -> dict[str, Any]:
+    """A request's body: a form, or JSON, which need not call itself so. Raises Refusal."""
+    try:
+        if content_type.startswith("application/x-www-form-urlencoded"):
+            return dict(parse_qsl(body.decode(), keep_blank_values=True))
+        fields = json.loads(body) if body.strip() else {}
+    except ValueError as error:
+        raise Refusal(400, BAD_REQUEST) from error
+    return fields if isinstance(fields, dict) else {}
 
 
 def text(body: Mapping[str, Any], name: str, longest: int = 64) -> str | None:

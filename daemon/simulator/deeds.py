@@ -92,6 +92,11 @@ class Deeds(Service):
         user = self.broker.logins[login]
         user.spec = attrs.evolve(user.spec, password=password)
         self.revoke_tokens(login)
+        self.oauth.revoke(user)
+
+    def refuse_refresh(self, times: int = 1) -> None:
+        """Answer the next refreshes with invalid_token, though nothing is wrong with them."""
+        self.oauth.refusals += times
 
     # ---- requests to come: the next order requests, or those of `endpoint`
 

@@ -59,6 +59,10 @@ class Faults:
     login_style: str = "text"  # wrong credentials answer "text" (200 + errorText) or "status" (401 + {error, message})
     renew_status: int = 200  # other than 200: every renewal is answered so
     renew_same_token: bool = False
+    consent_life: float = 600.0  # the page of /oauth, left open for longer, is expired
+    code_life: float = 60.0
+    refresh_life: float = 26 * 3600.0
+    no_refresh_token: bool = False  # as before 2026: auth/oauthtoken gives an access token alone
     live: bool = False  # live profile: an unapproved deviceId may read, its orders get 401 "Access is denied"
 
     # being there at all

@@ -17,14 +17,17 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from daemon.simulator.broker import Broker
-from daemon.simulator.calls import Answer, Call
+from daemon.simulator.calls import Answer, Call, Refusal, fields_of
 from daemon.simulator.deeds import Deeds
 from daemon.simulator.faults import FaultsInvalid
+from daemon.simulator.pages import Page
 from daemon.simulator.service import Fate, Observer, nobody
 from daemon.simulator.session import Ending, Gone, Session
 from daemon.simulator.tokens import Refused, Token
 
 BASE = "/v1/"
+TOKEN = "/auth/oauthtoken"  # noqa: S105 - an address; it is answered with and without /v1
+OPEN = frozenset({"auth/accesstokenrequest", "auth/oauthtoken"})  # no token is needed
 RECEIVE_SIZE = 65536
 HANDSHAKE_LIMIT = 15.0  # wrap_server_stream waits for ever when the client dies inside the handshake
 CLOSE_LIMIT = 1.0  # a close handshake with a silent client never ends
@@ -139,7 +142,10 @@ class Server(Deeds):
             reply["location"] = str(answer.payload)
             answer = Answer(307)
         content = b""
-        if isinstance(answer.payload, str):
+        if isinstance(answer.payload, Page):
+            reply["content-type"], content = "text/html; charset=utf-8", answer.payload.html.encode()
+            reply.update({"location": answer.payload.location} if answer.payload.location else {})
+        elif isinstance(answer.payload, str):
             reply["content-type"], content = "text/plain; charset=utf-8", answer.payload.encode()
         elif answer.payload is not None:
             reply["content-type"], content = "application/json", json.dumps(answer.payload).encode()
@@ -152,20 +158,23 @@ class Server(Deeds):
             return Answer(503)
         if self.faults.redirect:
             return Answer(307, self.faults.redirect + target)
-        if not parts.path.lower().startswith(BASE):
-            return Answer(404, "Not found")
-        endpoint = parts.path[len(BASE) :].strip("/").lower()
+        path, query = parts.path.lower(), dict(parse_qsl(parts.query))
         try:
-            fields = json.loads(body) if body.strip() else {}
-        except ValueError:
-            return Answer(400, "Invalid or missed parameters")
+            fields = fields_of(headers.get("content-type", ""), body)
+        except Refusal as refusal:
+            return refusal.answer
+        if page := self.oauth.page(path, query, fields):
+            return Answer(page.status, page)
+        if not path.startswith(BASE) and path != TOKEN:
+            return Answer(404, "Not found")
+        endpoint = path.removeprefix(BASE).strip("/")
         token: Token | None = None
-        if endpoint != "auth/accesstokenrequest":
+        if endpoint not in OPEN:
             checked = self.authorize(headers.get("authorization", "").removeprefix("Bearer ").strip())
             if isinstance(checked, Refused):
                 return self._refuse(endpoint, checked)
             token = checked
-        call = Call(endpoint, dict(parse_qsl(parts.query)), fields if isinstance(fields, dict) else {}, token, "rest")
+        call = Call(endpoint, query, fields, token, "rest")
         fate = self.draw_fate(call)
         if fate == Fate() and self.faults.answer_delay == (0.0, 0.0):
             answer = await self.perform(call, fate)

@@ -17,6 +17,7 @@ from daemon.simulator.calls import Answer, Call, Refusal
 from daemon.simulator.commands import Commands
 from daemon.simulator.faults import Faults, Range
 from daemon.simulator.logins import Login
+from daemon.simulator.oauth import OAuth
 from daemon.simulator.reads import read
 from daemon.simulator.tokens import Refused, Token, Tokens, TokenSession, describe_token
 
@@ -64,6 +65,15 @@ class Service:
         self.fates: list[Fate] = []  # of the next requests
         self.penalties: deque[Penalty] = deque()
         self.on_evicted: Callable[[list[TokenSession]], None] = lambda gone: None
+        self.oauth = OAuth(
+            self.tokens,
+            broker.now,
+            broker.dice,
+            lambda: broker.faults,
+            broker.login_named,
+            lambda: [login.spec.username for login in broker.logins.values()],
+            lambda gone: self.on_evicted(gone),
+        )
         self._tickets: dict[str, datetime] = {}
         self._throttled: dict[str, tuple[datetime, int]] = {}
         self._recent: dict[int, deque[datetime]] = {}
@@ -111,6 +121,8 @@ class Service:
                 return penalty
             if call.endpoint == "auth/accesstokenrequest":
                 return self._request_token(call)
+            if call.endpoint == "auth/oauthtoken":
+                return Answer(200, self.oauth.token(call.body))
             if call.token is None:
                 return Answer(401, "Access is denied")
             login = call.token.session.login

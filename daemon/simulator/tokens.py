@@ -68,13 +68,13 @@ class Tokens:
             oldest.evicted = True
             gone.append(oldest)
         self._sessions.append(session)
-        return self._issue(session), gone
+        return self.issue(session), gone
 
     def renew(self, token: Token) -> Token:
         """A new token with a later end in the same session."""
         if self._conditions().renew_same_token:
             return token
-        return self._issue(token.session)
+        return self.issue(token.session)
 
     def check(self, text: str) -> Token | Refused:
         """The token of this text, or how it is refused."""
@@ -115,7 +115,8 @@ class Tokens:
     def _of(self, login: Login) -> list[Token]:
         return [token for token in self._tokens.values() if token.session.login is login]
 
-    def _issue(self, session: TokenSession) -> Token:
+    def issue(self, session: TokenSession) -> Token:
+        """A further token of a session."""
         now = self._now()
         text = f"tok-{session.login.user_id}-{session.session_id}-{self._dice.getrandbits(96):024x}"
         session.expires = now + timedelta(seconds=self._conditions().token_life)

@@ -116,7 +116,7 @@ def test_an_application_without_a_secret_sends_none() -> None:
         (200, {"access_token": "t"}, Unreachable("an answer without a token or without its end", 200)),
         (500, GOOD, Unreachable("an answer without a token or without its end", 500)),
         (200, {"access_token": "t", "expires_in": "60"}, Pair("t", timedelta(minutes=1), "", None, None)),
-        (200, {"access_token": "t", "expires_in": 60, "refresh_token_expires_in": 9}, Pair("t", timedelta(minutes=1), "", None, None)),
+        (200, {**GOOD, "refresh_token": 5, "expires_in": 9}, Pair("tok-1", timedelta(0, 9), "", None, None)),
     ],
 )  # fmt: skip
 def test_what_may_be_answered(status: int, body: object, expected: PairAnswer) -> None:
