@@ -102,6 +102,7 @@ class Contract:
     refused: int = 0  # closings refused in a row
     retry_at: datetime | None = None
     newest_fill: int = 0  # of ours
+    left: bool = False  # what we own beyond the leader's was left as it is (catch_up = none)
     due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt
 
 

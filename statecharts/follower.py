@@ -191,6 +191,8 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
     contract = draft.contract(symbol)
     if contract.foreign:
         return f"somebody else trades {symbol} on this account"
+    if contract.left:
+        return f"our position in {symbol} was left as it is (catch_up = none)"
     if contract.close_to is not None:
         return f"our position in {symbol} is being closed"
     if contract.due:

@@ -50,6 +50,8 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     contract = draft.contract(symbol)
     if current and contract.no_entry is not None and exposure.leader_flat(draft.book, symbol, rules):
         draft.note(symbol, no_entry=None)
+    if contract.left and not contract.own:
+        draft.note(symbol, left=False)
     ready = contract.retry_at is None or contract.retry_at <= draft.at
     if ready:
         draft.note(symbol, retry_at=None)
@@ -92,7 +94,9 @@ def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
 def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """The leader flat means the follower flat: what no order of ours is about to close is closed at market."""
     contract = draft.contract(symbol)
-    if not contract.own or contract.close_to is not None or not exposure.leader_flat(draft.book, symbol, rules):
+    if contract.left or contract.close_to is not None:
+        return
+    if not contract.own or not exposure.leader_flat(draft.book, symbol, rules):
         return
     in_progress = tuple(draft.book.in_progress(symbol))
     against = any(c.trades and c.side.sign * contract.own < 0 and _is_coming(draft, c) for c in in_progress)

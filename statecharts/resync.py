@@ -195,9 +195,11 @@ def _position(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         why = f"after a reconnect: we own {own}, {what}"
         if rules.catch_up == "none":
             draft.tell("position.drifted", f"{symbol}: {why}. Left as it is (catch_up = none)", Severity.WARNING)
+            draft.note(symbol, left=True)
         else:
             exposure.want_closed(draft, symbol, keep, why)
-    if abs(target) > abs(keep) and not any(copy.kind is not Kind.EXIT for copy in working):
+    waits = draft.contract(symbol).no_entry is not None  # told already, with the reason of its own
+    if abs(target) > abs(keep) and not waits and not any(copy.kind is not Kind.EXIT for copy in working):
         missing = abs(target - keep)
         draft.note(symbol, no_entry="short of the leader: a missed entry is not chased; waits until the leader is flat")
         draft.tell(
