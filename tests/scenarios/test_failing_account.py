@@ -1,4 +1,4 @@
-"""A bug is no poison: the turn that raised is consumed, its account is careful from then on, and nobody else notices."""
+"""A bug is no poison: the turn that raised is consumed, its account is careful from then on, nobody else notices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import trio
 from daemon.ledger import Ledger
 from statecharts import states as s
 from statecharts.account import RESTARTS_AFTER_BUGS
-from statecharts.events import DisconnectAsked, Event, RulesChanged
+from statecharts.events import Event, RulesChanged
 from statecharts.market_hours import PlatformWindows
 from statecharts.rules import Rules
 from statecharts.values import AccountName
