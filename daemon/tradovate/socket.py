@@ -168,14 +168,16 @@ async def connected(network: Network, url: str, *, limit: float = CONNECT_LIMIT)
         await connection.upgraded(limit - (trio.current_time() - began))
         yield connection
     finally:
-        await connection.close()
-        # The reader's end is not to be mistaken for the end of whatever is around us.
-        nursery.cancel_scope.shield = True
-        nursery.cancel_scope.cancel()
         try:
-            await tasks.__aexit__(None, None, None)
-        except BaseExceptionGroup as group:
-            raise _first(group) from None
+            await connection.close()
+        finally:
+            # The reader's end is not to be mistaken for the end of whatever is around us.
+            nursery.cancel_scope.shield = True
+            nursery.cancel_scope.cancel()
+            try:
+                await tasks.__aexit__(None, None, None)
+            except BaseExceptionGroup as group:
+                raise _first(group) from None
 
 
 async def _stream(network: Network, url: str, limit: float) -> trio.abc.Stream:
