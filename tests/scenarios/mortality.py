@@ -74,6 +74,8 @@ class MortalStream(trio.abc.Stream):
     mortality: Mortality
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self.mortality.dead:
+            raise trio.BrokenResourceError("the process is dead")
         self.mortality.call("before a write")
         half = len(data) // 2
         await self.stream.send_all(data[:half])

@@ -44,17 +44,18 @@ def now() -> datetime:
 
 @attrs.define(eq=False)
 class MemoryNetwork:
-    """Connects to the look-alike by streams in memory. `refusing`: nobody listens."""
+    """Connects to the look-alike by streams in memory. `refusing`: nobody listens; `refused`: nor at these addresses."""
 
     server: Server
     nursery: trio.Nursery
     refusing: bool = False
+    refused: set[str] = attrs.field(factory=set)
     connects: list[float] = attrs.field(factory=list)
 
     async def connect(self, url: str) -> trio.abc.Stream:
         self.connects.append(trio.current_time())
         await trio.lowlevel.checkpoint()
-        if self.refusing:
+        if self.refusing or any(url.startswith(address) for address in self.refused):
             raise ConnectionRefusedError("nobody listens")
         ours, theirs = memory_stream_pair()
         self.nursery.start_soon(self.server.serve_stream, theirs)
@@ -234,7 +235,15 @@ def config_of(
         'name = "LEAD"',
     ]
     if elsewhere:
-        lines += ["[logins.fund]", 'environment = "test"', 'username = "joe"', "cid = 8123"]
+        lines += [
+            "[environments.elsewhere]",
+            'rest = "http://127.0.0.1:2/v1"',
+            'websocket = "ws://127.0.0.1:2/v1/websocket"',
+            "[logins.fund]",
+            'environment = "elsewhere"',
+            'username = "joe"',
+            "cid = 8123",
+        ]
     for name in followers:
         login = "fund" if name in elsewhere else "apex"
         lines += [f"[accounts.{name}]", f'login = "{login}"', f'name = "{name.upper()}"']
