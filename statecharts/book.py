@@ -16,7 +16,7 @@ import attrs
 
 from statecharts.order import Stage
 from statecharts.sizing import Kind
-from statecharts.values import BrokerAccountId, CopyId, CopyName, OrderId, Side, Symbol, Terms, View
+from statecharts.values import CopyId, CopyName, OrderId, Side, Symbol, Terms, View
 
 
 class Verb(enum.Enum):
@@ -128,10 +128,6 @@ class Book:
     names: Mapping[str, CopyId] = attrs.field(factory=dict)  # client order id -> copy
     orders: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # our order -> the copy that made it
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
-
-    @property
-    def broker_id(self) -> BrokerAccountId | None:
-        return self.mine.broker_id if self.mine else None
 
     def contract(self, symbol: Symbol) -> Contract:
         return self.contracts.get(symbol, _NOTHING)

@@ -7,12 +7,12 @@ Rule 2: nothing here adds to a position; `goal` is never more than what is ours,
 from __future__ import annotations
 
 from statecharts import sizing
-from statecharts.book import Book, Copy
+from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, OrderType, Symbol
+from statecharts.values import CopyId, OrderId, OrderType, Symbol
 
 
 def total_target(book: Book, symbol: Symbol, rules: CopyRules) -> int:
@@ -26,6 +26,22 @@ def leader_flat(book: Book, symbol: Symbol, rules: CopyRules) -> bool:
     return theirs is not None and not any(
         n for s, n in theirs.net.items() if sizing.follower_symbol(s, rules) == symbol
     )
+
+
+def leader_done(book: Book, symbol: Symbol, rules: CopyRules) -> bool:
+    """Is the leader flat, and will no order of his that we have missed take him into a position?"""
+    theirs = book.theirs
+    if theirs is None or not leader_flat(book, symbol, rules):
+        return False
+    return not any(
+        order.rest and sizing.follower_symbol(order.symbol, rules) == symbol and _missed(book, order.id)
+        for order in theirs.orders.values()
+    )
+
+
+def _missed(book: Book, number: OrderId) -> bool:
+    copy = book.copies.get(book.placed.get(number, LEADERS_OWN))
+    return copy is not None and copy.stage in (Stage.REJECTED, Stage.SKIPPED)
 
 
 def goal(own: int, target: int) -> int:

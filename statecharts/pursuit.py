@@ -27,7 +27,9 @@ from statecharts.values import BrokerAccountId, Order, OrderType, Status, Symbol
 def advance(draft: Draft, rules: CopyRules) -> None:
     """Asks for everything that may be asked for now, in every contract. Only while Copying."""
     book = draft.book
-    waiting = {s for s, c in book.contracts.items() if c.close_to is not None or c.own or c.no_entry or c.retry_at}
+    waiting = {
+        s for s, c in book.contracts.items() if c.close_to is not None or c.own or c.no_entry or c.retry_at or c.left
+    }
     for symbol in sorted(waiting | {s for s, copies in book.open.items() if copies}):
         _advance(draft, symbol, rules)
 
@@ -48,7 +50,7 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
 def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     current = not draft.book.held_back()
     contract = draft.contract(symbol)
-    if current and contract.no_entry is not None and exposure.leader_flat(draft.book, symbol, rules):
+    if current and contract.no_entry is not None and exposure.leader_done(draft.book, symbol, rules):
         draft.note(symbol, no_entry=None)
     if contract.left and not contract.own:
         draft.note(symbol, left=False)
