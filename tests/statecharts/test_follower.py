@@ -192,6 +192,14 @@ def test_an_order_that_ended_early_is_copied_as_large_as_it_filled() -> None:
     assert desk.quantities == [(BUY, 1)]
 
 
+def test_the_child_of_a_bracket_is_copied_when_it_wakes() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, stop(2), status=Status.SUSPENDED))
+    assert desk.places == []
+    desk.leader(order(101, SELL, stop(2)))
+    assert desk.quantities == [(SELL, 2)]
+
+
 def test_two_exits_in_a_row_do_not_sell_the_same_contracts_twice() -> None:
     desk = in_position(3)
     desk.leader(order(101, SELL, terms(2), 2))

@@ -8,7 +8,7 @@ from statecharts import events as e
 from statecharts.effects import PlaceOrder
 from statecharts.order import Stage
 from statecharts.values import Status, View
-from tests.statecharts.desk import BUY, LEAD_ID, NOON, SELL, Desk, follower, in_position, limit, order, stop, terms
+from tests.statecharts.desk import BUY, ES, LEAD_ID, NOON, SELL, Desk, follower, in_position, limit, order, stop, terms
 
 
 def resting(quantity: int = 2, **more: object) -> tuple[Desk, PlaceOrder]:
@@ -261,6 +261,19 @@ def test_the_leader_flat_means_the_follower_flat() -> None:
     desk = in_position(2)
     desk.leader_read_anew(View(LEAD_ID, 2))
     assert desk.quantities == [(SELL, 2)]
+
+
+def test_a_follower_that_fills_before_its_leader_is_not_closed_because_the_leader_is_flat() -> None:
+    desk, place = resting(2)
+    desk.seen(place, 900, 1)
+    assert desk.places == []
+    desk.leader(order(1, BUY, limit(2), 1), order(1, BUY, limit(2), 1, Status.CANCELED))
+    assert desk.places == []
+    assert desk.own == {ES: 1}
+    early, place = resting(2)
+    early.seen(place, 900, 2)
+    early.leader(order(1, BUY, limit(2), status=Status.CANCELED))
+    assert early.quantities == [(SELL, 2)]
 
 
 def test_a_stop_that_rests_at_both_does_not_keep_us_from_being_flat_with_the_leader() -> None:
