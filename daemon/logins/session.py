@@ -8,12 +8,13 @@ Rule 3: what may be expected to go wrong is named in `run` and becomes `loss`; a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import attrs
 import trio
 
 from daemon.logins.calls import Answered, Call, Lost, Queue, Urgency
+from daemon.logins.reading import Reading
 from daemon.logins.tokens import NoToken, Token, Tokens
 from daemon.ports import Ports
 from daemon.tradovate import frames
@@ -26,21 +27,8 @@ from statecharts.values import BrokerAccountId
 
 HEARTBEAT_EVERY = 2.5  # seconds: Tradovate closes a socket on which the client is silent for longer
 OPEN_LIMIT = 10.0  # seconds for `o` and for the answer to authorize: the broker's own sample gives up then
-SYNC_LIMIT = 30.0  # seconds for a snapshot, which may exceed a megabyte
 WRITE_LIMIT = 5.0  # seconds for one frame: longer, and the other side has stopped reading
-READ_LIMIT = 10.0  # seconds for a read such as contract/item
 
-READ_BACK_EVERY = (25.0, 35.0)  # seconds: three small reads, against a budget of hundreds a minute
-EVENTS_LATE = 3.0  # seconds: an event that is only late is no loss
-
-_READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/list"}
-_NEEDED = {
-    "positions": "position/list",
-    "orders": "order/list",
-    "orderVersions": "orderVersion/list",
-    "commands": "command/list",
-    "fills": "fill/list",
-}
 _SHUTDOWN = {
     "ConnectionQuotaReached": ("another login took the session (ConnectionQuotaReached)", Cause.EVICTED),
     "IPQuotaReached": ("the broker counts too many sockets from this address (IPQuotaReached)", Cause.PENALTY),
@@ -87,8 +75,11 @@ class Session:
     _queue: Queue = attrs.field(factory=Queue)
     _calls: dict[int, Call] = attrs.field(factory=dict)
     _next_id: int = 1
-    _unnamed: trio.Event = attrs.field(factory=trio.Event)
     _announced: Loss | None = None  # what the broker said before it closed
+    _reading: Reading = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._reading = Reading(self.mirror, self.ports, self.request, self._hand_out, self.synced)
 
     def request(self, endpoint: str, body: object | None, urgency: int, query: str = "") -> Call:
         """Queues a request at once; the answer is awaited with `Call.answer`."""
@@ -101,6 +92,11 @@ class Session:
             self._calls[number] = call
             self._queue.put(call)
         return call
+
+    async def whole(self) -> None:
+        """Waits until accounts can be read: an order whose contract has no name yet would be missing."""
+        await self.synced.wait()
+        await self._reading.all_named()
 
     async def run(self) -> None:
         """Lives until the socket is lost or the last lease is gone. Raises only for bugs."""
@@ -135,7 +131,11 @@ class Session:
                 pass
             await connection.send(frames.authorize(0, token.text))
             while True:
-                for response in _responses(await self._receive(connection)):
+                frame = await self._receive(connection)
+                for response in frame.items if isinstance(frame, Messages) else ():
+                    if isinstance(response, Pushed):
+                        self._pushed(response)
+                        continue
                     if response.id != 0:
                         continue
                     if response.status == 200:
@@ -152,8 +152,8 @@ class Session:
                 nursery.start_soon(self._write, connection)
                 nursery.start_soon(self._read, connection)
                 nursery.start_soon(self._beat)
-                nursery.start_soon(self._sync, token)
-                nursery.start_soon(self._read_back)
+                nursery.start_soon(self._reading.run, token)
+                nursery.start_soon(self._reading.read_back)
                 self.authorized.set()
                 await self.abandoned.wait()
                 nursery.cancel_scope.cancel()
@@ -213,6 +213,8 @@ class Session:
         call = self._calls.pop(response.id, None)
         if call is not None:
             call.finish(Answered(response.status, response.data))
+        else:
+            self._reading.another_answer(response)
 
     def _pushed(self, pushed: Pushed) -> None:
         if pushed.name == "shutdown":
@@ -231,74 +233,7 @@ class Session:
             for account, event in facts:
                 self.deliver(account, event)
             if self.mirror.missing_contracts():
-                self._unnamed.set()
-
-    async def _sync(self, token: Token) -> None:
-        """The one syncrequest of this socket; afterwards names the contracts that turn up."""
-        user = token.user_id if token.user_id is not None else await self._own_user()
-        data = await self._asked("user/syncrequest", {"users": [user]}, SYNC_LIMIT)
-        for why in self.mirror.load(data, self.ports.wall()):
-            self.fault(why)
-        if not self.mirror.loaded:
-            raise SocketLost("the broker's snapshot was empty or cut off")
-        for collection, endpoint in _NEEDED.items():
-            if collection in self.mirror.absent:  # not even empty: it is asked for, because absent is not flat
-                self.mirror.load({collection: await self._asked(endpoint, None, READ_LIMIT)}, self.ports.wall())
-        await self._name_contracts()
-        self.synced.set()
-        while True:
-            await self._unnamed.wait()
-            self._unnamed = trio.Event()
-            await self._name_contracts()
-
-    async def _read_back(self) -> None:
-        """The stream is a hint: a socket that beats and tells nothing is found by asking.
-
-        What no event has told within `EVENTS_LATE` was lost, and so may be more: the session ends, and the next
-        snapshot tells what to make of it. Raises SocketLost.
-        """
-        await self.synced.wait()
-        while True:
-            await trio.sleep(self.ports.dice.uniform(*READ_BACK_EVERY))
-            read = {kind: await self._asked(endpoint, None, READ_LIMIT) for kind, endpoint in _READ_BACK.items()}
-            if not self._untold(read):
-                continue
-            await trio.sleep(EVENTS_LATE)
-            untold = self._untold(read)
-            if untold:
-                raise SocketLost(f"events were lost: no event told of {untold[0]} ({len(untold)} in all)")
-
-    def _untold(self, read: Mapping[str, object]) -> tuple[str, ...]:
-        return tuple(words for kind, rows in read.items() for words in self.mirror.lacks(kind, rows))
-
-    async def _name_contracts(self) -> None:
-        """Orders name their contract by a number; what the number stands for is asked once."""
-        for contract in sorted(self.mirror.missing_contracts()):
-            answer = await self.request("contract/item", None, Urgency.READ, f"id={contract}").answer(READ_LIMIT)
-            if isinstance(answer, Lost):
-                raise SocketLost(f"contract/item: {answer.reason}")
-            data = answer.data
-            if answer.status != 200:  # one contract without a name must not keep the others from being copied
-                self.fault(f"the broker does not name contract {contract} ({answer.status})")
-                data = {"id": contract, "name": f"contract {contract}", "contractMaturityId": 0}
-            self._hand_out(*self.mirror.learn("contract", data, self.ports.wall()))
-
-    async def _own_user(self) -> int:
-        """The login's own user id; `account.userId` would be the firm's."""
-        data = await self._asked("user/list", None, READ_LIMIT)
-        user = data[0].get("id") if isinstance(data, list) and data and isinstance(data[0], dict) else None
-        if not isinstance(user, int):
-            raise SocketLost("the broker did not say which user the token belongs to")
-        return user
-
-    async def _asked(self, endpoint: str, body: object | None, limit: float, query: str = "") -> object:
-        """A read that the session cannot do without. Raises SocketLost when there is no good answer."""
-        answer = await self.request(endpoint, body, Urgency.READ, query).answer(limit)
-        if isinstance(answer, Lost):
-            raise SocketLost(f"{endpoint}: {answer.reason}")
-        if answer.status != 200:
-            raise SocketLost(f"{endpoint} was answered with {answer.status}")
-        return answer.data
+                self._reading.seek_names()
 
 
 def _cause(lost: SocketLost) -> Cause:
@@ -306,10 +241,6 @@ def _cause(lost: SocketLost) -> Cause:
     if lost.status is None:
         return Cause.NETWORK
     return Cause.PENALTY if lost.status in (423, 429) else Cause.BROKER
-
-
-def _responses(frame: Frame) -> list[Response]:
-    return [item for item in frame.items if isinstance(item, Response)] if isinstance(frame, Messages) else []
 
 
 def _first_reason(group: BaseExceptionGroup[SocketLost]) -> str:

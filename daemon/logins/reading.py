@@ -1,0 +1,166 @@
+"""What a session asks the broker to know: one snapshot per socket, names of contracts, and the truth now and then.
+
+Rule 1: what is absent is not flat: a snapshot counts when everything that it must hold has been seen, be it empty.
+Rule 2: a read that the session cannot do without raises SocketLost; the next session begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import attrs
+import trio
+
+from daemon.logins.calls import Call, Lost, Urgency
+from daemon.logins.tokens import Token
+from daemon.ports import Ports
+from daemon.tradovate.frames import Response
+from daemon.tradovate.mirror import COLLECTIONS, Mirror
+from daemon.tradovate.socket import SocketLost
+from statecharts.events import Event
+from statecharts.values import BrokerAccountId
+
+SYNC_LIMIT = 30.0  # seconds for a snapshot, which may exceed a megabyte
+PART_LIMIT = 1.0  # seconds without another part of a snapshot that came in parts: how the last is marked is unknown
+READ_LIMIT = 10.0  # seconds for a read such as contract/item
+NAME_AGAIN = 10.0  # seconds after a contract could not be named
+READ_BACK_EVERY = (25.0, 35.0)  # seconds: three small reads, against a budget of hundreds a minute
+EVENTS_LATE = 3.0  # seconds: an event that is only late is no loss
+
+_READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/list"}
+_NEEDED = {
+    "positions": "position/list",
+    "orders": "order/list",
+    "orderVersions": "orderVersion/list",
+    "commands": "command/list",
+    "fills": "fill/list",
+}
+
+Ask = Callable[[str, object | None, int, str], Call]
+HandOut = Callable[[Iterable[tuple[BrokerAccountId, Event]], Iterable[str]], None]
+
+
+@attrs.define(eq=False)
+class Reading:
+    """`ask` queues a request, `hand_out` takes facts and faults; `synced` is set when the snapshot is whole."""
+
+    mirror: Mirror
+    ports: Ports
+    ask: Ask
+    hand_out: HandOut
+    synced: trio.Event
+    _sync: Call | None = None
+    _part_came: trio.Event = attrs.field(factory=trio.Event)
+    _unnamed: trio.Event = attrs.field(factory=trio.Event)
+    _asked_around: trio.Event = attrs.field(factory=trio.Event)  # names have been asked for once more
+
+    def seek_names(self) -> None:
+        """A contract has turned up whose name is not known."""
+        self._unnamed.set()
+
+    async def all_named(self) -> None:
+        while self.mirror.missing_contracts():
+            await self._asked_around.wait()
+
+    def another_answer(self, response: Response) -> None:
+        """To a request that has been answered already: a part of the snapshot, or to nobody."""
+        if self._sync is None or response.id != self._sync.id or response.status != 200:
+            return
+        if not self.synced.is_set():
+            self._load(response.data)
+            self._part_came.set()
+        elif isinstance(response.data, dict):
+            for name, kind in COLLECTIONS.items():
+                if isinstance(response.data.get(name), list):
+                    self.hand_out(*self.mirror.learn(kind, response.data[name], self.ports.wall()))
+
+    async def run(self, token: Token) -> None:
+        """The one syncrequest of this socket; afterwards names the contracts that turn up. Raises SocketLost."""
+        user = token.user_id if token.user_id is not None else await self._own_user()
+        self._sync = self.ask("user/syncrequest", {"users": [user]}, Urgency.READ, "")
+        self._load(await _good(self._sync, "user/syncrequest", SYNC_LIMIT))
+        await self._further_parts()
+        if not self.mirror.loaded:
+            raise SocketLost("the broker's snapshot was empty or cut off")
+        for collection, endpoint in _NEEDED.items():
+            if collection in self.mirror.absent:  # not even empty: it is asked for, because absent is not flat
+                self._load({collection: await self._asked(endpoint)})
+        if not await self._name_contracts():
+            raise SocketLost("the broker did not name a contract of its snapshot")
+        self.synced.set()
+        while True:
+            await self._unnamed.wait()
+            self._unnamed = trio.Event()
+            if not await self._name_contracts():
+                await trio.sleep(NAME_AGAIN)
+                self._unnamed.set()
+
+    async def _further_parts(self) -> None:
+        while self.mirror.absent:
+            with trio.move_on_after(PART_LIMIT) as patience:
+                await self._part_came.wait()
+            if patience.cancelled_caught:
+                return
+            self._part_came = trio.Event()
+
+    def _load(self, data: object) -> None:
+        faults = self.mirror.load(data, self.ports.wall())
+        self.hand_out((), faults)
+
+    async def read_back(self) -> None:
+        """The stream is a hint: a socket that beats and tells nothing is found by asking.
+
+        What no event has told within `EVENTS_LATE` was lost, and so may be more: the session ends, and the next
+        snapshot tells what to make of it. Raises SocketLost.
+        """
+        await self.synced.wait()
+        while True:
+            await trio.sleep(self.ports.dice.uniform(*READ_BACK_EVERY))
+            read = {kind: await self._asked(endpoint) for kind, endpoint in _READ_BACK.items()}
+            if not self._untold(read):
+                continue
+            await trio.sleep(EVENTS_LATE)
+            untold = self._untold(read)
+            if untold:
+                raise SocketLost(f"events were lost: no event told of {untold[0]} ({len(untold)} in all)")
+
+    def _untold(self, read: Mapping[str, object]) -> tuple[str, ...]:
+        return tuple(words for kind, rows in read.items() for words in self.mirror.lacks(kind, rows))
+
+    async def _name_contracts(self) -> bool:
+        """Orders name their contract by a number; what the number stands for is asked. Have all of them names now?"""
+        for contract in sorted(self.mirror.missing_contracts()):
+            answer = await self.ask("contract/item", None, Urgency.READ, f"id={contract}").answer(READ_LIMIT)
+            if isinstance(answer, Lost):
+                raise SocketLost(f"contract/item: {answer.reason}")
+            data = answer.data
+            if answer.status != 200:
+                self.hand_out((), (f"the broker does not name contract {contract} ({answer.status})",))
+                if answer.status != 404:
+                    continue  # it may know the name in a while
+                # A contract that there is not must not keep the others from being copied.
+                data = {"id": contract, "name": f"contract {contract}", "contractMaturityId": 0}
+            self.hand_out(*self.mirror.learn("contract", data, self.ports.wall()))
+        self._asked_around.set()
+        self._asked_around = trio.Event()
+        return not self.mirror.missing_contracts()
+
+    async def _own_user(self) -> int:
+        """The login's own user id; `account.userId` would be the firm's."""
+        data = await self._asked("user/list")
+        user = data[0].get("id") if isinstance(data, list) and data and isinstance(data[0], dict) else None
+        if not isinstance(user, int):
+            raise SocketLost("the broker did not say which user the token belongs to")
+        return user
+
+    async def _asked(self, endpoint: str) -> object:
+        return await _good(self.ask(endpoint, None, Urgency.READ, ""), endpoint, READ_LIMIT)
+
+
+async def _good(call: Call, endpoint: str, limit: float) -> object:
+    answer = await call.answer(limit)
+    if isinstance(answer, Lost):
+        raise SocketLost(f"{endpoint}: {answer.reason}")
+    if answer.status != 200:
+        raise SocketLost(f"{endpoint} was answered with {answer.status}")
+    return answer.data
