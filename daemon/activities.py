@@ -6,7 +6,7 @@ Rule 2: it decides nothing: bounds come from the chart, the throw of the dice fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import attrs
@@ -73,7 +73,7 @@ class AccountActivities:
         async with self.login.lease() as session:
             self.session = session
             try:
-                await _either(session.authorized, session.ended)
+                await _either(session.authorized.wait, session.ended.wait)
                 if not session.ended.is_set():
                     post(Authorized(at=self.ports.wall()))
                     await session.ended.wait()
@@ -93,7 +93,7 @@ class AccountActivities:
     async def _read(self, post: Post) -> None:
         session = self.session
         assert session is not None, "an account is read on a session"
-        await _either(session.synced, session.ended)
+        await _either(session.whole, session.ended.wait)
         if session.ended.is_set():
             # Also when the turn that was told of it has failed: nothing is read from what a dead socket has left.
             self._post_loss(post, session)
@@ -138,11 +138,11 @@ class AccountActivities:
         await trio.sleep(max(0.0, seconds))
 
 
-async def _either(first: trio.Event, second: trio.Event) -> None:
+async def _either(first: Callable[[], Awaitable[None]], second: Callable[[], Awaitable[None]]) -> None:
     async with trio.open_nursery() as nursery:
 
-        async def wait(event: trio.Event) -> None:
-            await event.wait()
+        async def wait(for_what: Callable[[], Awaitable[None]]) -> None:
+            await for_what()
             nursery.cancel_scope.cancel()
 
         nursery.start_soon(wait, first)
