@@ -102,7 +102,12 @@ CREATE TABLE facts (
 ) STRICT, WITHOUT ROWID;
 """
 
-STEPS: Final = (FIRST,)
+REFRESH: Final = """
+ALTER TABLE logins ADD COLUMN refresh_token TEXT;
+ALTER TABLE logins ADD COLUMN refresh_expires_at TEXT;
+"""
+
+STEPS: Final = (FIRST, REFRESH)
 VERSION: Final = len(STEPS)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import pytest
 
-from daemon.ledger import LATER_TURNS, Ledger, LedgerError, Posted, Taken, codec, writing
+from daemon.ledger import LATER_TURNS, Ledger, LedgerError, Posted, Taken, codec, schema, writing
 from statecharts import events as e
 from statecharts.account import fail
 from statecharts.values import AccountName, CopyId
@@ -178,7 +178,33 @@ def test_tokens_devices_and_facts(ledger: Ledger, path: Path) -> None:
         assert (other.device("apex"), other.fact("last_stop")) == ("3b0d", "clean")
         other.forget_token("apex")
     assert (ledger.token("apex"), ledger.device("apex")) == (None, "3b0d")
+    assert ledger.user("apex") == 40125
     assert "second" not in repr(ledger)
+
+
+def test_a_refresh_token_comes_and_goes_with_its_access_token(ledger: Ledger, path: Path) -> None:
+    assert (ledger.refresh_token("fund"), ledger.user("fund")) == (None, None)
+    ledger.keep_token("fund", "a1", NOON, 7, "r1", NOON + timedelta(hours=26))
+    with closing(Ledger.open(path)) as other:
+        assert other.refresh_token("fund") == ("r1", NOON + timedelta(hours=26))
+    ledger.forget_token("fund")
+    assert ledger.refresh_token("fund") == ("r1", NOON + timedelta(hours=26))
+    ledger.keep_token("fund", "a2", NOON, 7, "r2")
+    assert ledger.refresh_token("fund") == ("r2", None)
+    ledger.keep_token("fund", "a3", NOON, 7)
+    assert ledger.refresh_token("fund") is None
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(schema, "STEPS", schema.STEPS[:1])
+        older.setattr(schema, "VERSION", 1)
+        with closing(Ledger.open(path)) as ledger:
+            ledger.keep_device("apex", "3b0d")
+            ledger._db.execute("UPDATE logins SET token = 't', token_expires_at = '2026-11-20T12:00:00.000000Z'")
+    with closing(Ledger.open(path)) as ledger:
+        assert (ledger.device("apex"), ledger.refresh_token("apex")) == ("3b0d", None)
+        assert ledger.token("apex") is not None
 
 
 def test_it_can_live_in_memory() -> None:
