@@ -59,6 +59,9 @@ class Faults:
     login_style: str = "text"  # wrong credentials answer "text" (200 + errorText) or "status" (401 + {error, message})
     renew_status: int = 200  # other than 200: every renewal is answered so
     renew_same_token: bool = False
+    expiration_shift: float = 0.0  # the expirationTime that is told is so much later than the real end
+    bad_token_status: int = 401  # what an unknown token, or one that has ended, gets over REST
+    bad_token_words: bool = True  # whether anything is said with it
     consent_life: float = 600.0  # the page of /oauth, left open for longer, is expired
     code_life: float = 60.0
     refresh_life: float = 26 * 3600.0
@@ -91,6 +94,9 @@ class Faults:
     authorize_status: int = 200
     authorize_delay: float = 0.0
     authorize_silent: bool = False
+    authorize_anyone: bool = False  # a token that nobody has issued is answered with 200 too
+    authorize_words: str = "Invalid access token"  # with a refusal
+    farewell_unheard: bool = False  # the client's WebSocket close is not answered
     sync_status: int = 200
     sync_delay: float = 0.0  # the snapshot is taken, then delivered so much later: events overtake it
     sync_gap: float = 0.0  # the subscription starts so long after the snapshot was taken: events in between are lost

@@ -30,6 +30,7 @@ TOKEN = "/auth/oauthtoken"  # noqa: S105 - an address; it is answered with and w
 OPEN = frozenset({"auth/accesstokenrequest", "auth/oauthtoken"})  # no token is needed
 RECEIVE_SIZE = 65536
 HANDSHAKE_LIMIT = 15.0  # wrap_server_stream waits for ever when the client dies inside the handshake
+CLOSE_FRAME = b"\x88"  # the first byte of one: final, opcode 8 (RFC 6455, 5.2)
 CLOSE_LIMIT = 1.0  # a close handshake with a silent client never ends
 WIRE_ENDS = (
     ConnectionClosed,
@@ -48,11 +49,15 @@ class Severed(Exception):
 
 
 class ReplayedStream(trio.abc.Stream):
-    """A stream whose first bytes have been read already: they are handed out again."""
+    """A stream whose first bytes have been read already: they are handed out again.
 
-    def __init__(self, head: bytes, stream: trio.abc.Stream) -> None:
+    While `deaf`, a WebSocket close that the client begins is not heard.
+    """
+
+    def __init__(self, head: bytes, stream: trio.abc.Stream, deaf: Callable[[], bool]) -> None:
         self._head = head
         self._stream = stream
+        self._deaf = deaf
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if self._head:
@@ -60,7 +65,10 @@ class ReplayedStream(trio.abc.Stream):
             data, self._head = self._head[:size], self._head[size:]
             await trio.lowlevel.checkpoint()
             return data
-        return bytes(await self._stream.receive_some(max_bytes))
+        data = bytes(await self._stream.receive_some(max_bytes))
+        while data[:1] == CLOSE_FRAME and self._deaf():
+            data = bytes(await self._stream.receive_some(max_bytes))
+        return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._stream.send_all(data)
@@ -186,7 +194,12 @@ class Server(Deeds):
             await trio.sleep_forever()
         return answer
 
+    def _deaf(self) -> bool:
+        return self.faults.farewell_unheard
+
     def _refuse(self, endpoint: str, refused: Refused) -> Answer:
+        if refused.status == 401 and (self.faults.bad_token_status != 401 or not self.faults.bad_token_words):
+            return Answer(self.faults.bad_token_status, refused.text if self.faults.bad_token_words else None)
         if endpoint == "auth/renewaccesstoken" and refused.status == 401:
             return Answer(401, {"error": "Token expired", "message": refused.text})
         return Answer(refused.status, refused.text or None)
@@ -228,7 +241,7 @@ class Server(Deeds):
             elif isinstance(event, h11.Request):
                 request, body = event, b""
                 if dict(event.headers).get(b"upgrade", b"").lower() == b"websocket":
-                    await self._serve_websocket(ReplayedStream(head, stream), event.target.decode())
+                    await self._serve_websocket(ReplayedStream(head, stream, self._deaf), event.target.decode())
                     return
             elif isinstance(event, h11.Data):
                 body += bytes(event.data)

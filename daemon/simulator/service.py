@@ -162,13 +162,14 @@ class Service:
         device = call.body.get("deviceId")
         token, gone = self.tokens.open(login, device if isinstance(device, str) else None)
         self.on_evicted(gone)
-        return Answer(200, describe_token(token, self.broker.now()))
+        return Answer(200, describe_token(token, self.broker.now(), self.faults.expiration_shift))
 
     def _renew_token(self, token: Token) -> Answer:
         self.renewals[token.session.login.spec.username] += 1
         if self.faults.renew_status != 200:
             return Answer(self.faults.renew_status, {"error": "Token expired", "message": "Renewal is refused"})
-        return Answer(200, describe_token(self.tokens.renew(token), self.broker.now()))
+        renewed = self.tokens.renew(token)
+        return Answer(200, describe_token(renewed, self.broker.now(), self.faults.expiration_shift))
 
     # ---- faults
 

@@ -24,8 +24,6 @@ from daemon.simulator.mangling import Message, arrange, deform, split_snapshot
 from daemon.simulator.service import Fate, Service
 from daemon.simulator.tokens import Token
 
-REFUSED = "Invalid access token"
-
 
 class Gone(Exception):
     """The other side is not there any more."""
@@ -184,8 +182,10 @@ class Session:
         if isinstance(checked, Token) and status == 200:
             self.token = checked
             self._respond(request_id, Answer(200))
+        elif self.faults.authorize_anyone:
+            self._respond(request_id, Answer(200))
         else:
-            self._respond(request_id, Answer(status if status != 200 else 401, REFUSED))
+            self._respond(request_id, Answer(status if status != 200 else 401, self.faults.authorize_words))
 
     async def _sync(self, request_id: int, body: dict[str, Any]) -> None:
         faults, token, broker = self.faults, self.token, self._service.broker

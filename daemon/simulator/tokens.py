@@ -126,13 +126,16 @@ class Tokens:
         return token
 
 
-def describe_token(token: Token, now: datetime) -> Entity:
-    """The answer of accesstokenrequest and renewaccesstoken, with what the official example has beyond the schema."""
+def describe_token(token: Token, now: datetime, shift: float = 0.0) -> Entity:
+    """The answer of accesstokenrequest and renewaccesstoken, with what the official example has beyond the schema.
+
+    `shift`: how many seconds the end that is told is later than the real one.
+    """
     login = token.session.login
     return {
         "accessToken": token.text,
         "mdAccessToken": token.text.replace("tok-", "mdt-", 1),
-        "expirationTime": stamp(token.expires),
+        "expirationTime": stamp(token.expires + timedelta(seconds=shift)),
         "passwordExpirationTime": stamp(now + timedelta(days=365)),
         "userStatus": login.spec.status,
         "userId": login.user_id,
