@@ -56,7 +56,12 @@ class Embedded:
         async with trio.open_nursery() as nursery:
             port = await nursery.start(serve_tcp, self.server, "127.0.0.1", 0)
             nursery.start_soon(walk, self.server.broker, self.symbols, self.ports.dice, self.walk_every)
-            task_status.started(Addresses(f"http://127.0.0.1:{port}/v1", f"ws://127.0.0.1:{port}/v1/websocket"))
+            here = f"http://127.0.0.1:{port}"
+            task_status.started(
+                Addresses(
+                    f"{here}/v1", f"ws://127.0.0.1:{port}/v1/websocket", f"{here}/oauth", f"{here}/auth/oauthtoken"
+                )
+            )
             await trio.sleep_forever()
 
     async def trade(self) -> None:

@@ -85,7 +85,10 @@ class Supervisor:
         self._close()
 
     async def _addresses(self, nursery: trio.Nursery) -> dict[str, Addresses]:
-        addresses = {name: Addresses(e.rest, e.websocket) for name, e in self.config.environments.items()}
+        addresses = {
+            name: Addresses(e.rest, e.websocket, e.authorize or "", e.token or "")
+            for name, e in self.config.environments.items()
+        }
         if self.embedded is not None:
             listens = addresses["simulator"] = await nursery.start(self.embedded.run)
             self.journal.say("simulator.started", f"the simulated broker inside the daemon listens at {listens.rest}")

@@ -14,12 +14,14 @@ from daemon.config import Login as LoginConfig
 from daemon.errands import AccountErrands
 from daemon.journal import Journal
 from daemon.ledger import Ledger
+from daemon.logins.grants import OAuthGrant, PasswordGrant
 from daemon.logins.login import Login, LoginHooks
 from daemon.logins.session import SessionSettings
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.ports import Ports
 from daemon.round import Rounds
 from daemon.runner import Runner
+from daemon.tradovate.oauth import Application, OAuth
 from daemon.tradovate.rest import Credentials, Rest
 from statecharts import connection
 from statecharts.account import Account
@@ -28,13 +30,17 @@ from statecharts.rules import CopyRules, MapTo, ReconnectRules, Rules
 from statecharts.states import Cause, Stopped
 from statecharts.values import AccountName, CopyName, Root
 
+REDIRECT_URI = "http://127.0.0.1:8642/callback"  # of the environment simulator, where none need be configured
+
 
 @attrs.frozen
 class Addresses:
-    """Where an environment is reached; the embedded one's are known once it listens."""
+    """Where an environment is reached; the embedded one's are known once it listens. The last two: grant oauth."""
 
     rest: str
     websocket: str
+    authorize: str = ""
+    token: str = ""
 
 
 @attrs.define(eq=False)
@@ -118,17 +124,39 @@ def login_of(
     def crashed(bug: BaseException) -> None:
         journal.crash(f"login {name}: a bug ended its session; it is dialed anew", bug, login=name)
 
-    tokens = Tokens(
-        login=name,
-        rest=Rest(ports.network.http(), where.rest),
-        credentials=lambda: credentials_of(settings, ledger, journal),
-        store=ledger,
-        ports=ports,
-        tell=tell,
-    )
+    grant = grant_of(config, name, where, ledger, ports, journal)
+    tokens = Tokens(login=name, grant=grant, store=ledger, ports=ports, tell=tell, conceal=journal.keep_secret)
     hooks = LoginHooks(tell=tell, fault=fault, session_up=session_up, crashed=crashed)
     silence = config.reconnect.silence_limit.total_seconds()
     return Login(name, SessionSettings(where.websocket, silence), tokens, ports, hooks)
+
+
+def grant_of(
+    config: Config, name: str, where: Addresses, ledger: Ledger, ports: Ports, journal: Journal
+) -> PasswordGrant | OAuthGrant:
+    """How the login comes by its tokens. The credential is read at each request."""
+    settings = config.logins[name]
+    client = ports.network.http()
+    rest = Rest(client, where.rest)
+    if settings.grant == "password":
+        return PasswordGrant(rest, lambda: credentials_of(settings, ledger, journal), ledger)
+    oauth = OAuth(client, where.token, where.rest)
+    return OAuthGrant(name, oauth, rest, lambda: application_of(settings, journal), ledger, ports.wall)
+
+
+def application_of(settings: LoginConfig, journal: Journal) -> Application:
+    """Reads the secret anew each time; not every application has one. Raises NoToken when it cannot be read."""
+    try:
+        secret = secrets.find(settings, "client_secret")
+    except secrets.SecretUnreadable as error:
+        raise NoToken(str(error), Cause.CREDENTIALS, final=True) from error
+    if secret is not None:
+        journal.keep_secret(secret.reveal())
+    return Application(
+        settings.client_id or settings.login,  # the embedded broker knows every application
+        secret.reveal() if secret else "",
+        settings.redirect_uri or REDIRECT_URI,
+    )
 
 
 def credentials_of(settings: LoginConfig, ledger: Ledger, journal: Journal) -> Credentials:

@@ -35,7 +35,7 @@ _ALL_TURNS: Final = f"SELECT {_COLUMNS} FROM turns WHERE id > ? ORDER BY id LIMI
 _TURNS_OF: Final = f"SELECT {_COLUMNS} FROM turns WHERE account = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
 _TRACED: Final = f"SELECT {_COLUMNS} FROM turns WHERE id IN (SELECT turn FROM traces WHERE copy = ?) ORDER BY id"  # noqa: S608
 
-_KEEP_TOKEN: Final = """
+_KEEP: Final = """
 INSERT INTO logins (login, token, token_expires_at, user_id, refresh_token, refresh_expires_at)
 VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (login) DO UPDATE SET
@@ -187,7 +187,7 @@ class Ledger:
     ) -> None:
         """One statement, so that an access token and its refresh token are both there or both not."""
         ends = None if refresh_expires_at is None else codec.instant_text(refresh_expires_at)
-        self._write(_KEEP_TOKEN, (login, token, codec.instant_text(expires_at), user_id, refresh, ends))
+        self._write(_KEEP, (login, token, codec.instant_text(expires_at), user_id, refresh, ends))
 
     def token(self, login: str) -> tuple[str, datetime, int | None] | None:
         """The kept token, when it expires, and whose it is."""
