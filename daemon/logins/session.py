@@ -75,6 +75,7 @@ class Session:
     _queue: Queue = attrs.field(factory=Queue)
     _calls: dict[int, Call] = attrs.field(factory=dict)
     _next_id: int = 1
+    _token: Token | None = attrs.field(default=None, repr=False)
     _announced: Loss | None = None  # what the broker said before it closed
     _reading: Reading = attrs.field(init=False)
 
@@ -102,7 +103,7 @@ class Session:
         """Lives until the socket is lost or the last lease is gone. Raises only for bugs."""
         loss = Loss("copierd ended the session", Cause.OPERATOR)
         try:
-            token = await self.tokens.valid()
+            token = self._token = await self.tokens.valid()
             async with connected(self.ports.network, self.settings.websocket) as connection:
                 await self._authorize(connection, token)
                 loss = await self._live(connection, token)
@@ -119,11 +120,21 @@ class Session:
             self._end(loss)
 
     def _end(self, loss: Loss) -> None:
-        self.loss = loss
+        self.loss = loss = attrs.evolve(loss, reason=self._clean(loss.reason))
         for call in self._calls.values():
             call.finish(Lost(loss.reason, call.begun))
         self._calls.clear()
         self.ended.set()
+
+    def _fault(self, why: str) -> None:
+        self.fault(self._clean(why))
+
+    def _clean(self, words: str) -> str:
+        """Real world: an answer may quote what was said. The broker's words go into the journal and the ledger."""
+        for token in (self._token, self.tokens.current):
+            if token is not None:
+                words = words.replace(token.text, "***")
+        return words
 
     async def _authorize(self, connection: Connection, token: Token) -> None:
         with trio.fail_after(OPEN_LIMIT):
@@ -191,7 +202,7 @@ class Session:
             raise SocketLost(f"nothing received for {self.settings.silence_limit:g} s") from None
         match frame:
             case Malformed(why=why):
-                self.fault(why)
+                self._fault(why)
             case Closing(code=code, reason=reason):
                 self._announced = self._announced or Loss(
                     f"the broker closed: {reason or 'no reason'} ({code})", Cause.BROKER
@@ -202,7 +213,7 @@ class Session:
 
     def _take(self, messages: Messages) -> None:
         for why in messages.faults:
-            self.fault(why)
+            self._fault(why)
         for item in messages.items:
             if isinstance(item, Response):
                 self._answered(item)
@@ -228,7 +239,7 @@ class Session:
 
     def _hand_out(self, facts: Iterable[tuple[BrokerAccountId, Event]], faults: Iterable[str]) -> None:
         for why in faults:
-            self.fault(why)
+            self._fault(why)
         if self.synced.is_set():  # before that the mirror keeps them, and the snapshot will hold them
             for account, event in facts:
                 self.deliver(account, event)
