@@ -30,25 +30,25 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
     contract = draft.contract(symbol)
     if contract.close_to is None:
         return
+    close_to = exposure.goal(contract.own, contract.close_to)  # never to the other side, also when ours has changed it
     if current:  # the leader has gone on: a closing may go further than was wanted at first, never less far
-        further = exposure.goal(contract.close_to, exposure.total_target(draft.book, symbol, rules))
-        contract = draft.note(symbol, close_to=further)
-    assert contract.close_to is not None, "a closing goes on"
-    if contract.own == contract.close_to or exposure.goal(contract.own, contract.close_to) == contract.own:
+        close_to = exposure.goal(close_to, exposure.total_target(draft.book, symbol, rules))
+    if close_to == contract.own:
         _closed(draft, symbol)
         return
-    side = Side.of(contract.close_to - contract.own)
+    contract = draft.note(symbol, close_to=close_to)
+    side = Side.of(close_to - contract.own)
     in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
     exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
     for copy in exits:
         if copy.stage is Stage.HELD:
-            given_up = attrs.evolve(copy, restore=contract.close_to != 0)
+            given_up = attrs.evolve(copy, restore=close_to != 0)
             draft.news(given_up, News.GIVEN_UP, f"closed at market instead: {contract.close_why}")
         elif copy.cancel_wanted is None and copy.verb is Verb.PLACE:
-            draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=contract.close_to != 0))
+            draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=close_to != 0))
     if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in exits):
         return
-    _send_close(draft, symbol, side, abs(contract.close_to - contract.own), rules)
+    _send_close(draft, symbol, side, abs(close_to - contract.own), rules)
 
 
 def _send_close(draft: Draft, symbol: Symbol, side: Side, quantity: int, rules: CopyRules) -> None:

@@ -57,8 +57,10 @@ def reduces(copy: Copy, own: int) -> bool:
 
 
 def giving_way(copy: Copy) -> bool:
-    """Is its cancel wanted, and not yet confirmed? Until then it may fill."""
-    return copy.cancel_wanted is not None and copy.stage is not Stage.HELD and copy.open
+    """Is its cancel wanted, or about to be, and not yet confirmed? Until then it may fill."""
+    at_market = copy.terms is not None and copy.terms.order_type is OrderType.MARKET
+    going = copy.cancel_wanted is not None or (copy.chase_at is not None and not at_market)
+    return going and copy.stage is not Stage.HELD and copy.open
 
 
 def free(book: Book, symbol: Symbol, own: int, but: CopyId, resting: bool = False) -> int:

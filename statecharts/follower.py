@@ -139,8 +139,9 @@ def held_size(draft: Draft, copy: Copy, order: Order) -> Size:
     own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id, apart)
     left = copy.meant - copy.filled
     against = max(0, -copy.side.sign * own)
-    quantity = max(0, min(left, against + copy.opens))
-    return Size(copy.kind, copy.side, quantity, "nothing of ours is left for it to exit", left, copy.opens)
+    opens = copy.opens if copy.kind is Kind.REVERSAL else 0  # one that nothing may open with has become an exit
+    quantity = max(0, min(left, against + opens))
+    return Size(copy.kind, copy.side, quantity, "nothing of ours is left for it to exit", left, opens)
 
 
 def awaited(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:

@@ -136,12 +136,7 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     found = follower.held_size(draft, copy, order)
     awaited = follower.awaited(draft, copy, found)
     for entry in awaited:
-        if (
-            entry.side is not copy.side
-            and entry.chase_at is not None
-            and entry.stage is not Stage.HELD
-            and not entry.cancel_wanted
-        ):
+        if entry.chase_at is not None and entry.stage is not Stage.HELD and not entry.cancel_wanted:
             draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
     if awaited or (found.kind is not Kind.EXIT and not current) or (found.quantity and not ready):
         return
