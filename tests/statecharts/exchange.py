@@ -10,7 +10,7 @@ from datetime import timedelta
 import attrs
 
 from statecharts import events as e
-from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceOrder
+from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceOrder, Priority
 from statecharts.values import Order, OrderId, OrderType, Status, Symbol
 from tests.statecharts.desk import Desk, order
 
@@ -27,18 +27,21 @@ class Exchange:
 
     def take(self) -> None:
         """Takes what the desk has asked for, and checks what holds for every request."""
+        reduced = False
         for effect in self.desk.everything[self.read :]:
             if isinstance(effect, PlaceOrder):
                 assert effect.client_id not in self.used, "the same client order id was placed twice"
                 self.used.add(effect.client_id)
                 assert effect.terms.quantity > 0
+                reduced |= effect.priority is Priority.EXIT
             if isinstance(effect, (PlaceOrder, CancelOrder, ModifyOrder, LookUp)):
                 self.queue.append(effect)
         self.read = len(self.desk.everything)
-        self.check_reductions()
+        if reduced:
+            self.check_reductions()
 
     def check_reductions(self) -> None:
-        """Market reductions in flight never exceed our own position."""
+        """Market reductions in flight never exceed our own position: looked at whenever one is asked for."""
         own = dict(self.desk.own)
         leaving: dict[Symbol, int] = {}
         for copy in self.desk.account.book.all_open():

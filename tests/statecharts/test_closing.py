@@ -141,3 +141,22 @@ def test_a_held_exit_is_given_up_for_a_closing_and_comes_back_when_the_leader_st
     assert close.terms.quantity == 1
     desk.fills(close, 902)
     assert [one.terms for one in desk.places] == [stop(2)]
+
+
+def test_a_closing_never_goes_to_the_other_side_when_ours_has_changed_it() -> None:
+    desk = missed_exit(net=1, quantity=3)
+    place = desk.place
+    desk.accepted(place, 901)
+    desk.seen(place, 901, 4, asked=terms(4))  # more than was asked for: we are short now
+    assert desk.quantities == [(BUY, 1)]
+
+
+def test_a_market_exit_leaves_to_a_resting_one_what_the_leader_has_exited_there() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, limit(1, 5020)))
+    desk.accepted(desk.place, 901)
+    desk.leader(order(101, SELL, limit(1, 5020), 1), order(102, SELL, terms(1), 1))
+    assert desk.quantities == [(SELL, 1)]
+    desk.fills(desk.place, 902)
+    desk.wait(5)
+    assert [one.order_id for one in desk.cancels] == [901]

@@ -114,6 +114,16 @@ def test_a_reversal_while_paused_only_brings_us_to_flat() -> None:
     assert skipped(nothing, 101) == "the account is paused"
 
 
+def test_a_reversal_that_became_an_exit_stays_one_when_it_is_derived_again() -> None:
+    desk = in_position()
+    desk.hear(e.PauseAsked(at=NOON))
+    desk.leader(order(101, SELL, terms(5), 5))
+    desk.never_sent(desk.place)
+    desk.hear(e.ResumeAsked(at=NOON))
+    desk.wait(1)
+    assert desk.quantities == [(SELL, 2)]
+
+
 def test_a_reversal_is_one_order_of_an_exits_priority() -> None:
     desk = in_position()
     desk.leader(order(101, SELL, terms(5), 5))

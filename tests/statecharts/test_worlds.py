@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import attrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from statecharts import events as e
+from statecharts.account import Turn, step
+from statecharts.effects import Effect
 from statecharts.values import Order, Status, View
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
@@ -17,7 +21,7 @@ CAP = 4
 
 @attrs.define
 class Leader:
-    """A leader that never reverses: it enters, adds, exits, changes its mind."""
+    """A leader that enters, adds, exits, changes its mind, and reverses only at market."""
 
     desk: Desk
     orders: dict[int, Order] = attrs.field(factory=dict)
@@ -48,6 +52,12 @@ class Leader:
         self.number += 1
         asked = (terms(quantity), limit(quantity, 5020), stop(quantity))[how % 3]
         self.set(order(self.number, SELL, asked, quantity if how % 3 == 0 else 0))
+
+    def reverses(self, beyond: int) -> None:
+        if self.net and self.some(0) is None:
+            self.number += 1
+            quantity = abs(self.net) + beyond
+            self.set(order(self.number, SELL if self.net > 0 else BUY, terms(quantity), quantity))
 
     def some(self, which: int) -> Order | None:
         working = [one for one in self.orders.values() if one.rest]
@@ -85,14 +95,15 @@ class Leader:
             assert one is not None
         if self.net:
             self.number += 1
-            self.set(order(self.number, SELL, terms(self.net), self.net))
+            out = SELL if self.net > 0 else BUY
+            self.set(order(self.number, out, terms(abs(self.net)), abs(self.net)))
 
 
-def moves() -> st.SearchStrategy[list[tuple[str, int, int]]]:
+def moves(also: tuple[str, ...] = ()) -> st.SearchStrategy[list[tuple[str, int, int]]]:
     what = st.sampled_from(
         (
             "enter", "enter", "exit", "exit", "leader fills", "leader cancels", "leader modifies", "repeat", "answer",
-            "answer", "answer", "market", "market", "tell", "wait", "reconnect", "restart", "pause", "resume",
+            "answer", "answer", "market", "market", "tell", "wait", "reconnect", "restart", "pause", "resume", *also,
         )
     )  # fmt: skip
     return st.lists(st.tuples(what, st.integers(0, 6), st.integers(0, 6)), max_size=40)
@@ -104,6 +115,8 @@ def live(desk: Desk, leader: Leader, exchange: Exchange, what: str, a: int, b: i
             leader.enters(1 + a % 3, b)
         case "exit":
             leader.exits(1 + a % 3, b)
+        case "reverse":
+            leader.reverses(1 + a % 2)
         case "leader fills":
             leader.fills(a, 1 + b % 3)
         case "leader cancels":
@@ -160,16 +173,56 @@ def back(desk: Desk, leader: Leader, exchange: Exchange, a: int) -> None:
         desk.leader_read_anew(view)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(moves(), st.sampled_from((1, 2)))
-def test_whatever_happens_nothing_is_sent_twice_and_flat_follows_flat(
-    day: list[tuple[str, int, int]], scale: int
+@attrs.define
+class WatchedDesk(Desk):
+    """Every step is taken twice: it answers the same, and leaves what it was given as it was."""
+
+    def hear(self, event: e.Event) -> tuple[Effect, ...]:
+        given = self.account
+        before = repr(given)
+        effects = Desk.hear(self, event)
+        assert step(given, event) == Turn(self.account, self.effects)
+        assert repr(given) == before
+        return effects
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(moves(), st.sampled_from(("0.5", "1", "2")))
+def test_whatever_happens_nothing_is_sent_twice_no_cap_is_broken_and_flat_follows_flat(
+    day: list[tuple[str, int, int]], ratio: str
 ) -> None:
-    desk = follower(max_position=CAP)
+    desk = follower(max_position=CAP, ratio=Decimal(ratio))
     leader, exchange = Leader(desk), Exchange(desk)
     for what, a, b in day:
         live(desk, leader, exchange, what, a, b)
         assert 0 <= exchange.position.get(ES, 0) <= CAP
+    at_rest(desk, leader, exchange)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(moves(also=("reverse", "reverse")))
+def test_a_leader_that_reverses_is_followed_to_flat_too(day: list[tuple[str, int, int]]) -> None:
+    desk = follower(max_position=CAP)
+    leader, exchange = Leader(desk), Exchange(desk)
+    for what, a, b in day:
+        live(desk, leader, exchange, what, a, b)
+        assert abs(exchange.position.get(ES, 0)) <= CAP
+    at_rest(desk, leader, exchange)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(moves(also=("reverse",)))
+def test_step_is_deterministic_and_pure_all_day(day: list[tuple[str, int, int]]) -> None:
+    plain = follower(max_position=CAP)
+    desk = WatchedDesk(plain.account, theirs=plain.theirs)
+    leader, exchange = Leader(desk), Exchange(desk)
+    for what, a, b in day:
+        live(desk, leader, exchange, what, a, b)
+    at_rest(desk, leader, exchange)
+
+
+def at_rest(desk: Desk, leader: Leader, exchange: Exchange) -> None:
+    """Everything settles, the leader goes flat, everything settles again: so are we."""
     exchange.settle()
     leader.goes_flat()
     exchange.settle()
