@@ -106,7 +106,7 @@ def moves(also: tuple[str, ...] = ()) -> st.SearchStrategy[list[tuple[str, int, 
             "answer", "answer", "market", "market", "tell", "wait", "reconnect", "restart", "pause", "resume", *also,
         )
     )  # fmt: skip
-    return st.lists(st.tuples(what, st.integers(0, 6), st.integers(0, 6)), max_size=40)
+    return st.lists(st.tuples(what, st.integers(0, 6), st.integers(0, 6)), min_size=15, max_size=50)
 
 
 def live(desk: Desk, leader: Leader, exchange: Exchange, what: str, a: int, b: int) -> None:
