@@ -55,6 +55,13 @@ def parser() -> CommandLine:
     simulator.add_argument("--port", metavar="P", type=_port, required=True, help="0 takes any free one")
     simulator.add_argument("--faults", metavar="FILE", type=Path, help="what it shall do wrong (TOML)")
     simulator.set_defaults(command=_simulator)
+
+    words = "Is the market open, when is the next edge, and how sure is the table? Exit status 0 open, 1 closed."
+    hours = commands.add_parser("hours", help="is the market open, and until when", description=words)
+    hours.add_argument("--group", metavar="G", help="a product group; without one all, and equity_index decides")
+    hours.add_argument("--at", metavar="T", help="an instant of ISO 8601 with its offset (default: now)")
+    hours.add_argument("--config", metavar="FILE", type=Path, help=f"whose [[market_hours]] count; {_DEFAULT_FILE}")
+    hours.set_defaults(command=_hours)
     return top
 
 
@@ -94,3 +101,9 @@ def _simulator(options: argparse.Namespace) -> int:
     from daemon.simulator.alone import run_simulator
 
     return run_simulator(port=options.port, faults=options.faults)
+
+
+def _hours(options: argparse.Namespace) -> int:
+    from daemon.hours import run_hours
+
+    return run_hours(group=options.group, at=options.at, config=options.config)
