@@ -5,15 +5,22 @@ out.
 """
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft4Validator, FormatChecker  # OpenAPI 3.0 writes exclusiveMinimum as draft 4 does
+from jsonschema import (  # OpenAPI 3.0 writes exclusiveMinimum as draft 4 does
+    Draft4Validator,
+    FormatChecker,
+    ValidationError,
+)
+
+from tests.simulator.deviations import Reviewed
 
 DOCUMENT: dict[str, Any] = json.loads(Path(__file__).with_name("tradovate-openapi.json").read_text())
-# The document calls `cid` a string, its examples and staff send a number; both are seen working.
-DOCUMENT["components"]["schemas"]["AccessTokenRequest"]["properties"]["cid"] = {}
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+_REF = "#/components/schemas/"
 FORMATS = FormatChecker(())
 
 
@@ -33,10 +40,14 @@ def _int32(value: object) -> bool:
 
 
 class Audit:
-    """Pass it as `Server(observer=...)`; look at `flaws` afterwards. What the document does not know is let be."""
+    """Pass it as `Server(observer=...)`; look at `flaws` afterwards. Endpoints the document does not know are let be.
+
+    Stricter than the document: a field that it does not list is a flaw, unless it is among the reviewed deviations.
+    """
 
     def __init__(self) -> None:
         self.flaws: list[str] = []
+        self.reviewed = Reviewed()
         self.checked: dict[str, int] = {}
         self._validators: dict[str, Draft4Validator] = {}
         self._requests = {name.lower(): schema for name, schema in DOCUMENT["requests"].items()}
@@ -58,6 +69,33 @@ class Audit:
         if validator is None:
             validator = Draft4Validator({**schema, "components": DOCUMENT["components"]}, format_checker=FORMATS)
             self._validators[key] = validator
-        self.flaws.extend(f"{key}: {error.json_path}: {error.message}" for error in validator.iter_errors(payload))
+        self.flaws.extend(
+            f"{key}: {error.json_path}: {error.message}"
+            for error in validator.iter_errors(payload)
+            if not self._reviewed_type(schema, error)
+        )
+        self.flaws.extend(f"{key}: {flaw}" for flaw in self._strangers(schema, payload))
         if isinstance(payload, dict):
             self.flaws.extend(f"{key}: {field} is null" for field, value in payload.items() if value is None)
+
+    def _reviewed_type(self, schema: dict[str, Any], error: ValidationError) -> bool:
+        field = str(error.absolute_path[-1]) if error.absolute_path else ""
+        return error.validator == "type" and self.reviewed.allows(_name(schema), field, "type")
+
+    def _strangers(self, schema: dict[str, Any], payload: object) -> Iterator[str]:
+        """Fields that the document does not list, at any depth."""
+        name = _name(schema)
+        schema = SCHEMAS[name] if name else schema
+        if isinstance(payload, list):
+            for item in payload:
+                yield from self._strangers(schema.get("items", {}), item)
+        elif isinstance(payload, dict) and "properties" in schema:
+            for field, value in payload.items():
+                if field in schema["properties"]:
+                    yield from self._strangers(schema["properties"][field], value)
+                elif not self.reviewed.allows(name, field, "extra"):
+                    yield f"{name}.{field} is not in the document"
+
+
+def _name(schema: dict[str, Any]) -> str:
+    return str(schema.get("$ref", "")).removeprefix(_REF)
