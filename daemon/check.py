@@ -9,6 +9,7 @@ from typing import TextIO
 
 from daemon.config import Config, ConfigErrors, Copy, Follower, Login, load
 from daemon.exits import Exit
+from daemon.unheeded import unheeded
 
 
 def run_check(path: Path, out: TextIO | None = None, err: TextIO | None = None) -> int:
@@ -37,6 +38,11 @@ def report(path: Path, config: Config) -> Iterator[str]:
         yield f"Neither lead nor follow: {', '.join(idle)}"
     yield ""
     yield from _summary(config)
+    without_effect = list(unheeded(config))
+    if without_effect:
+        yield ""
+        yield "WITHOUT EFFECT in this version of copierd, so do not count on it:"
+        yield from (f"  {words}" for words in without_effect)
 
 
 def _copy(config: Config, copy: Copy) -> Iterator[str]:

@@ -134,8 +134,8 @@ def test_the_first_configuration_runs(tmp_path: Path) -> None:
             secret = house.home / ".config" / "copierd" / f"apex.{name}"
             assert secret.stat().st_mode & 0o777 == 0o600
             secret.write_text("canary\n")
-        command = [str(house.home / "bin" / "copierd"), "run", "--config", "my.toml"]
-        with subprocess.Popen(command, cwd=home, env=house.environ, stderr=subprocess.PIPE, text=True) as process:
+        run = [str(house.home / "bin" / "copierd"), "run", "--config", "my.toml"]
+        with subprocess.Popen(run, cwd=home, env=house.environ, stderr=subprocess.PIPE, text=True) as process:
             try:
                 house.ready()
             finally:

@@ -1,0 +1,59 @@
+"""What a configuration asks for and this version does not do: said at `check` and at every start, never kept quiet.
+
+A trader who has written a loss limit must not believe that it guards him.
+Rule 1: a key that comes to be heeded is taken out here and in the README; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import attrs
+
+from daemon.config import Config, Copy, Follower, Login
+
+Table = Copy | Follower | Login
+
+# By table: the keys that have no effect, whatever their value.
+KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
+    Copy: ("fresh_age", "fresh_ticks", "quiet", "bracket_wait", "on_leader_lost", "leader_lost_after"),
+    Follower: (
+        "on_stop_refused",
+        "runaway",
+        "daily_loss_limit",
+        "daily_profit_limit",
+        "trailing_drawdown",
+        "no_open_after",
+        "flat_by",
+        "bracket",
+    ),
+    Login: ("requests_per_minute", "requests_per_hour", "on_evicted"),
+}
+
+
+def unheeded(config: Config) -> Iterator[str]:
+    """In words, where it stands and what it is; only what differs from the default."""
+    for login in config.logins.values():
+        yield from _keys(f"login {login.login}", login)
+        if login.grant == "oauth":
+            yield f'login {login.login}: grant = "oauth"'
+    for copy in config.copies:
+        yield from _keys(f"copy {copy.name}", copy)
+        if copy.mode == "fills":
+            yield f'copy {copy.name}: mode = "fills" (its orders are copied instead)'
+        if copy.catch_up == "fresh":
+            yield f'copy {copy.name}: catch_up = "fresh" (it acts as "reduce")'
+        for follower in copy.followers:
+            yield from _keys(f"follower {follower.account}", follower)
+    if config.notify:
+        yield "[[notify]]: nobody is told"
+    if config.market_hours:
+        yield "[[market_hours]]: no order is held back by it"
+
+
+def _keys(where: str, table: Table) -> Iterator[str]:
+    defaults = {field.name: field.default for field in attrs.fields(type(table))}
+    for key in KEYS[type(table)]:
+        if getattr(table, key) != defaults[key]:
+            yield f"{where}: {key}"

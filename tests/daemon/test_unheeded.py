@@ -1,0 +1,64 @@
+"""What is configured and has no effect is said."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from daemon.check import run_check
+from daemon.config import loads
+from daemon.unheeded import KEYS, unheeded
+
+ROOT = Path(__file__).parents[2]
+PLAIN = """
+[logins.apex]
+environment = "simulator"
+[accounts]
+lead = { login = "apex", name = "D1" }
+f1 = { login = "apex", name = "D2" }
+[[copy]]
+name = "main"
+leader = "lead"
+[[copy.followers]]
+account = "f1"
+"""
+
+
+def test_nothing_is_said_of_what_is_heeded_or_default() -> None:
+    assert list(unheeded(loads(PLAIN))) == []
+    assert list(unheeded(loads((ROOT / "copier.toml").read_text()))) == []
+
+
+def test_a_loss_limit_that_guards_nobody_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "copier.toml"
+    path.write_text(PLAIN + 'daily_loss_limit = 500\nflat_by = "15:05"\n')
+    assert run_check(path) == 0
+    told = capsys.readouterr().out
+    assert "WITHOUT EFFECT" in told
+    assert "  follower f1: daily_loss_limit\n  follower f1: flat_by\n" in told
+
+
+def test_everything_else_that_is_unheeded_is_said() -> None:
+    text = PLAIN.replace(
+        'leader = "lead"', 'leader = "lead"\nmode = "fills"\ncatch_up = "fresh"\non_leader_lost = "flatten"'
+    )
+    text = text.replace('"simulator"\n', '"simulator"\non_evicted = "retake"\n')
+    text += '[[notify]]\nurl = "https://example.invalid/hook"\nformat = "json"\n'
+    text += '[[market_hours]]\ngroups = ["equity_index"]\nday = 2026-01-09\nopen = ["00:00-08:30"]\nlabel = "a day"\n'
+    assert list(unheeded(loads(text))) == [
+        "login apex: on_evicted",
+        "copy main: on_leader_lost",
+        'copy main: mode = "fills" (its orders are copied instead)',
+        'copy main: catch_up = "fresh" (it acts as "reduce")',
+        "[[notify]]: nobody is told",
+        "[[market_hours]]: no order is held back by it",
+    ]
+
+
+def test_the_readme_names_every_one_of_them() -> None:
+    readme = (ROOT / "README.md").read_text()
+    (told,) = re.findall(r"\*\*do nothing yet\*\*:(.*?)Do not", readme, re.DOTALL)
+    named = set(re.findall(r"`(\w+)`", told))
+    assert named == {key for keys in KEYS.values() for key in keys}
