@@ -38,8 +38,17 @@ def _dial_first(state: s.State, event: e.Event, rules: ReconnectRules) -> s.Stat
     return s.Dialing(since=event.at)
 
 
+def _start(state: s.Stopped, event: e.Started, rules: ReconnectRules) -> s.State:
+    """What the operator has disconnected, and what a bug has stopped, stays so through a restart of the daemon."""
+    return state if state.cause in (s.Cause.OPERATOR, s.Cause.BUG) else _dial_first(state, event, rules)
+
+
 def _dial(state: s.Reconnecting, event: e.Event, rules: ReconnectRules) -> s.State:
-    return s.Dialing(since=state.since, attempt=state.attempt, reason=state.reason, cause=state.cause)
+    return s.Dialing(since=state.since, reason=state.reason, cause=state.cause, **_tries(state))
+
+
+def _tries(state: s.Reconnecting | s.Copying) -> dict[str, Any]:
+    return {"attempt": state.attempt, "evictions": state.evictions}
 
 
 def _dial_or_give_up(state: s.BackingOff, event: e.TimerFired, rules: ReconnectRules) -> s.State:
@@ -60,40 +69,40 @@ def _window_over(state: s.Maintenance, event: e.Event, rules: ReconnectRules) ->
 
 
 def _authorized(state: s.Dialing, event: e.Authorized, rules: ReconnectRules) -> s.State:
-    return s.Resyncing(since=state.since, attempt=state.attempt, reason=state.reason, cause=state.cause)
+    return s.Resyncing(since=state.since, reason=state.reason, cause=state.cause, **_tries(state))
 
 
 def _read_again(state: s.Copying, event: e.ReconnectAsked, rules: ReconnectRules) -> s.State:
-    return s.Resyncing(
-        since=event.at, attempt=state.attempt, reason="reading the account again", cause=s.Cause.OPERATOR
-    )
+    return s.Resyncing(since=event.at, reason="reading the account again", cause=s.Cause.OPERATOR, **_tries(state))
 
 
 def _resynced(state: s.Resyncing, event: e.SnapshotTaken, rules: ReconnectRules) -> s.State:
-    return s.Copying(since=event.at, attempt=state.attempt)
+    return s.Copying(since=event.at, **_tries(state))
 
 
 def _lost_while_copying(state: s.Copying, event: e.SessionLost, rules: ReconnectRules) -> s.State:
-    failed = 0 if event.at - state.since >= HELD_LONG_ENOUGH else state.attempt
-    return _lost(s.Dialing(since=event.at, attempt=failed), event, rules)
+    held = event.at - state.since >= HELD_LONG_ENOUGH
+    return _lost(s.Dialing(since=event.at, **({} if held else _tries(state))), event, rules)
 
 
 def _lost(state: s.Reconnecting, event: e.SessionLost, rules: ReconnectRules) -> s.State:
+    evictions = state.evictions + (event.cause is s.Cause.EVICTED)
+    if evictions > EVICTED_TRIES and not rules.retake:
+        return s.Stopped(since=event.at, reason=event.reason, cause=event.cause)
     until = rules.windows.end_of(event.at) if rules.windows else None
-    if until is not None:
+    if until is not None and event.cause is not s.Cause.EVICTED:
         return s.Maintenance(
             since=state.since,
             attempt=state.attempt,
+            evictions=evictions,
             until=until,
             reason=f"the broker's maintenance window ({event.reason})",
             cause=s.Cause.MAINTENANCE,
         )
     attempt = state.attempt + 1
-    if event.cause is s.Cause.EVICTED and attempt > EVICTED_TRIES:
-        return s.Stopped(since=event.at, reason=event.reason, cause=event.cause)
     if event.at - state.since >= rules.give_up_after:
         return s.GivenUp(since=event.at, lost_at=state.since, reason=event.reason, cause=event.cause)
-    return s.BackingOff(since=state.since, attempt=attempt, reason=event.reason, cause=event.cause)
+    return s.BackingOff(since=state.since, attempt=attempt, evictions=evictions, reason=event.reason, cause=event.cause)
 
 
 def _refused(state: s.State, event: e.TokenRefused, rules: ReconnectRules) -> s.State:
@@ -110,7 +119,7 @@ def _stop(state: s.State, event: e.DisconnectAsked, rules: ReconnectRules) -> s.
 
 CHART: Chart[Then] = Chart.build(
     # in this state      on this event       what follows
-    Row(s.Stopped,       e.Started,          _dial_first),
+    Row(s.Stopped,       e.Started,          _start),
     Row(s.Stopped,       e.ReconnectAsked,   _dial_first),
     Row(s.Stopped,       e.DisconnectAsked,  _stay),
     Row(s.Unauthorized,  e.Reauthorized,     _dial_first),
@@ -152,7 +161,7 @@ def delay(state: s.BackingOff, rules: ReconnectRules, in_position: bool) -> tupl
 
     2d is at most `longest_delay`, or `in_position_delay` while an account of the login holds a position.
     """
-    if state.cause is s.Cause.EVICTED:
+    if state.cause is s.Cause.EVICTED and not rules.retake:
         return rules.evicted_delay, rules.evicted_delay * 2
     longest = min(rules.longest_delay, rules.in_position_delay) if in_position else rules.longest_delay
     doubled = min(state.attempt, 30)  # a bound for the arithmetic, far beyond the longest delay
@@ -163,12 +172,13 @@ def delay(state: s.BackingOff, rules: ReconnectRules, in_position: bool) -> tupl
 def told(before: s.State, after: s.State, event: e.Event) -> tuple[Effect, ...]:
     """What the operator hears of a change of state."""
     if isinstance(after, s.Copying) and not isinstance(before, s.Copying):
-        return (Tell(event="connection.fixed", message="Connected: read anew, copying", reason=before.reason),)
+        message = f"Connected {event.at:%H:%M:%S} UTC: read anew, copying"
+        return (Tell(event="connection.fixed", message=message, reason=before.reason),)
     if isinstance(after, s.Unauthorized):
         return (
             Tell(
                 event="token.refused",
-                message=f"TOKEN EXPIRED: {after.reason}. It is not asked again by itself",
+                message=f"TOKEN EXPIRED {event.at:%H:%M:%S} UTC: {after.reason}. It is not asked again by itself",
                 severity=Severity.WARNING,
                 reason=after.reason,
                 remedy=remedy(after),
@@ -181,7 +191,7 @@ def told(before: s.State, after: s.State, event: e.Event) -> tuple[Effect, ...]:
         return (
             Tell(
                 event="connection.broken",
-                message=f"{after.shown}: {after.reason}",
+                message=_broken(after, event),
                 severity=Severity.INFO if quiet else Severity.WARNING,
                 reason=after.reason,
                 remedy=remedy(after),
@@ -190,21 +200,38 @@ def told(before: s.State, after: s.State, event: e.Event) -> tuple[Effect, ...]:
     return ()
 
 
+def _broken(after: s.State, event: e.Event) -> str:
+    moment = f"{event.at:%H:%M:%S} UTC"
+    match after:
+        case s.Stopped():
+            return f"DISCONNECTED {moment}: {after.reason}. Nothing is copied; its orders stay at the broker"
+        case s.GivenUp():
+            lost = f"no connection since {after.lost_at:%H:%M:%S} UTC"
+            return f"DISCONNECTED {moment}: {lost} ({after.reason}). Nothing is copied; its orders stay at the broker"
+        case _ if after.cause is s.Cause.EVICTED:
+            return f"another login took the session {moment} ({after.reason}). Waiting, not fighting"
+        case _ if after.cause is s.Cause.OPERATOR:
+            return f"{after.shown} {moment}: {after.reason}"
+    return f"connection lost {moment} ({after.reason}). Nothing is copied meanwhile; its orders stay at the broker"
+
+
 def remedy(state: s.State) -> str | None:
     """What the operator can do about it, as a sentence; None when all is well."""
     if isinstance(state, s.Connected):
         return None
     if isinstance(state, s.Unauthorized):
-        return "correct the login's credential, then: copierctl reconnect ACCOUNT"
+        return "correct the login's credential where it is wrong, then: copierctl authorize LOGIN"
     if isinstance(state, s.Stopped):
         return "when the reason is mended: copierctl reconnect ACCOUNT"
     if isinstance(state, s.GivenUp):
         return "nothing to do when the broker or the network is down: it is probed until it answers"
     if state.cause is s.Cause.EVICTED:
-        return "another session of this user took over: log out of Tradovate there"
+        return "log out of Tradovate there, then: copierctl reconnect ACCOUNT"
     return "nothing to do: retrying"
 
 
 def forgiven(state: s.State) -> s.State:
-    """The state in which a saved account is loaded: nothing runs yet."""
-    return s.Stopped(since=state.since, reason="not started yet", cause=s.Cause.OPERATOR)
+    """The state in which a saved account is loaded: nothing runs yet. What was stopped for good is loaded stopped."""
+    if isinstance(state, s.Stopped) and state.cause is not None:
+        return state
+    return s.Stopped(since=state.since, reason="not started yet")

@@ -15,8 +15,11 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
+from daemon.logins import outcomes
+from daemon.logins.authorization import Authorization, Unfit
+from daemon.logins.outcomes import Outcome
 from daemon.logins.session import Session, SessionSettings
-from daemon.logins.tokens import Tokens
+from daemon.logins.tokens import NoToken, Tokens
 from daemon.ports import Ports
 from statecharts.events import Event
 from statecharts.states import Cause
@@ -33,6 +36,7 @@ class LoginHooks:
     fault: Callable[[str], None]
     session_up: Callable[[], None]
     crashed: Callable[[BaseException], None]
+    reauthorized: Callable[[], None] = lambda: None  # there is a new credential
 
 
 @attrs.define(eq=False)
@@ -42,6 +46,7 @@ class Login:
     tokens: Tokens
     ports: Ports
     hooks: LoginHooks
+    authorization: Authorization | None = None  # grant oauth alone
     session: Session | None = None
     sockets: int = 0  # sessions begun, for metrics and tests
     faults: int = 0  # messages that could not be understood
@@ -60,6 +65,8 @@ class Login:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self.tokens.keep_fresh)
+            if self.authorization is not None:
+                await nursery.start(self.authorization.run)
             task_status.started()
             await trio.sleep_forever()
 
@@ -75,6 +82,23 @@ class Login:
                 self._leases -= 1
                 if self._leases == 0:
                     session.abandoned.set()
+
+    async def ask_anew(self) -> Outcome:
+        """Grant password: the secret is read again, and exactly one request is made. Raises Unfit."""
+        try:
+            await self.tokens.anew()
+        except NoToken as failure:
+            raise Unfit(outcomes.of_password(self.name, failure)) from failure
+        self.hooks.reauthorized()
+        return outcomes.authorized(self.name, "")
+
+    def credential_read_again(self) -> bool:
+        """After the configuration or a secret may have changed: has the refused credential been mended?"""
+        if not self.tokens.mended():
+            return False
+        self.tokens.credential_changed()
+        self.hooks.reauthorized()
+        return True
 
     def hear(self, account: BrokerAccountId, hearer: Callable[[Event], None] | None) -> None:
         """From now on facts about this account go to `hearer` (None: to nobody)."""

@@ -47,7 +47,7 @@ class _Wish:
     anew: bool
     done: trio.Event = attrs.field(factory=trio.Event)
     token: Token | None = None
-    failure: NoToken | None = None
+    failure: Exception | None = None
 
 
 @attrs.define(eq=False)
@@ -110,7 +110,7 @@ class Tokens:
         return self.current or await self._wished(_Wish(anew=False))
 
     async def anew(self) -> Token:
-        """A new token by exactly one request, whatever was refused before. Raises NoToken; WrongUser: nothing changed."""
+        """A new token by exactly one request, whatever was refused before. Raises NoToken; WrongUser changes none."""
         return await self._wished(_Wish(anew=True))
 
     async def adopt(self, granted: Granted) -> Token:
@@ -181,7 +181,7 @@ class Tokens:
         async with self._asking:
             try:
                 wish.token = await self._asked(wish.anew)
-            except NoToken as failure:
+            except Exception as failure:  # noqa: BLE001 - raised where the token is wanted: a bug ends that session
                 wish.failure = failure
         wish.done.set()
 

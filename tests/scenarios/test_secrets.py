@@ -124,12 +124,12 @@ def test_a_bug_in_the_middle_of_a_token_request_shows_none(tmp_path: Path) -> No
         async with world.daemon() as daemon:
             await world.copying()
             world.server.revoke_tokens("apex")
-            rest = daemon.logins["apex"].tokens.rest
-            daemon.logins["apex"].tokens.rest = None  # type: ignore[assignment]  # the bug
+            grant = daemon.logins["apex"].tokens.grant
+            daemon.logins["apex"].tokens.grant = None  # type: ignore[assignment]  # the bug
             world.server.drop_sockets()
             await trio.sleep(20)
             assert world.said("daemon.bug")
-            daemon.logins["apex"].tokens.rest = rest
+            daemon.logins["apex"].tokens.grant = grant
             await world.copying(within=400)
             _nothing_shows(world, [PASSWORD, SEC, *_every_token(world)])
         _ledger_shows_the_token_in_its_column_only(tmp_path / "ledger.sqlite", [PASSWORD, SEC, *_every_token(world)])
