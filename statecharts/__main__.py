@@ -27,7 +27,7 @@ def samples() -> tuple[tuple[s.State, ...], tuple[e.Event, ...]]:
         s.Maintenance(since=NOON, until=NOON + timedelta(hours=1)),
         s.Dialing(since=NOON),
         s.Dialing(since=long_ago),
-        s.Dialing(since=NOON, attempt=connection.EVICTED_TRIES),
+        s.Dialing(since=NOON, evictions=connection.EVICTED_TRIES),
         s.Resyncing(since=NOON),
         s.Stopped(since=NOON),
         s.GivenUp(since=NOON, lost_at=long_ago),

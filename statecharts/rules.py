@@ -25,6 +25,7 @@ class ReconnectRules:
     probe_every: timedelta = timedelta(minutes=2)
     in_position_delay: timedelta = timedelta(seconds=10)
     evicted_delay: timedelta = timedelta(seconds=60)
+    retake: bool = False  # when another session of this user took ours: take it back instead of waiting
     windows: PlatformWindows | None = None  # None: this environment knows no maintenance
 
 

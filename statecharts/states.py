@@ -51,12 +51,16 @@ class Connected(State):
 
 @attrs.frozen(kw_only=True)
 class Reconnecting(State):
-    """`attempt` counts the dials of this outage; `since` is its beginning."""
+    """`attempt` counts the dials of this outage, `evictions` those of them that another session ended.
+
+    `since` is the beginning of the outage.
+    """
 
     shown = "Reconnecting"
     colour = "yellow"
 
     attempt: int = 0
+    evictions: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -73,9 +77,10 @@ class TokenExpired(State):
 
 @attrs.frozen(kw_only=True)
 class Copying(Connected, HoldsSession):
-    """`attempt` is remembered until the connection has held for a minute: servers exist that accept and then close."""
+    """What failed before is remembered until this has held for a minute: servers exist that accept and then close."""
 
     attempt: int = 0
+    evictions: int = 0
 
 
 @attrs.frozen(kw_only=True)

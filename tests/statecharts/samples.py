@@ -40,7 +40,7 @@ LEAVES: tuple[s.State, ...] = (
     s.BackingOff(since=LONG_AGO, attempt=9, cause=s.Cause.EVICTED),
     s.Maintenance(since=NOON, until=NOON + timedelta(hours=1), attempt=2),
     s.Dialing(since=NOON),
-    s.Dialing(since=LONG_AGO, attempt=connection.EVICTED_TRIES),
+    s.Dialing(since=LONG_AGO, evictions=connection.EVICTED_TRIES),
     s.Resyncing(since=NOON, attempt=2, reason="socket closed", cause=s.Cause.NETWORK),
     s.Resyncing(since=LONG_AGO),
     s.Stopped(since=NOON),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import attrs
 import pytest
 
 from statecharts import connection
@@ -164,3 +165,39 @@ def test_every_state_but_connected_has_a_remedy() -> None:
     for leaf in (*LEAVES, waiting(1, s.Cause.EVICTED), waiting(1)):
         assert (connection.remedy(leaf) is None) == isinstance(leaf, s.Connected)
     assert "log out" in (connection.remedy(waiting(1, s.Cause.EVICTED)) or "")
+
+
+def test_evictions_are_counted_by_themselves_three_tries_then_stopped() -> None:
+    state: s.State = s.Copying(since=NOON, attempt=7)
+    for lost in range(1, 5):
+        after = connection.step(
+            state, e.SessionLost(at=NOON, reason="another login took the session", cause=s.Cause.EVICTED), RULES
+        )
+        if lost <= 3:
+            assert isinstance(after, s.BackingOff)
+            assert after.evictions == lost
+            low, _ = connection.delay(after, RULES, in_position=False)
+            assert low.total_seconds() == 60
+            state = s.Dialing(since=NOON, attempt=after.attempt, evictions=after.evictions)
+    assert isinstance(after, s.Stopped)
+    assert after.cause is s.Cause.EVICTED
+
+
+def test_retaking_the_session_neither_waits_a_minute_nor_stops() -> None:
+    rules = attrs.evolve(RULES, retake=True)
+    state = s.Dialing(since=NOON, evictions=9)
+    after = connection.step(state, e.SessionLost(at=NOON, reason="taken", cause=s.Cause.EVICTED), rules)
+    assert isinstance(after, s.BackingOff)
+    assert connection.delay(after, rules, in_position=False)[1].total_seconds() == 2
+
+
+@pytest.mark.parametrize("cause", [s.Cause.OPERATOR, s.Cause.BUG])
+def test_what_was_stopped_for_good_stays_so_through_a_restart(cause: s.Cause) -> None:
+    stopped = s.Stopped(since=NOON, reason="disconnected by the operator", cause=cause)
+    loaded = connection.forgiven(stopped)
+    assert connection.step(loaded, e.Started(at=NOON), RULES) is stopped
+
+
+def test_an_account_that_another_session_stopped_dials_again_after_a_restart() -> None:
+    stopped = s.Stopped(since=NOON, reason="taken", cause=s.Cause.EVICTED)
+    assert isinstance(connection.step(connection.forgiven(stopped), e.Started(at=NOON), RULES), s.Dialing)
