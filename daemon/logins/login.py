@@ -141,17 +141,23 @@ class Login:
         return True
 
     def _joined(self) -> Session:
-        if self.session is not None and not self.session.ended.is_set() and not self.session.abandoned.is_set():
-            return self.session
+        last = self.session
+        if last is not None and not last.ended.is_set():
+            if last.abandoned.is_set() and not last.authorized.is_set():
+                last.abandoned = trio.Event()  # a dial that nobody waited for any more is taken up again
+            if not last.abandoned.is_set():
+                return last
         assert self._nursery is not None, "a login runs before its accounts do"
         self._leases = 0
         self._hearers.clear()
         self.sockets += 1
         self.session = Session(self.settings, self.tokens, self.ports, self._deliver, self._fault)
-        self._nursery.start_soon(self._run_session, self.session)
+        self._nursery.start_soon(self._run_session, self.session, last)
         return self.session
 
-    async def _run_session(self, session: Session) -> None:
+    async def _run_session(self, session: Session, last: Session | None) -> None:
+        if last is not None:
+            await last.ended.wait()  # its socket may still be closing, and the broker counts
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._say_when_up, session)
             try:
