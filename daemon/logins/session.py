@@ -138,15 +138,11 @@ class Session:
 
     async def _authorize(self, connection: Connection, token: Token) -> None:
         with trio.fail_after(OPEN_LIMIT):
-            while not isinstance(await self._receive(connection), Opened):
+            while not isinstance(await self._heard(connection), Opened):
                 pass
             await connection.send(frames.authorize(0, token.text))
             while True:
-                frame = await self._receive(connection)
-                for response in frame.items if isinstance(frame, Messages) else ():
-                    if isinstance(response, Pushed):
-                        self._pushed(response)
-                        continue
+                for response in _responses(await self._heard(connection)):
                     if response.id != 0:
                         continue
                     if response.status == 200:
@@ -155,6 +151,14 @@ class Session:
                     self.tokens.refused(token)
                     words = response.data if isinstance(response.data, str) else "no reason given"
                     raise NoToken(f"the broker refused the token ({response.status}: {words})", Cause.CREDENTIALS)
+
+    async def _heard(self, connection: Connection) -> Frame:
+        """A frame before there is a session: it may say already why there will be none."""
+        frame = await self._receive(connection)
+        for item in frame.items if isinstance(frame, Messages) else ():
+            if isinstance(item, Pushed):
+                self._pushed(item)
+        return frame
 
     async def _live(self, connection: Connection, token: Token) -> Loss:
         loss = Loss("no account needs it any more", Cause.OPERATOR)
@@ -252,6 +256,10 @@ def _cause(lost: SocketLost) -> Cause:
     if lost.status is None:
         return Cause.NETWORK
     return Cause.PENALTY if lost.status in (423, 429) else Cause.BROKER
+
+
+def _responses(frame: Frame) -> list[Response]:
+    return [item for item in frame.items if isinstance(item, Response)] if isinstance(frame, Messages) else []
 
 
 def _first_reason(group: BaseExceptionGroup[SocketLost]) -> str:
