@@ -23,7 +23,7 @@ from daemon.journal import Entry, Journal
 from daemon.ledger import Ledger
 from daemon.logins.login import Login
 from daemon.ports import Ports
-from daemon.simulator import Broker, Faults, LoginSpec, Order, Server
+from daemon.simulator import Broker, Faults, LoginSpec, Order, Server, Severed
 from daemon.supervisor import Supervisor
 from daemon.wiring import Running
 from statecharts import events as e
@@ -44,7 +44,7 @@ def now() -> datetime:
 
 @attrs.define(eq=False)
 class MemoryNetwork:
-    """Connects to the look-alike by streams in memory. `refusing`: nobody listens; `refused`: nor at these addresses."""
+    """Connects to the look-alike by streams in memory. `refusing`: nobody listens. `refused`: nor there."""
 
     server: Server
     nursery: trio.Nursery
@@ -77,7 +77,10 @@ class _Transport(httpx.AsyncBaseTransport):
         body = await request.aread()
         limit = request.extensions.get("timeout", {}).get("read") or 60.0
         with trio.move_on_after(limit):
-            status, answered, content = await self.network.server.rest(request.method, target, headers, body)
+            try:
+                status, answered, content = await self.network.server.rest(request.method, target, headers, body)
+            except Severed as error:
+                raise httpx.ReadError("the connection was cut") from error
             return httpx.Response(status, headers=dict(answered), content=content)
         raise httpx.ReadTimeout("the look-alike did not answer")
 
