@@ -24,6 +24,7 @@ from daemon import __version__
 from daemon.cli import CommandLine
 from daemon.control import tables
 from daemon.control.client import Client, NoDaemon, Refused, sockets
+from daemon.control.consent import Consent
 from daemon.exits import Exit
 
 NO_DAEMON = 2
@@ -98,6 +99,12 @@ def parser() -> CommandLine:
         deed = command(verb, words, _deed)
         deed.add_argument("account", metavar="ACCOUNT", help="its name in copier.toml")
         deed.set_defaults(verb=verb)
+
+    authorize = command(
+        "authorize", "give a login a new credential: in a browser, or by the secret as it is now", _authorize
+    )
+    authorize.add_argument("login", metavar="LOGIN", help="its name in copier.toml")
+    authorize.add_argument("--complete", metavar="URL", help="the address that the browser ended on")
     return top
 
 
@@ -222,6 +229,11 @@ def _deed(client: Client, options: argparse.Namespace) -> int:
         state = f"{account['state']}, {account['leaf']}" + (f" ({why})" if why else "")
         print(tables.plain(f"{account['account']} {_DEEDS[options.verb][1]}. Now: {state}"))
     return Exit.OK
+
+
+def _authorize(client: Client, options: argparse.Namespace) -> int:
+    consent = Consent(client, options.login, _as_json(options))
+    return consent.begin() if options.complete is None else consent.complete(options.complete)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from daemon.control import queries, views
+from daemon.control.authorizing import Authorizing
 from daemon.control.evidence import Evidence
 from daemon.control.guard import Guard
 from daemon.control.problems import Problem, problem_response, refused
@@ -52,6 +53,7 @@ def application(supervisor: Supervisor) -> ASGIApp:
             Route("/v1/accounts/{account}", answers.account, methods=["GET"]),
             Route("/v1/copies", answers.copies, methods=["GET"]),
             *(Route(f"/v1/accounts/{{account}}/{verb}", answers.asked, name=verb, methods=["POST"]) for verb in ASKED),
+            *Authorizing(supervisor).routes(),
         ],
         exception_handlers={
             Problem: refused,

@@ -60,22 +60,32 @@ class Client:
         """Raises NoDaemon and Refused."""
         return self._ask("GET", path, {name: value for name, value in parameters.items() if value is not None})
 
-    def post(self, path: str) -> dict[str, Any]:
-        """Raises NoDaemon and Refused."""
-        return self._ask("POST", path, {})
+    def post(self, path: str, body: Mapping[str, str] | None = None, limit: float = LIMIT) -> dict[str, Any]:
+        """`limit` in seconds, where the daemon has to ask the broker first. Raises NoDaemon and Refused."""
+        return self._ask("POST", path, {}, body, limit)
 
-    def _ask(self, method: str, path: str, parameters: Mapping[str, str | int]) -> dict[str, Any]:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str | int],
+        body: Mapping[str, str] | None = None,
+        limit: float = LIMIT,
+    ) -> dict[str, Any]:
         where = self.path
         self._knock(where)
         try:
             # A proxy of the environment would be asked instead of the socket, hence trust_env
             with httpx.Client(
-                transport=httpx.HTTPTransport(uds=str(where)), timeout=LIMIT, trust_env=False, base_url="http://localhost"
+                transport=httpx.HTTPTransport(uds=str(where)),
+                timeout=limit,
+                trust_env=False,
+                base_url="http://localhost",
             ) as http:
-                answer = http.request(method, path, params=parameters)
+                answer = http.request(method, path, params=parameters, json=body)
                 content = answer.json()
         except httpx.TimeoutException as error:
-            words = f"copierd does not answer at {where} within {LIMIT:g} s. See: journalctl -u copierd"
+            words = f"copierd does not answer at {where} within {limit:g} s. See: journalctl -u copierd"
             raise NoDaemon(words) from error
         except (httpx.TransportError, ValueError) as error:
             raise NoDaemon(f"what answers at {where} is no copierd, or it is just stopping: {error}") from error
