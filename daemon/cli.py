@@ -56,6 +56,20 @@ def parser() -> CommandLine:
     simulator.add_argument("--faults", metavar="FILE", type=Path, help="what it shall do wrong (TOML)")
     simulator.set_defaults(command=_simulator)
 
+    words = "Run Tradovate's conformance lists, stages 1 and 2, against a login's environment, and report."
+    certify = commands.add_parser("certify", help="Tradovate's conformance tests, with a report", description=words)
+    certify.add_argument("--login", metavar="L", required=True, help="whose environment and credentials")
+    certify.add_argument("--config", metavar="FILE", type=Path, help=_DEFAULT_FILE)
+    words = "also on live, and while a daemon holds the login: the session of the run may push out another"
+    certify.add_argument("--evict", action="store_true", help=words)
+    certify.add_argument("--thorough", action="store_true", help="also wait until a silent connection is closed")
+    words = "for how long the connection must hold (default: 20, at least 6)"
+    certify.add_argument("--seconds", metavar="N", type=_window, default=20.0, help=words)
+    certify.add_argument("--json", action="store_true", help="the report as JSON instead of Markdown")
+    words = "write the report to FILE.md and FILE.json, or to FILE alone when that is its ending"
+    certify.add_argument("-o", "--output", metavar="FILE", type=Path, help=words)
+    certify.set_defaults(command=_certify)
+
     words = "Is the market open, when is the next edge, and how sure is the table? Exit status 0 open, 1 closed."
     hours = commands.add_parser("hours", help="is the market open, and until when", description=words)
     hours.add_argument("--group", metavar="G", help="a product group; without one all, and equity_index decides")
@@ -69,6 +83,13 @@ def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return number
+
+
+def _window(text: str) -> float:
+    number = _positive(text)
+    if number < 6:
+        raise argparse.ArgumentTypeError(f"{text} s are too few: two heartbeats take 5")
     return number
 
 
@@ -107,3 +128,17 @@ def _hours(options: argparse.Namespace) -> int:
     from daemon.hours import run_hours
 
     return run_hours(group=options.group, at=options.at, config=options.config)
+
+
+def _certify(options: argparse.Namespace) -> int:
+    from daemon.certify import Wish, run_certify
+
+    wish = Wish(
+        login=options.login,
+        evict=options.evict,
+        thorough=options.thorough,
+        seconds=options.seconds,
+        as_json=options.json,
+        out=options.output,
+    )
+    return run_certify(options.config or places.configuration(), wish)
