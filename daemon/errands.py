@@ -13,7 +13,7 @@ from datetime import datetime
 import attrs
 import trio
 
-from daemon.journal import Journal
+from daemon.bulletins import Board
 from daemon.logins.calls import Answered, Call, Lost, Urgency
 from daemon.logins.session import Session
 from daemon.ports import Ports
@@ -41,6 +41,7 @@ from statecharts.events import (
     RequestRefused,
     RequestSent,
 )
+from statecharts.states import State
 from statecharts.values import AccountName, OrderId
 
 ANSWER_LIMIT = 10.0  # seconds: the broker answers in milliseconds; after this nobody should go on hoping
@@ -57,8 +58,10 @@ class AccountErrands:
     session: Callable[[], Session | None]
     post: Callable[[Event], None]
     ports: Ports
-    journal: Journal
+    board: Board
     login: str
+    state: Callable[[], State]  # of the account, at this moment
+    circumstances: Callable[[str], tuple[str, str | None]]  # what the accounts hold, beside an event of that name
     unexpected: int = 0
     under_way: int = 0  # requests without an answer; a stop waits for these
     _nursery: trio.Nursery | None = None
@@ -83,21 +86,30 @@ class AccountErrands:
                 self._alarm = at
                 self._alarm_set.set()
             case Tell():
-                remedy = (effect.remedy or "").replace("ACCOUNT", self.account)
-                self.journal.say(
-                    effect.event,
-                    f"{self.account}: {effect.message}" + (f". {remedy[0].upper()}{remedy[1:]}" if remedy else ""),
-                    severity=effect.severity.value,
-                    account=self.account,
-                    login=self.login,
-                    reason=effect.reason,
-                    copy=effect.copy,
-                )
+                self._tell(effect)
             case Unexpected(state=state, event=event):
                 self.unexpected += 1
-                self.journal.say(
-                    "unexpected", f"{self.account}: {event} in {state}", severity="debug", account=self.account
-                )
+                words = f"{self.account}: {event} in {state}"
+                self.board.journal.say("unexpected", words, severity="debug", account=self.account)
+
+    def _tell(self, effect: Tell) -> None:
+        """The chart's words, and what the daemon knows beyond this one account."""
+        more, way_out = self.circumstances(effect.event)
+        words = effect.message if effect.event.startswith("leader.") else f"{self.account}: {effect.message}"
+        remedy = effect.remedy or way_out
+        state = self.state()
+        self.board.tell(
+            effect.event,
+            f"{words}. {more}" if more else words,
+            severity=effect.severity.value,
+            account=self.account,
+            login=self.login,
+            state=state.shown,
+            cause=state.cause.value if state.cause else None,
+            reason=effect.reason,
+            remedy=remedy and remedy.replace("ACCOUNT", self.account).replace("LOGIN", self.login),
+            copy=effect.copy,
+        )
 
     def _request(self, effect: Request) -> None:
         session = self.session()

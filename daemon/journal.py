@@ -136,6 +136,10 @@ class Journal:
         """Mask this value in everything that is said from now on. Tokens are registered as they are renewed."""
         self._masks.add(value)
 
+    def clean(self, text: str) -> str:
+        """The text as it may leave the process."""
+        return self._masks.clean(text)
+
     def set_level(self, level: Level) -> None:
         """A reload may have changed it."""
         self._threshold = _LEVELS[level]

@@ -10,27 +10,32 @@ Rule 2: the supervisor alone catches what nobody expected: it is logged with its
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
 import attrs
 import trio
 
+from daemon import holdings
+from daemon.bulletins import STATE, Board
 from daemon.config import Config, load
 from daemon.embedded import Embedded
 from daemon.journal import Journal
 from daemon.ledger import Ledger, LedgerError, Taken
 from daemon.logins.login import Login
+from daemon.notifications import Notifications
 from daemon.notify import Notify
 from daemon.ports import Ports
 from daemon.round import Rounds
-from daemon.wiring import Addresses, Running, followers_of, login_of, rules_of, running_account
+from daemon.wiring import Addresses, Running, followers_of, login_of, read_again, rules_of, running_account
 from statecharts import states as s
-from statecharts.events import RulesChanged, SessionFound, Started
+from statecharts.account import Account
+from statecharts.events import Reauthorized, RulesChanged, SessionFound, Started
 
 DRAIN_LIMIT = 5.0  # seconds for orders in flight; a stop takes 10 at most
 CHECKPOINT_EVERY = 60.0  # seconds
+CATCHING_UP_LIMIT = 60.0  # seconds after a start, until it is told who is not there yet
 BETWEEN_CRASHES = 1.0  # seconds before an account that crashed runs again
 
 
@@ -50,6 +55,7 @@ class Supervisor:
     started_at: datetime = attrs.field(init=False)
     last_stop: str = attrs.field(init=False)
     rounds: Rounds = attrs.field(init=False)
+    board: Board = attrs.field(init=False)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     ready: trio.Event = attrs.field(factory=trio.Event)
     crashes: int = 0
@@ -58,12 +64,15 @@ class Supervisor:
     def __attrs_post_init__(self) -> None:
         self.started_at = self.ports.wall()
         self.last_stop = self.ledger.fact("last_stop") or "clean"
+        self.board = Board.of(self.journal, self.ports.wall, self.ledger)
         self.rounds = Rounds(self.ledger, self.ports.wall, self._told, followers_of(self.config))
 
     async def run(self, serve_control: Callable[..., Awaitable[None]] | None = None) -> None:
         """Runs until `stopping` is set and everything is drained. Raises LedgerError."""
         self.ledger.keep_fact("last_stop", "crash")  # unless the end of this function says otherwise
+        notifications = Notifications.of(self.config.notify, self.board, self.ports, self._well, self._held)
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(notifications.run)
             addresses = await self._addresses(nursery)
             for name in {account.login for account in self.config.accounts.values()}:
                 self.logins[name] = self._login(name, addresses)
@@ -77,10 +86,12 @@ class Supervisor:
                 nursery.start_soon(self._keep, running)
             nursery.start_soon(self._checkpoint)
             self._say_ready()
+            nursery.start_soon(self._say_caught_up)
             if self.embedded is not None:
                 nursery.start_soon(self._trade, self.embedded)
             await self.stopping.wait()
             await self._drain()
+            await notifications.flush()
             nursery.cancel_scope.cancel()
         self._close()
 
@@ -101,7 +112,13 @@ class Supervisor:
                 if running.login.name == name and waiting:
                     running.runner.post(SessionFound(at=self.ports.wall()))
 
-        return login_of(self.config, name, addresses, self.ledger, self.ports, self.journal, session_up)
+        def reauthorized() -> None:
+            for running in self.accounts.values():
+                if running.login.name == name:
+                    running.runner.post(Reauthorized(at=self.ports.wall()))
+            session_up()
+
+        return login_of(self.config, name, addresses, self.ledger, self.ports, self.board, session_up, reauthorized)
 
     def _account(self, name: str) -> Running:
         login = self.logins[self.config.accounts[name].login]
@@ -109,9 +126,23 @@ class Supervisor:
         def in_position() -> bool:
             return any(r.account.book.positions for r in self.accounts.values() if r.login is login)
 
+        def circumstances(event: str) -> tuple[str, str | None]:
+            return holdings.circumstances(event, name, self.config, self._accounts())
+
         return running_account(
-            self.config, name, login, self.rounds, self.ledger, self.ports, self.journal, in_position
+            self.config, name, login, self.rounds, self.ledger, self.ports, self.board, in_position, circumstances
         )
+
+    def _accounts(self) -> Iterator[Account]:
+        return (running.account for running in self.accounts.values())
+
+    def _held(self, names: Collection[str]) -> str:
+        return holdings.sentence(account for account in self._accounts() if account.name in names)
+
+    def _well(self) -> bool:
+        """Is every account Connected, or in a maintenance window? As `copierctl status --check`."""
+        states = [account.connection for account in self._accounts()]
+        return all(isinstance(one, s.Connected) or one.cause is s.Cause.MAINTENANCE for one in states) and bool(states)
 
     async def _keep(self, running: Running) -> None:
         """Runs one account for as long as the daemon runs, through its crashes."""
@@ -140,7 +171,7 @@ class Supervisor:
     async def _drain(self) -> None:
         """No new copies; orders in flight are waited for."""
         self.notify("STOPPING=1")
-        self.journal.say("daemon.stopped", "stopping: no new copies, waiting for orders in flight")
+        self.board.tell("daemon.stopped", "stopping: no new copies, waiting for orders in flight")
         for running in self.accounts.values():
             running.runner.inbox.close()
         with trio.move_on_after(DRAIN_LIMIT):
@@ -152,13 +183,14 @@ class Supervisor:
             self.ledger.save(running.account)
         self.ledger.keep_fact("last_stop", "clean")
         self.ledger.close()
-        self.journal.say("daemon.stopped", "stopped cleanly; orders and positions stay at the broker")
+        self.board.tell("daemon.stopped", "stopped cleanly; orders and positions stay at the broker")
 
     def _say_ready(self) -> None:
         self.ready.set()
-        self.journal.say(
+        self.board.tell(
             "daemon.started",
             f"started: {len(self.accounts)} accounts, {len(self.logins)} logins; last stop: {self.last_stop}",
+            reason=self.last_stop,
         )
         self.notify("READY=1")
         self._say_status()
@@ -167,15 +199,30 @@ class Supervisor:
         shown = Counter(running.account.connection.shown for running in self.accounts.values())
         self.notify("STATUS=" + ", ".join(f"{count} {state}" for state, count in shown.items()))
 
+    async def _say_caught_up(self) -> None:
+        """Told once after a start: what the followers held before, what they hold now, who is not like its leader."""
+        before = {account.name: holdings.own(account) for account in self._accounts() if account.rules.copy}
+        with trio.move_on_after(CATCHING_UP_LIMIT):
+            await self._until(lambda: not any(holdings.uncompared(account) for account in self._accounts()))
+        odd = list(holdings.mismatches(self._accounts()))
+        words = f"{len(before) - len(odd)} of {len(before)} followers match their leader"
+        self.board.tell(
+            "daemon.ready",
+            "; ".join([f"ready (last stop: {self.last_stop}): {words}", *odd]),
+            severity="warning" if odd else "info",
+            reason=self.last_stop,
+            positions={name: (held, holdings.own(self.accounts[name].account)) for name, held in before.items()},
+        )
+
     async def _until(self, true: Callable[[], bool]) -> None:
         """Looks after each turn."""
         while not true():
-            self._turn_taken = trio.Event()
             await self._turn_taken.wait()
 
     def _told(self, taken: Taken) -> None:
         """One line a turn; a change of state for the operator, the rest for whoever reads at level debug."""
         self._turn_taken.set()
+        self._turn_taken = trio.Event()
         before, after, event = taken.before.connection, taken.after.connection, taken.event
         kind = type(event).__name__
         if taken.failed is not None:
@@ -188,13 +235,14 @@ class Supervisor:
         if after is before:
             return
         reason = f"({after.reason})" if after.reason else ""
-        self.journal.say(
-            "state",
+        self.board.tell(
+            STATE,
             f"{taken.after.name} {type(before).__name__} -> {type(after).__name__} on {kind}{reason}",
             account=taken.after.name,
             login=self.config.accounts[taken.after.name].login,
             from_=before.shown,
             state=after.shown,
+            cause=after.cause.value if after.cause else None,
             event=kind,
             reason=after.reason,
         )
@@ -209,6 +257,9 @@ class Supervisor:
             rules = rules_of(config, name)
             if rules != self.accounts[name].account.rules:
                 self.accounts[name].runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
+        for name, login in self.logins.items():
+            if name in config.logins and read_again(login, config.logins[name], self.ledger, self.journal):
+                self.journal.say("daemon.reloaded", f"login {name} has a new credential, which is tried", login=name)
         changed = (set(config.accounts) | set(self.config.accounts)) - fixed
         if changed:
             words = ", ".join(sorted(changed))

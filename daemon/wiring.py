@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from daemon.activities import AccountActivities
+from daemon.bulletins import Board, Severity
 from daemon.config import Account as AccountConfig
 from daemon.config import Config, secrets
 from daemon.config import Login as LoginConfig
 from daemon.errands import AccountErrands
 from daemon.journal import Journal
 from daemon.ledger import Ledger
+from daemon.logins.authorization import Authorization
 from daemon.logins.grants import OAuthGrant, PasswordGrant
 from daemon.logins.login import Login, LoginHooks
 from daemon.logins.session import SessionSettings
@@ -31,6 +33,12 @@ from statecharts.states import Cause, Stopped
 from statecharts.values import AccountName, CopyName, Root
 
 REDIRECT_URI = "http://127.0.0.1:8642/callback"  # of the environment simulator, where none need be configured
+
+# What to do about a login's news; what is not here is no reason to do anything.
+REMEDIES = {
+    "token.refused": "correct the login's credential where it is wrong, then: copierctl authorize LOGIN",
+    "token.expiring": "nothing to do yet: it is tried again until the token ends",
+}
 
 
 @attrs.frozen
@@ -67,6 +75,7 @@ def rules_of(config: Config, name: str) -> Rules:
         give_up_after=config.reconnect.give_up_after,
         probe_every=config.reconnect.probe_every,
         in_position_delay=config.reconnect.in_position_delay,
+        retake=config.logins[config.accounts[name].login].on_evicted == "retake",
         windows=TRADOVATE_WINDOWS if environment.hours else None,
     )
     return Rules(reconnect=reconnect, copy=_copy_rules(config, name), leads=bool(config.leads(name)))
@@ -106,17 +115,20 @@ def login_of(
     addresses: Mapping[str, Addresses],
     ledger: Ledger,
     ports: Ports,
-    journal: Journal,
+    board: Board,
     session_up: Callable[[], None],
+    reauthorized: Callable[[], None] = lambda: None,
 ) -> Login:
     """A login with its token keeper. Nothing is sent yet."""
     settings = config.logins[name]
     where = addresses[settings.environment]
+    journal = board.journal
 
     def tell(event: str, message: str) -> None:
-        loud = event in ("token.expiring", "token.refused", "connection.attempted")
-        words = f"login {name}: {message}"
-        journal.say(event, words, severity="warning" if loud else "info", login=name, reason=message)
+        # An attempt that fails is no warning: that the connection is broken has been one.
+        remedy = REMEDIES.get(event, "").replace("LOGIN", name) or None
+        severity: Severity = "warning" if remedy else "info"
+        board.tell(event, f"login {name}: {message}", severity=severity, login=name, reason=message, remedy=remedy)
 
     def fault(why: str) -> None:
         journal.say("broker.unreadable", f"login {name}: {why}", severity="warning", login=name)
@@ -126,9 +138,22 @@ def login_of(
 
     grant = grant_of(config, name, where, ledger, ports, journal)
     tokens = Tokens(login=name, grant=grant, store=ledger, ports=ports, tell=tell, conceal=journal.keep_secret)
-    hooks = LoginHooks(tell=tell, fault=fault, session_up=session_up, crashed=crashed)
+    hooks = LoginHooks(tell, fault, session_up, crashed, reauthorized)
     silence = config.reconnect.silence_limit.total_seconds()
-    return Login(name, SessionSettings(where.websocket, silence), tokens, ports, hooks)
+    login = Login(name, SessionSettings(where.websocket, silence), tokens, ports, hooks)
+    if isinstance(grant, OAuthGrant):
+        login.authorization = Authorization(
+            login=name,
+            page=where.authorize,
+            application=lambda: grant.application(),
+            oauth=grant.oauth,
+            tokens=tokens,
+            accounts=frozenset(account.name for account in config.accounts.values() if account.login == name),
+            wall=ports.wall,
+            tell=tell,
+            authorized=reauthorized,
+        )
+    return login
 
 
 def grant_of(
@@ -142,6 +167,16 @@ def grant_of(
         return PasswordGrant(rest, lambda: credentials_of(settings, ledger, journal), ledger)
     oauth = OAuth(client, where.token, where.rest)
     return OAuthGrant(name, oauth, rest, lambda: application_of(settings, journal), ledger, ports.wall)
+
+
+def read_again(login: Login, settings: LoginConfig, ledger: Ledger, journal: Journal) -> bool:
+    """Takes over where the login's secrets are now. Answers whether its refused credential has been mended."""
+    match login.tokens.grant:
+        case PasswordGrant() as grant:
+            grant.credentials = lambda: credentials_of(settings, ledger, journal)
+        case OAuthGrant() as grant:
+            grant.application = lambda: application_of(settings, journal)
+    return login.credential_read_again()
 
 
 def application_of(settings: LoginConfig, journal: Journal) -> Application:
@@ -200,7 +235,7 @@ def account_of(config: Config, name: str, ledger: Ledger, ports: Ports) -> Accou
     rules = rules_of(config, name)
     saved = ledger.load(account_name)
     if saved is None:
-        start = Stopped(since=ports.wall(), reason="not started yet", cause=Cause.OPERATOR)
+        start = Stopped(since=ports.wall(), reason="not started yet")
         return Account(name=account_name, connection=start, rules=rules)
     return attrs.evolve(saved, connection=connection.forgiven(saved.connection), rules=rules)
 
@@ -212,8 +247,9 @@ def running_account(
     rounds: Rounds,
     ledger: Ledger,
     ports: Ports,
-    journal: Journal,
+    board: Board,
     in_position: Callable[[], bool],
+    circumstances: Callable[[str], tuple[str, str | None]],
 ) -> Running:
     """An account with everything that carries it. Its announcements of the last process wait in its inbox."""
     settings = config.accounts[name]
@@ -232,8 +268,10 @@ def running_account(
         session=activities.readable,
         post=lambda event: runner.post(event),
         ports=ports,
-        journal=journal,
+        board=board,
         login=login.name,
+        state=lambda: runner.account.connection,
+        circumstances=circumstances,
     )
     runner = Runner(account, rounds, activities, errands)
     rounds.runners[account.name] = runner

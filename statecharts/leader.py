@@ -33,10 +33,12 @@ def read_anew(draft: Draft) -> None:
 
 def lost(draft: Draft, event: Event, state: s.State) -> None:
     reason = state.reason or "its connection ended"
+    expected = state.cause is s.Cause.MAINTENANCE
     draft.do(Announce(event=LeaderLost(at=event.at, leader=draft.name, reason=reason, shown=state.shown)))
     draft.tell(
         "leader.lost",
-        f"LEADER {draft.name} LOST ({reason}). Its followers hold: nothing opens, their orders stay at the broker",
-        Severity.WARNING,
+        f"LEADER {draft.name} LOST {event.at:%H:%M:%S} UTC ({reason}). Its followers hold: nothing opens, their orders "
+        "stay at the broker",
+        Severity.INFO if expected else Severity.WARNING,
         reason=reason,
     )

@@ -158,7 +158,7 @@ def test_what_the_operator_hears() -> None:
     (by_operator,) = told(copying, s.Stopped(since=NOON, reason="asked", cause=s.Cause.OPERATOR))
     assert by_operator.severity is Severity.INFO
     (given_up,) = told(waiting(9), s.GivenUp(since=NOON, lost_at=NOON, reason="closed"))
-    assert given_up.message == "Disconnected: closed"
+    assert given_up.message.startswith("DISCONNECTED 18:00:00 UTC: no connection since 18:00:00 UTC (closed)")
 
 
 def test_every_state_but_connected_has_a_remedy() -> None:

@@ -115,10 +115,18 @@ def still(directory: Path) -> Supervisor:
     journal = Journal(lambda entry: None)
     supervisor = Supervisor(config, Ports.real(), journal, ledger)
     where = {"test": Addresses("http://127.0.0.1:1/v1", "ws://127.0.0.1:1/v1/websocket")}
-    login = login_of(config, "apex", where, ledger, supervisor.ports, journal, lambda: None)
+    login = login_of(config, "apex", where, ledger, supervisor.ports, supervisor.board, lambda: None)
     supervisor.logins["apex"] = login
     for name in config.accounts:
         supervisor.accounts[name] = running_account(
-            config, name, login, supervisor.rounds, ledger, supervisor.ports, journal, lambda: False
+            config,
+            name,
+            login,
+            supervisor.rounds,
+            ledger,
+            supervisor.ports,
+            supervisor.board,
+            lambda: False,
+            lambda event: ("", None),
         )
     return supervisor
