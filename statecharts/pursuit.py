@@ -9,7 +9,7 @@ Rule 4: while an order of the contract is in doubt, nothing is closed: two unkno
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import attrs
 
@@ -22,6 +22,8 @@ from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import BrokerAccountId, Order, OrderType, Status, Symbol
+
+PENDING_NEW = timedelta(seconds=2)  # risk and exchange take milliseconds; after this the event that says so is lost
 
 
 def advance(draft: Draft, rules: CopyRules) -> None:
@@ -40,8 +42,8 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     for copy in draft.book.all_open():
         if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
             deadlines.append(copy.chase_at)
-        if copy.ask_after is not None and copy.pending is None:
-            deadlines.append(copy.ask_after)
+        if copy.pending is None and (copy.ask_after is not None or _wants_to_change(copy)):
+            deadlines.append(_not_before(copy))
         if copy.lost_at is not None and not copy.trades:
             deadlines.append(copy.lost_at + rules.settle)
     return min(deadlines, default=None)
@@ -150,13 +152,26 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     follower.send(draft, released, rules)
 
 
+def _wants_to_change(copy: Copy) -> bool:
+    wanted = copy.cancel_wanted is not None or (copy.wanted is not None and copy.wanted != copy.terms)
+    return wanted and copy.stage is Stage.ACCEPTED
+
+
+def _not_before(copy: Copy) -> datetime:
+    """When the order may be asked to change. Accepted is not yet working: its own New command is still pending."""
+    moments = [copy.decided_at]
+    if copy.stage is Stage.ACCEPTED:
+        moments.append((copy.answered_at or copy.decided_at) + PENDING_NEW)
+    if copy.ask_after is not None:
+        moments.append(copy.ask_after)
+    return max(moments)
+
+
 def _change(draft: Draft, copy: Copy) -> None:
     """Sends the newest wish for a working order, when no other request for it is under way."""
     if not copy.trades or copy.order_id is None or copy.pending is not None:
         return
-    if copy.stage not in (Stage.ACCEPTED, Stage.WORKING):
-        return
-    if copy.ask_after is not None and copy.ask_after > draft.at:
+    if copy.stage not in (Stage.ACCEPTED, Stage.WORKING) or _not_before(copy) > draft.at:
         return
     if copy.cancel_wanted is not None:
         change = _changing(draft, copy, Verb.CANCEL, copy.cancel_wanted)

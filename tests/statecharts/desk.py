@@ -169,7 +169,10 @@ class Desk:
     def sent(self, request: PlaceOrder | CancelOrder | ModifyOrder) -> None:
         self.hear(e.RequestSent(at=self.now, copy=request.copy, client_id=request.client_id))
 
-    def accepted(self, request: PlaceOrder | CancelOrder | ModifyOrder, number: int | None = None) -> None:
+    def accepted(
+        self, request: PlaceOrder | CancelOrder | ModifyOrder, number: int | None = None, working: bool = True
+    ) -> None:
+        """The answer; then, for an order, that it works. Before that the broker would refuse to change it."""
         self.hear(
             e.RequestAccepted(
                 at=self.now,
@@ -179,6 +182,8 @@ class Desk:
                 sent_at=self.now,
             )
         )
+        if isinstance(request, PlaceOrder) and number is not None and working:
+            self.seen(request, number)
 
     def refused(self, request: PlaceOrder | CancelOrder | ModifyOrder, reason: str = "Other", text: str = "") -> None:
         self.hear(

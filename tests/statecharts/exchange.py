@@ -99,7 +99,7 @@ class Exchange:
             if how == "lost":
                 self.desk.answer_lost(effect)
             else:
-                self.desk.accepted(effect, number)
+                self.desk.accepted(effect, number, working=False)
                 if effect.terms.order_type is OrderType.MARKET:
                     self.fill(number, effect.terms.quantity)
                 self.tell(number)

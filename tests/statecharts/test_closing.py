@@ -126,7 +126,7 @@ def test_nothing_is_closed_while_an_order_of_the_contract_is_in_doubt() -> None:
     place = desk.place
     desk.leader_read_anew(View(LEAD_ID, 2, desk.theirs.orders, {}))
     assert desk.places == []
-    desk.accepted(place, 902)
+    desk.accepted(place, 902, working=False)
     assert desk.quantities == [(SELL, 2)]
 
 
