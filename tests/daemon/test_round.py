@@ -1,0 +1,189 @@
+"""One event and what follows from it at once: one commit, then the effects; each account's bug is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import attrs
+import pytest
+
+from daemon.ledger import Ledger, LedgerError, Posted, Taken
+from daemon.round import Rounds
+from daemon.runner import Activities, Inbox, Item, Runner
+from statecharts import events as e
+from statecharts import states as s
+from statecharts.account import Account
+from statecharts.effects import Effect
+from statecharts.rules import CopyRules, Rules
+from statecharts.values import AccountName, BrokerAccountId, CopyName, Snapshot
+
+NOON = datetime(2026, 11, 18, 18, tzinfo=UTC)
+LEAD, F1, F2, F3 = (AccountName(name) for name in ("lead", "f1", "f2", "f3"))
+
+
+@attrs.define(eq=False)
+class Record:
+    """The order in which things were done, over all accounts."""
+
+    lines: list[str] = attrs.field(factory=list)
+
+
+@attrs.define(eq=False)
+class Hands:
+    name: str
+    record: Record
+    bug: Exception | None = None
+
+    def perform(self, effect: Effect) -> None:
+        if self.bug is not None:
+            raise self.bug
+        self.record.lines.append(f"{self.name} {type(effect).__name__}")
+
+    async def run(self, task_status: object = None) -> None:
+        raise NotImplementedError("nothing runs here")
+
+
+@attrs.define
+class WatchedLedger(Ledger):
+    """Notes its commits. `broken`: it cannot be written to."""
+
+    record: Record = attrs.field(factory=Record)
+    broken: bool = False
+
+    def commit(self, turns: object, posted: object = ()) -> list[int]:
+        if self.broken:
+            raise LedgerError("the disk is gone", self.path, "mend it")
+        self.record.lines.append("commit")
+        return super().commit(cast("list[Taken]", turns), cast("list[Posted]", posted))
+
+
+@attrs.define(eq=False)
+class House:
+    rounds: Rounds
+    ledger: WatchedLedger
+    record: Record
+    told: list[Taken]
+
+    def runner(self, name: AccountName) -> Runner:
+        return self.rounds.runners[name]
+
+    def hands(self, name: AccountName) -> Hands:
+        return cast("Hands", self.runner(name).errands)
+
+    def take(self, name: AccountName, event: e.Event, outbox_id: int | None = None) -> None:
+        self.rounds.take(self.runner(name), Item(event, outbox_id=outbox_id))
+
+
+def _rules(name: AccountName) -> Rules:
+    if name == LEAD:
+        return Rules(leads=True)
+    return Rules(copy=CopyRules(name=CopyName("main"), leader=LEAD))
+
+
+def _snapshot() -> Snapshot:
+    return Snapshot(BrokerAccountId(1), NOON, {}, {})
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    record, told = Record(), list[Taken]()
+    ledger = cast("WatchedLedger", WatchedLedger.open(tmp_path / "ledger.sqlite"))
+    ledger.record = record
+    rounds = Rounds(ledger, lambda: NOON, told.append, {LEAD: (F1, F2, F3)})
+    for name in (LEAD, F1, F2, F3):
+        account = Account(name=name, connection=s.Resyncing(since=NOON), rules=_rules(name))
+        inbox = Inbox(idle=True)
+        nothing = cast("Activities", None)
+        rounds.runners[name] = Runner(account, rounds, nothing, Hands(name, record), inbox)
+    yield House(rounds, ledger, record, told)
+    ledger.close()
+
+
+def _announce(house: House) -> None:
+    """The leader has been read: it announces its whole view."""
+    house.take(LEAD, e.SnapshotTaken(at=NOON, snapshot=_snapshot()))
+
+
+def test_a_leader_s_event_and_its_idle_followers_turns_are_one_commit_before_any_effect(house: House) -> None:
+    _announce(house)
+    assert house.record.lines[0] == "commit"
+    assert house.record.lines.count("commit") == 1
+    assert [taken.after.name for taken in house.told] == [LEAD, F1, F2, F3]
+    assert all(house.runner(name).account.book.theirs is not None for name in (F1, F2, F3))
+
+
+def test_a_busy_follower_finds_the_announcement_in_the_outbox_until_it_has_taken_it(house: House) -> None:
+    house.runner(F2).inbox.idle = False
+    _announce(house)
+    ((number, event),) = house.ledger.undelivered(F2)
+    assert isinstance(event, e.LeaderViewTaken)
+    assert house.ledger.undelivered(F1) == []
+    assert house.runner(F2).account.book.theirs is None
+    house.take(F2, event, outbox_id=number)
+    assert house.ledger.undelivered(F2) == []
+    assert house.runner(F2).account.book.theirs is not None
+
+
+def test_a_ledger_that_cannot_be_written_to_leaves_everything_as_it_was(house: House) -> None:
+    house.ledger.broken = True
+    before = {name: house.runner(name).account for name in (LEAD, F1)}
+    with pytest.raises(LedgerError):
+        _announce(house)
+    assert {name: house.runner(name).account for name in (LEAD, F1)} == before
+    assert not house.record.lines
+    assert not house.told
+
+
+def test_a_follower_whose_turn_raises_fails_alone_and_hears_its_leader_once_more(house: House) -> None:
+    runner = house.runner(F2)
+    house.take(F2, e.SnapshotTaken(at=NOON, snapshot=_snapshot()))
+    runner.inbox.idle = True
+    # Copying, and its rules are no rules: what it decides on raises.
+    rules = attrs.evolve(runner.account.rules, copy=cast("CopyRules", 7))
+    runner.account = attrs.evolve(runner.account, rules=rules)
+    _announce(house)
+    (failed,) = [taken for taken in house.told if taken.failed]
+    assert failed.after.name == F2
+    assert failed.after.close_only is not None
+    assert house.runner(F1).account.book.theirs is not None
+    assert house.runner(F1).account.failures == house.runner(LEAD).account.failures == 0
+    ((_, event),) = house.ledger.undelivered(F2)
+    assert isinstance(event, e.LeaderViewTaken)
+
+
+def test_a_failed_turn_is_consumed_and_its_state_is_entered_anew(house: House) -> None:
+    runner = house.runner(F1)
+    state = s.BackingOff(since=NOON)
+    runner.account = attrs.evolve(runner.account, connection=state)
+    house.take(F1, e.RulesChanged(at=NOON, rules=cast("Rules", None)))
+    assert runner.account.failures == 1
+    assert runner.account.connection == state
+    assert runner.account.connection is not state
+    (turn,) = house.ledger.turns(F1)
+    assert turn.failed is not None
+    assert "AttributeError" in turn.failed
+
+
+def test_an_effect_that_cannot_be_begun_harms_no_other_account(house: House) -> None:
+    house.hands(F1).bug = ArithmeticError("f1 cannot begin anything")
+    house.runner(F1).account = attrs.evolve(house.runner(F1).account, connection=s.Copying(since=NOON))
+    house.take(F1, e.SessionLost(at=NOON, reason="cut"))
+    house.take(F2, e.DisconnectAsked(at=NOON))
+    assert "f2 Tell" in house.record.lines
+    assert house.runner(F1).inbox._bug is house.hands(F1).bug
+
+
+def test_a_crash_dials_anew_and_keeps_what_is_known_of_the_leader(house: House) -> None:
+    _announce(house)
+    theirs = house.runner(F1).account.book.theirs
+    house.rounds.fail(house.runner(F1), ArithmeticError("in a task of f1"))
+    account = house.runner(F1).account
+    assert isinstance(account.connection, s.Dialing)
+    assert account.book.theirs == theirs
+    assert theirs is not None
+    assert theirs.current
+    assert account.failures == 1
+    assert "ArithmeticError" in (account.close_only or "")
