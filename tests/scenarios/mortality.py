@@ -16,6 +16,7 @@ import trio
 from daemon.ledger import Ledger, Posted, Taken
 from daemon.ports import Network
 from statecharts.account import Account
+from statecharts.effects import Request
 
 
 class Killed(BaseException):
@@ -117,6 +118,12 @@ class MortalNetwork:
         self.mortality.call(f"after {response.request.url.path}")
 
 
+def _words(turn: Taken) -> str:
+    """The event, and the requests that follow from it."""
+    requests = [type(effect).__name__ for effect in turn.effects if isinstance(effect, Request)]
+    return " ".join([turn.after.name, type(turn.event).__name__, *requests])
+
+
 @attrs.define
 class MortalLedger(Ledger):
     """A ledger whose process may die before and after each commit. Within one, SQLite's journal decides."""
@@ -124,7 +131,7 @@ class MortalLedger(Ledger):
     mortality: Mortality = attrs.field(factory=Mortality)
 
     def commit(self, turns: Sequence[Taken], posted: Sequence[Posted] = ()) -> list[int]:
-        events = ", ".join(f"{one.after.name} {type(one.event).__name__}" for one in turns)
+        events = ", ".join(_words(one) for one in turns)
         self.mortality.call(f"before the commit of {events}")
         # The class by name: attrs makes a new one with slots, which super() without arguments does not know.
         ids = Ledger.commit(self, turns, posted)

@@ -29,6 +29,7 @@ from daemon.wiring import Running
 from statecharts import events as e
 from statecharts import states as s
 from tests.scenarios.mortality import Mortality
+from tests.scenarios.receiver import Receiver
 from tests.simulator.audit import Audit
 
 EPOCH = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)  # a Wednesday, 9:00 in Chicago
@@ -51,6 +52,7 @@ class MemoryNetwork:
     refusing: bool = False
     refused: set[str] = attrs.field(factory=set)
     connects: list[float] = attrs.field(factory=list)
+    receivers: dict[str, Receiver] = attrs.field(factory=dict)  # other hosts, by name: whoever is notified
 
     async def connect(self, url: str) -> trio.abc.Stream:
         self.connects.append(trio.current_time())
@@ -70,6 +72,8 @@ class _Transport(httpx.AsyncBaseTransport):
     network: MemoryNetwork
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host in self.network.receivers:
+            return await self.network.receivers[request.url.host].answer(request)
         if self.network.refusing:
             raise httpx.ConnectError("nobody listens")
         target = request.url.raw_path.decode()

@@ -1,0 +1,197 @@
+"""kill -9 at every call of a port: each commit, each frame written, each answer read, while the leader trades.
+
+The dead process' ports are dead first; then a new one starts on the same ledger. The leader does not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.scenarios import truth
+from tests.scenarios.mortality import Killed, Mortality
+from tests.scenarios.world import World, config_of, run
+
+# One follower's order is the other's doubt: both are on one socket, and a death can come between their frames.
+TEXT = config_of(("f1", "f2"), each={"f2": "ratio = 2"})
+MOST = 2_000  # port calls of a story: a story that has more never ends
+STEP = 0.5  # seconds between the leader's acts
+DEAD = 0.3  # seconds from a death to the next start
+
+Script = Callable[[World], Awaitable[None]]
+
+
+async def in_and_out(world: World) -> None:
+    world.lead("Buy", 2)
+    await trio.sleep(STEP)
+    world.lead("Sell", 2)
+
+
+async def a_limit_changed_and_cancelled(world: World) -> None:
+    order = world.lead("Buy", 1, "Limit", price="5190")
+    await trio.sleep(STEP)
+    world.change(order, price="5191")
+    await trio.sleep(STEP)
+    world.broker.cancel(order)
+
+
+async def a_stop_that_is_hit(world: World) -> None:
+    world.lead("Buy", 2)
+    await trio.sleep(STEP)
+    world.lead("Sell", 2, "Stop", stop="5190")
+    await trio.sleep(STEP)
+    world.move("5189")
+
+
+async def in_and_out_slowly(world: World) -> None:
+    """Answers take their time, and events overtake them."""
+    world.fault(events_first=True, answer_delay=(0.1, 0.2), risk_delay=(0.05, 0.05), fill_size=1, fill_gap=(0.1, 0.1))
+    await in_and_out(world)
+
+
+STORIES = {
+    script.__name__: script
+    for script in (in_and_out, a_limit_changed_and_cancelled, a_stop_that_is_hit, in_and_out_slowly)
+}
+
+
+async def _live(world: World, mortality: Mortality) -> None:
+    """One process, from start to death or cancellation."""
+    try:
+        async with world.daemon(mortality):
+            await trio.sleep_forever()
+    except* Killed:
+        pass
+    finally:
+        with trio.CancelScope(shield=True):
+            await mortality.bury()
+
+
+async def _live_until(world: World, mortality: Mortality, within: float) -> None:
+    """A process that is ended after so many seconds, if it has not died by then."""
+    with trio.move_on_after(within):
+        await _live(world, mortality)
+
+
+async def first_life(world: World, script: Script, end_at: int | None) -> Mortality:
+    """A process that begins to copy; then the leader trades, and the process dies at that call of a port."""
+    mortality = Mortality(end_at=end_at)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_live_until, world, mortality, 3 * STEP)
+        await trio.sleep(STEP)
+        await world.copying()
+        mortality.counting = True
+        nursery.start_soon(script, world)
+    await trio.sleep(DEAD)
+    return mortality
+
+
+async def last_life(world: World, look: Callable[[], None] = lambda: None) -> None:
+    """A process that may live: everything comes to its end, nothing was doubled, nothing is missing in silence."""
+    async with world.daemon():
+        await world.copying()
+        await trio.sleep(45)
+        truth.all_is_well(world)
+        assert world.positions("lead") == {}
+        for name in truth.followers(world):
+            assert all(row["reason"] for row in world.rows(name, "place") if row["outcome"] == "skipped")
+            places = {row["leader_order_id"]: row["order_id"] for row in world.rows(name, "place")}
+            closes = {row["order_id"] for row in world.rows(name, "close")}
+            assert {one.order_id for one in world.ours(name) if one.filled} <= {*places.values(), *closes}
+        look()
+
+
+def at_every_call(state: Path, name: str, story: Callable[[World, int], Awaitable[Mortality]]) -> int:
+    """Tells the story with a death at the first call, the second, and so on, until nobody dies any more."""
+    for number in range(MOST):
+        place = state / str(number)
+        place.mkdir()
+
+        async def whole(world: World, number: int = number) -> bool:
+            mortality = await story(world, number)
+            await last_life(world)
+            return mortality.dead and len(mortality.calls) == number + 1
+
+        try:
+            died = run(whole, place, TEXT)
+        except BaseException as error:
+            error.add_note(f"{name}, dead at port call {number}")
+            raise
+        if not died:
+            return number
+    raise AssertionError("the story has no end")
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_death_at_any_port_call_doubles_nothing_and_loses_nothing(name: str, tmp_path: Path) -> None:
+    async def story(world: World, number: int) -> Mortality:
+        return await first_life(world, STORIES[name], number)
+
+    assert at_every_call(tmp_path, name, story) > 50
+
+
+def _first_send(state: Path) -> int:
+    """The number of the port call at which the first copy's bytes are about to leave, their commit being made."""
+    state.mkdir()
+
+    async def story(world: World) -> int:
+        mortality = await first_life(world, in_and_out, None)
+        decided = next(n for n, call in enumerate(mortality.calls) if "after" in call and "PlaceOrder" in call)
+        return mortality.calls.index("before a write", decided)
+
+    return run(story, state, TEXT)
+
+
+def test_a_death_between_the_commit_and_the_send(tmp_path: Path) -> None:
+    number = _first_send(tmp_path / "rehearsal")
+
+    async def story(world: World) -> None:
+        mortality = await first_life(world, in_and_out, number)
+        assert mortality.calls[-1] == "before a write" and world.ours("f1") == world.ours("f2") == []
+
+        def look() -> None:
+            for name in ("f1", "f2"):
+                entry, _ = world.rows(name, "place")
+                assert entry["outcome"] == "skipped" and "look-ups agree" in str(entry["reason"])
+                assert world.ours(name) == [], "an entry is never sent again"
+            assert len(world.said("copy.skipped")) >= 2
+
+        await last_life(world, look)
+
+    run(story, tmp_path, TEXT)
+
+
+def test_a_death_between_the_send_and_the_answer(tmp_path: Path) -> None:
+    number = _first_send(tmp_path / "rehearsal") + 2
+
+    async def story(world: World) -> None:
+        mortality = await first_life(world, in_and_out, number)
+        assert mortality.calls[-1] == "after a write"
+        sent, unsent = ("f1", "f2") if world.ours("f1") else ("f2", "f1")
+        (one,) = world.ours(sent)
+        assert one.filled == one.terms.qty and world.ours(unsent) == []
+
+        def look() -> None:
+            entry, _ = world.rows(sent, "place")
+            assert entry["outcome"] == "filled" and entry["order_id"] == one.order_id
+            assert [order.action for order in world.ours(sent)] == ["Buy", "Sell"]
+            assert world.ours(unsent) == [] and world.rows(unsent, "place")[0]["outcome"] == "skipped"
+
+        await last_life(world, look)
+
+    run(story, tmp_path, TEXT)
+
+
+def test_a_death_while_a_death_is_being_recovered_from(tmp_path: Path) -> None:
+    first = _first_send(tmp_path / "rehearsal") + 2
+
+    async def story(world: World, number: int) -> Mortality:
+        await first_life(world, in_and_out, first)
+        mortality = Mortality(end_at=number, counting=True)
+        await _live_until(world, mortality, 22.0)  # in which the doubt about the other follower's order is resolved
+        return mortality
+
+    assert at_every_call(tmp_path, "recovery", story) > 50
