@@ -207,7 +207,7 @@ class MarketHours:
         if end is None or any(day.weekday() == _SATURDAY for day in days):
             return Reason.WEEKEND
         # Only a break within a trading day is followed by a session that ends on the same local day.
-        closes = next((at for at, opens in self._edges_of(days[-1]) if at > end and not opens), None)
+        closes = next((at for at, _ in self._edges_of(days[-1]) if at > end), None)
         return Reason.DAILY_BREAK if closes is None or len(days) > 1 else Reason.INTRADAY_BREAK
 
     def _misses(self, day: date, first: datetime, last: datetime) -> bool:
