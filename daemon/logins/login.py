@@ -25,6 +25,7 @@ from statecharts.events import Event
 from statecharts.states import Cause
 from statecharts.values import BrokerAccountId
 
+AFTER_A_BUG = 60.0  # seconds: what raised may be a request, and must not become a storm of them
 PROBE_LIMIT = 10.0  # seconds to reach the broker's host
 
 
@@ -64,11 +65,20 @@ class Login:
         self.tokens.load()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(self.tokens.keep_fresh)
+            nursery.start_soon(self._keep_token)
             if self.authorization is not None:
                 await nursery.start(self.authorization.run)
             task_status.started()
             await trio.sleep_forever()
+
+    async def _keep_token(self) -> None:
+        """A bug in here must not end the other logins, and without a token this one would never come back."""
+        while True:
+            try:
+                await self.tokens.keep_fresh()
+            except Exception as bug:  # noqa: BLE001 - told with its traceback; tried again when a minute has passed
+                self.hooks.crashed(bug)
+            await trio.sleep(AFTER_A_BUG)
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Session]:
