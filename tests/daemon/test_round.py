@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
@@ -18,9 +19,31 @@ from statecharts import states as s
 from statecharts.account import Account
 from statecharts.effects import Effect
 from statecharts.rules import CopyRules, Rules
-from statecharts.values import AccountName, BrokerAccountId, CopyName, Snapshot
+from statecharts.values import (
+    AccountName,
+    BrokerAccountId,
+    CopyName,
+    Order,
+    OrderId,
+    OrderType,
+    Side,
+    Snapshot,
+    Status,
+    Symbol,
+    Terms,
+    VersionId,
+)
 
 NOON = datetime(2026, 11, 18, 18, tzinfo=UTC)
+ORDER = Order(
+    id=OrderId(11),
+    symbol=Symbol("ESZ6"),
+    side=Side.BUY,
+    status=Status.WORKING,
+    at=NOON,
+    terms=Terms(quantity=1, order_type=OrderType.LIMIT, price=Decimal(5000)),
+    version=VersionId(12),
+)
 LEAD, F1, F2, F3 = (AccountName(name) for name in ("lead", "f1", "f2", "f3"))
 
 
@@ -139,16 +162,18 @@ def test_a_ledger_that_cannot_be_written_to_leaves_everything_as_it_was(house: H
 
 def test_a_follower_whose_turn_raises_fails_alone_and_hears_its_leader_once_more(house: House) -> None:
     runner = house.runner(F2)
-    house.take(F2, e.SnapshotTaken(at=NOON, snapshot=_snapshot()))
-    runner.inbox.idle = True
-    # Copying, and its rules are no rules: what it decides on raises.
-    rules = attrs.evolve(runner.account.rules, copy=cast("CopyRules", 7))
-    runner.account = attrs.evolve(runner.account, rules=rules)
+    for name in (F1, F2, F3):
+        house.take(name, e.SnapshotTaken(at=NOON, snapshot=_snapshot()))
+        house.runner(name).inbox.idle = True
     _announce(house)
+    # A ratio that is no number: whatever sizes an order with it raises.
+    copy = CopyRules(name=CopyName("main"), leader=LEAD, ratio=Decimal("NaN"))
+    runner.account = attrs.evolve(runner.account, rules=Rules(copy=copy))
+    house.take(LEAD, e.OrderSeen(at=NOON, order=ORDER))
     (failed,) = [taken for taken in house.told if taken.failed]
     assert failed.after.name == F2
     assert failed.after.close_only is not None
-    assert house.runner(F1).account.book.theirs is not None
+    assert len(house.runner(F1).account.book.copies) == len(house.runner(F3).account.book.copies) == 1
     assert house.runner(F1).account.failures == house.runner(LEAD).account.failures == 0
     ((_, event),) = house.ledger.undelivered(F2)
     assert isinstance(event, e.LeaderViewTaken)

@@ -17,9 +17,11 @@ from tests.daemon.logins.scripted import Peer, ScriptedNetwork, told, wall
 
 @attrs.define(eq=False)
 class Purse:
-    """A token that is always there. `bug`: what asking for it raises."""
+    """A token that is always there. `bug`: what asking for it raises. `upkeep`: what keeping it fresh raises."""
 
     bug: Exception | None = None
+    upkeep: Exception | None = None
+    upkeeps: int = 0
 
     @property
     def current(self) -> Token | None:
@@ -29,6 +31,10 @@ class Purse:
         pass
 
     async def keep_fresh(self) -> None:
+        self.upkeeps += 1
+        await trio.sleep(10)
+        if self.upkeep is not None:
+            raise self.upkeep
         await trio.sleep_forever()
 
     async def valid(self) -> Token:
@@ -222,5 +228,20 @@ def test_nobody_hears_facts_of_an_account_that_nobody_asked_for() -> None:
             assert len(heard) == 1
             stage.login.hear(account, None)
             assert not session.ended.is_set()
+
+    told(story)
+
+
+def test_a_bug_in_the_upkeep_of_the_token_is_told_and_tried_again_slowly() -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        stage = await Stage.of(nursery)
+        stage.purse.upkeep = ArithmeticError("nobody expects it")
+        async with stage.login.lease() as session:
+            await trio.sleep(600)
+            assert not session.ended.is_set()
+            assert len(stage.bugs) == 9
+            stage.purse.upkeep = None
+            await trio.sleep(600)
+            assert stage.purse.upkeeps == 10
 
     told(story)

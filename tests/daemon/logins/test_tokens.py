@@ -1,0 +1,236 @@
+"""The one token of a login, with a grant whose every answer is written here: when it is asked, and when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+from daemon.ledger import Ledger
+from daemon.logins.grant import GrantAnswer, NoToken, Token
+from daemon.logins.tokens import Tokens
+from daemon.ports import Ports
+from daemon.tradovate.rest import BadCredentials, Granted, Limited, NotActive, Penalised, TokenExpired, Unreachable
+from statecharts.states import Cause
+from tests.daemon.logins import scripted
+from tests.daemon.logins.scripted import ScriptedNetwork, told, wall
+
+LIFE = 5400.0
+
+
+@attrs.define(eq=False)
+class ScriptedGrant:
+    """Answers what `script` says next, and grants when that is at its end."""
+
+    script: list[GrantAnswer] = attrs.field(factory=list)
+    asked: list[tuple[float, str]] = attrs.field(factory=list)
+    credential: str = "first"
+    asked_with: str = ""
+    outlasts_tokens: bool = False
+    takes: float = 0.5  # seconds
+
+    def fingerprint(self) -> str:
+        return self.credential
+
+    async def obtain(self) -> GrantAnswer:
+        self.asked_with = self.credential
+        return await self._answer("obtain")
+
+    async def renew(self, token: Token) -> GrantAnswer:
+        return await self._answer("renew")
+
+    async def _answer(self, what: str) -> GrantAnswer:
+        self.asked.append((trio.current_time(), what))
+        await trio.sleep(self.takes)
+        if self.script:
+            return self.script.pop(0)
+        return Granted(f"tok-{len(self.asked)}", wall() + timedelta(seconds=LIFE), 7, "Active", None)
+
+    def times(self, what: str) -> list[float]:
+        return [at for at, one in self.asked if one == what]
+
+
+@contextmanager
+def _kept(nursery: trio.Nursery, path: Path, grant: ScriptedGrant) -> Iterator[Tokens]:
+    ledger = Ledger.open(path / "ledger.sqlite")
+    ports = Ports(wall, scripted.dice(), ScriptedNetwork(nursery))
+    tokens = Tokens("apex", grant, ledger, ports, lambda event, words: None, lambda secret: None)
+    tokens.load()
+    life = trio.CancelScope()
+
+    async def keep() -> None:
+        with life:
+            await tokens.keep_fresh()
+
+    nursery.start_soon(keep)
+    yield tokens
+    life.cancel()
+    ledger.close()
+
+
+def test_twenty_who_ask_at_once_get_the_token_of_one_request(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant, got = ScriptedGrant(), list[Token]()
+
+        async def ask() -> None:
+            got.append(await tokens.valid())
+
+        with _kept(nursery, tmp_path, grant) as tokens:
+            async with trio.open_nursery() as askers:
+                for _ in range(20):
+                    askers.start_soon(ask)
+            assert len(got) == 20
+            assert len({token.text for token in got}) == 1
+            assert grant.asked == [(0.0, "obtain")]
+
+    told(story)
+
+
+def test_it_is_renewed_at_two_thirds_and_so_is_every_one_after_it(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        with _kept(nursery, tmp_path, grant) as tokens:
+            await tokens.valid()
+            await trio.sleep(5 * LIFE)
+            times = [grant.times("obtain")[0], *grant.times("renew")]
+            assert len(times) >= 7
+            shares = [(later - earlier) / LIFE for earlier, later in pairwise(times)]
+            assert all(0.64 < share < 0.69 for share in shares)
+            assert grant.times("obtain") == [0.0]
+
+    told(story)
+
+
+@pytest.mark.parametrize("failure", [Unreachable("no route"), Limited(429, None), TokenExpired("ended")])
+def test_a_renewal_that_fails_is_tried_again_ever_more_slowly_and_not_after_the_end(
+    tmp_path: Path, failure: GrantAnswer
+) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        with _kept(nursery, tmp_path, grant) as tokens:
+            await tokens.valid()
+            grant.script = [failure] * 1000
+            await trio.sleep(3 * LIFE)
+            times = grant.times("renew")
+            assert 4 <= len(times) <= 12
+            assert times[-1] <= LIFE - 240
+            assert tokens.current is None
+            grant.script = []
+            assert (await tokens.valid()).text.startswith("tok-")
+            await trio.sleep(LIFE)
+            assert grant.times("renew")[-1] > times[-1]
+
+    told(story)
+
+
+@pytest.mark.parametrize("no", [BadCredentials("Incorrect username or password"), NotActive("Closed")])
+def test_a_refusal_is_remembered_also_over_a_restart_until_something_changes(tmp_path: Path, no: GrantAnswer) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant([no])
+        for _ in range(3):  # three processes
+            with _kept(nursery, tmp_path, grant) as tokens:
+                for _ in range(5):
+                    with pytest.raises(NoToken) as refused:
+                        await tokens.valid()
+                    assert refused.value.final
+                    assert refused.value.cause is Cause.CREDENTIALS
+                    await trio.sleep(100)
+            await trio.sleep(1)
+        assert len(grant.asked) == 1
+        with _kept(nursery, tmp_path, grant) as tokens:
+            tokens.credential_changed()
+            await tokens.valid()
+            assert len(grant.asked) == 2
+
+    told(story)
+
+
+@pytest.mark.parametrize(
+    ("held", "seconds"),
+    [
+        (Penalised("ticket", 40, captcha=False), 40),
+        (Penalised("ticket", 15, captcha=True), 3600),
+        (Limited(429, None), 30),
+        (Limited(423, 90.0), 90),
+    ],
+)
+def test_inside_a_hold_nothing_is_asked(tmp_path: Path, held: GrantAnswer, seconds: float) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant([held])
+        with _kept(nursery, tmp_path, grant) as tokens:
+            while trio.current_time() < seconds - 2:
+                with pytest.raises(NoToken) as nothing:
+                    await tokens.valid()
+                assert nothing.value.cause is Cause.PENALTY
+                assert not nothing.value.final
+                await trio.sleep(1)
+            assert len(grant.asked) == 1
+            await trio.sleep(3)
+            await tokens.valid()
+            assert len(grant.asked) == 2
+
+    told(story)
+
+
+def test_a_token_that_the_broker_refuses_is_replaced_at_once_and_then_ever_more_slowly(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant(takes=0.0)
+        with _kept(nursery, tmp_path, grant) as tokens:
+            while trio.current_time() < 3600:
+                if tokens.held_until is None or tokens.held_until <= wall():
+                    tokens.refused(await tokens.valid())
+                await trio.sleep(1)
+            assert len(grant.asked) <= 5
+            while tokens.held_until is not None and tokens.held_until > wall():
+                await trio.sleep(60)
+            await tokens.valid()
+            tokens.accepted()
+            tokens.refused(await tokens.valid())
+            await tokens.valid()  # the first refusal after it went well: at once again
+
+    told(story)
+
+
+def test_a_token_of_a_clock_that_is_wrong_is_no_reason_to_ask_again_and_again(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        grant.script = [Granted(f"t{n}", wall() - timedelta(hours=2), 7, "Active", None) for n in range(100)]
+        with _kept(nursery, tmp_path, grant) as tokens:
+            while trio.current_time() < 1200:
+                with pytest.raises(NoToken):
+                    await tokens.valid()
+                await trio.sleep(1)
+            assert len(grant.asked) <= 5
+
+    told(story)
+
+
+def test_a_valid_token_of_the_last_process_is_used_and_an_ended_one_is_not(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        with _kept(nursery, tmp_path, grant) as tokens:
+            first = await tokens.valid()
+        await trio.sleep(60)
+        with _kept(nursery, tmp_path, grant) as tokens:
+            assert (await tokens.valid()).text == first.text
+            assert len(grant.asked) == 1
+        await trio.sleep(2 * LIFE)
+        with _kept(nursery, tmp_path, grant) as tokens:
+            assert (await tokens.valid()).text != first.text
+
+    told(story)
+
+
+def test_no_text_of_a_token_is_in_its_repr(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        with _kept(nursery, tmp_path, ScriptedGrant()) as tokens:
+            token = await tokens.valid()
+            assert token.text not in repr(token) + repr(tokens)
+
+    told(story)
