@@ -129,18 +129,21 @@ class Reading:
 
     async def _name_contracts(self) -> bool:
         """Orders name their contract by a number; what the number stands for is asked. Have all of them names now?"""
-        for contract in sorted(self.mirror.missing_contracts()):
-            answer = await self.ask("contract/item", None, Urgency.READ, f"id={contract}").answer(READ_LIMIT)
-            if isinstance(answer, Lost):
-                raise SocketLost(f"contract/item: {answer.reason}")
-            data = answer.data
-            if answer.status != 200:
-                self.hand_out((), (f"the broker does not name contract {contract} ({answer.status})",))
-                if answer.status != 404:
-                    continue  # it may know the name in a while
-                # A contract that there is not must not keep the others from being copied.
-                data = {"id": contract, "name": f"contract {contract}", "contractMaturityId": 0}
-            self.hand_out(*self.mirror.learn("contract", data, self.ports.wall()))
+        asked: set[int] = set()
+        while found := sorted(set(self.mirror.missing_contracts()) - asked):  # while one is asked for, another turns up
+            asked.update(found)
+            for contract in found:
+                answer = await self.ask("contract/item", None, Urgency.READ, f"id={contract}").answer(READ_LIMIT)
+                if isinstance(answer, Lost):
+                    raise SocketLost(f"contract/item: {answer.reason}")
+                data = answer.data
+                if answer.status != 200:
+                    self.hand_out((), (f"the broker does not name contract {contract} ({answer.status})",))
+                    if answer.status != 404:
+                        continue  # it may know the name in a while
+                    # A contract that there is not must not keep the others from being copied.
+                    data = {"id": contract, "name": f"contract {contract}", "contractMaturityId": 0}
+                self.hand_out(*self.mirror.learn("contract", data, self.ports.wall()))
         self._asked_around.set()
         self._asked_around = trio.Event()
         return not self.mirror.missing_contracts()
