@@ -34,7 +34,7 @@ def run_demo(seconds: float | None, keep: bool) -> int:
     try:
         config = load(written(state))
         well = trio.run(play, Performance(config, state, screen, seconds))
-    except KeyboardInterrupt:
+    except* KeyboardInterrupt:
         console.print("Interrupted: the session is not at its end, so nothing is reckoned up.")
     finally:
         _put_away(console, state, keep, well)
