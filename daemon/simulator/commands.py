@@ -2,7 +2,7 @@
 
 An orderId or commandId in the answer means only accepted. Business refusals known at once are 200 + failureReason; no
 permission, a foreign or missing account and an unapproved device on live are 401 "Access is denied" (Tradovate
-OpenAPI; staff on the device check).
+OpenAPI; staff on the device check). So does a key whose permission for orders is not Full Access.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,6 +42,8 @@ class Commands:
         devices = login.spec.devices
         device = call.token.session.device if call.token else None
         if self._broker.faults.live and devices is not None and device not in devices:
+            return DENIED
+        if login.spec.orders != "full":
             return DENIED
         return Answer(200, self._handlers[call.endpoint](call, login))
 
@@ -121,6 +123,8 @@ class Commands:
         """The order a modify or cancel is about, if it can still be changed."""
         order = self._broker.desk.orders.get(needed(call.body, "orderId"))
         if order is None or order.ticket.account_id not in login.account_ids:
+            if self._broker.faults.missing_order == "not_found":
+                raise Refusal(404, "Not found")
             raise Refusal(DENIED.status, DENIED.payload)
         if order.finished:
             raise failure("TooLate", f"Order is already {order.status}")

@@ -17,6 +17,9 @@ class LoginSpec:
     cash: Decimal = Decimal(50_000)
     firm: bool = False  # the accounts belong to a firm's user, as with prop firms: account.userId is not the login's
     status: str = "Active"  # userStatus in the token's answer
+    orders: str = "full"  # the API key's permission for orders: "full", "read" (its orders are denied) or "denied"
+    market_data: bool = True  # has a market data subscription that has not ended
+    key_of: str = ""  # "live" or "demo": where the API key is from, and good for nothing on the other; "": both
 
 
 @attrs.define

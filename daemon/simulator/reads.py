@@ -7,8 +7,8 @@ in `items` come back as 404 without a body, as measured by a practitioner.
 from datetime import timedelta
 
 from daemon.simulator.broker import Broker
-from daemon.simulator.calls import BAD_REQUEST, Answer, Call, Refusal, identifiers, needed
-from daemon.simulator.entities import MASTERS, Entity, Row
+from daemon.simulator.calls import BAD_REQUEST, DENIED, Answer, Call, Refusal, identifiers, needed
+from daemon.simulator.entities import MASTERS, OF_THE_SESSION, Entity, Row, stamp
 from daemon.simulator.logins import Login
 
 _PLAIN = ("deps", "item", "items", "ldeps", "list")
@@ -48,10 +48,16 @@ def read(broker: Broker, login: Login, call: Call) -> Answer | None:
         return Answer(
             200, {**me, "email": f"{login.spec.username}@example.org", "emailVerified": True, "isTrial": False}
         )
+    if call.endpoint == "order/dryrun":
+        return _dry_run(broker, login, call)
+    if call.endpoint == "marketdatasubscription/list":
+        return Answer(200, _subscriptions(broker, login))
     name, _, operation = call.endpoint.partition("/")
     kind = _KINDS.get(name)
     if kind is None or operation not in OPERATIONS[kind]:
         return None
+    if login.spec.orders == "denied" and kind in OF_THE_SESSION:
+        return DENIED
     rows = _visible(broker, login, kind)
     if operation == "list":
         return Answer(200, rows)
@@ -69,6 +75,33 @@ def read(broker: Broker, login: Login, call: Call) -> Answer | None:
         return _suggest(rows, call)
     masters = identifiers(call.query, "masterid" if operation == "deps" else "masterids")
     return Answer(200, [row for row in rows if row.get(MASTERS[kind]) in masters])
+
+
+def _dry_run(broker: Broker, login: Login, call: Call) -> Answer:
+    """order/dryrun: what pre-trade risk would say of up to four orders; none is placed. (Partner documentation.)"""
+    account_id = needed(call.body, "accountId")
+    if account_id not in broker.account_ids.values():
+        return Answer(404, "Not found")
+    if account_id not in login.account_ids or login.spec.orders != "full":
+        return DENIED
+    return Answer(200, {"rejectReason": broker.desk.locked.get(account_id, "Success")})
+
+
+def _subscriptions(broker: Broker, login: Login) -> list[Entity]:
+    """marketDataSubscription/list: one, which has ended where the user has none that counts."""
+    today = broker.now()
+    return [
+        {
+            "id": login.user_id,
+            "userId": login.user_id,
+            "timestamp": stamp(today),
+            "planPrice": 0,
+            "marketDataSubscriptionPlanId": 1,
+            "year": today.year,
+            "month": today.month,
+            "expired": not login.spec.market_data,
+        }
+    ]
 
 
 def _visible(broker: Broker, login: Login, kind: str) -> list[Entity]:

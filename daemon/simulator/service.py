@@ -126,6 +126,8 @@ class Service:
             if call.token is None:
                 return Answer(401, "Access is denied")
             login = call.token.session.login
+            if self._elsewhere(login):
+                return Answer(403, "Forbidden")
             if limit := self._limit(login):
                 return Answer(limit)
             if call.endpoint == "auth/renewaccesstoken":
@@ -155,14 +157,20 @@ class Service:
         login = self.broker.login_named(username)
         spec = login.spec if login else None
         right = spec is not None and spec.password in (None, password) and spec.sec in (None, call.body.get("sec"))
-        if login is None or not right:
+        if spec is None or login is None or not right:
             if self.faults.login_style == "status":
                 return Answer(401, {"error": "Invalid credentials", "message": WRONG_CREDENTIALS})
             return Answer(200, {"errorText": WRONG_CREDENTIALS})
+        if self._elsewhere(login):
+            return Answer(200, {"errorText": f"This endpoint should be called on {spec.key_of}.tradovateapi.com"})
         device = call.body.get("deviceId")
         token, gone = self.tokens.open(login, device if isinstance(device, str) else None)
         self.on_evicted(gone)
         return Answer(200, describe_token(token, self.broker.now(), self.faults.expiration_shift))
+
+    def _elsewhere(self, login: Login) -> bool:
+        """Is the login's API key one of the other environment? Its tokens get 403 here, as a practitioner reports."""
+        return login.spec.key_of not in ("", "live" if self.faults.live else "demo")
 
     def _renew_token(self, token: Token) -> Answer:
         self.renewals[token.session.login.spec.username] += 1

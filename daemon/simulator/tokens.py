@@ -143,6 +143,6 @@ def describe_token(token: Token, now: datetime, shift: float = 0.0) -> Entity:
         "hasLive": True,
         "outdatedTaC": False,
         "hasFunded": True,
-        "hasMarketData": True,
+        "hasMarketData": login.spec.market_data,
         "outdatedLiquidationPolicy": False,
     }
