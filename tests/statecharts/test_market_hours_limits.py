@@ -102,3 +102,9 @@ def test_a_window_that_ends_on_the_day_of_a_change_is_as_sure_as_its_end() -> No
     crypto["changes"] = [{**change, "week": {**change["week"], "fri": ["00:00-20:00"]}}]
     window = load_hours({"groups": {"crypto": crypto}})["crypto"].window_at(chicago("2026-05-29 12:00"))
     assert (shown(window.end), window.coverage) == ("Fri 2026-05-29 20:00", Coverage.PROJECTED)
+
+
+def test_the_label_is_the_first_that_there_is() -> None:
+    silent = Override(("grains",), dt.date(2026, 11, 25), ("00:00-07:45", "08:30-13:20"))
+    window = load_hours(TABLE, [silent])["grains"].window_at(chicago("2026-11-26 12:00"))
+    assert (window.reason, window.label) == (Reason.OVERRIDE, "Thanksgiving")

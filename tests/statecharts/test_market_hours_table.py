@@ -212,6 +212,13 @@ def test_a_maintenance_window_in_the_operators_words_replaces_the_tables() -> No
     assert early.spans(dt.date(2026, 6, 6)) == ((60, 1440),)
 
 
+def test_a_maintenance_window_is_cut_out_of_what_is_open() -> None:
+    table: dict[str, Any] = tomllib.loads(TABLE)
+    table["groups"]["metals"]["changes"][0]["week"]["sat"] = ["00:00-03:00", "13:00-24:00"]
+    hours = load_hours(table)["metals"]
+    assert hours.spans(dt.date(2026, 6, 6)) == ((0, 120), (780, 1440))
+
+
 def test_a_change_within_a_day_takes_the_old_hours_before_and_the_new_ones_after() -> None:
     table: dict[str, Any] = tomllib.loads(TABLE)
     table["groups"]["metals"]["changes"][0]["week"]["fri"] = ["15:00-15:30", "16:30-24:00"]
