@@ -87,11 +87,13 @@ class Tokens:
         if kept is not None:
             text, expires_at, user_id = kept
             self.conceal(text)
-            self._use(Token(text, self.ports.wall(), expires_at, user_id))
+            if expires_at > self.ports.wall():
+                self._use(Token(text, self.ports.wall(), expires_at, user_id))
         refused = self.store.fact(self._refusal_key)
         if refused:
             fingerprint, reason = json.loads(refused)
             self._refused = fingerprint, NoToken(reason, Cause.CREDENTIALS, final=True)
+            self._renew_at = None  # until the credential has changed, which `valid` will see
 
     @property
     def current(self) -> Token | None:
@@ -216,8 +218,11 @@ class Tokens:
                 self._take(await (self.grant.obtain() if token is None else self.grant.renew(token)))
             except NoToken as error:
                 self._renew_again(token, error)
-                ends = "" if token is None else f"; it ends {token.expires_at:%H:%M:%S} UTC"
-                self.tell("token.expiring", f"the token could not be renewed ({error.reason}){ends}")
+                if error.final:
+                    self.tell("token.refused", f"{error.reason}. Copying goes on for as long as the connection lasts")
+                else:
+                    ends = "" if token is None else f"; it ends {token.expires_at:%H:%M:%S} UTC"
+                    self.tell("token.expiring", f"the token could not be renewed ({error.reason}){ends}")
             else:
                 self.tell("token.renewed", "the token was renewed")
 
