@@ -69,13 +69,14 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     found = size_of(draft, copy, order, rules)
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
-    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(order.terms, found), chase_at=chase_at)
+    terms = sizing.asked(order.terms, rules)
+    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(terms, found), chase_at=chase_at)
     copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens)
     if awaited(draft, copy, found):
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for orders of ours that are on their way"))
         return
     found = allowed(draft, copy, found, only_exits or bar(draft, order, copy.symbol, rules))
-    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(order.terms, found))
+    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(terms, found))
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why), why)
@@ -239,7 +240,7 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     elif order.status.finished:
         draft.keep(attrs.evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
     elif order.terms is not None and order.version is not None and order.version != copy.wanted_version:
-        draft.keep(_modified(draft, copy, order, order.terms, order.version, rules))
+        draft.keep(_modified(draft, copy, order, sizing.asked(order.terms, rules), order.version, rules))
 
 
 def _modified(draft: Draft, copy: Copy, order: Order, terms: Terms, version: VersionId, rules: CopyRules) -> Copy:

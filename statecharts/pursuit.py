@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import closing, exposure, follower
+from statecharts import closing, exposure, follower, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import CancelOrder, ModifyOrder, Priority
@@ -146,7 +146,7 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, found.why_nothing)
         return
-    terms = attrs.evolve(order.terms, quantity=found.quantity)
+    terms = attrs.evolve(sizing.asked(order.terms, rules), quantity=found.quantity)
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     released = attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
     follower.send(draft, released, rules)

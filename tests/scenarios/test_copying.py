@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -97,20 +98,26 @@ def test_a_resting_order_has_the_leader_s_type_prices_and_time_in_force(
     told(story, tmp_path, SIZES)
 
 
-@pytest.mark.parametrize("kind", ["Limit", "Stop"])
-def test_an_inverse_follower_gets_the_other_side_at_the_leader_s_price(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "its_kind"), [("Limit", "Stop"), ("Stop", "Limit")])
+def test_an_inverse_follower_waits_for_the_same_price_from_the_other_side(
+    kind: str, its_kind: str, tmp_path: Path
+) -> None:
     async def story(world: World) -> None:
-        # What waits for the leader would trade at once on the other side: here the exchange takes its time.
-        world.fault(fill_delay=(30.0, 30.0))
         price = {"price": "5190.25"} if kind == "Limit" else {"stop": "5210.25"}
         order = world.lead("Buy", 1, kind, **price)
         await trio.sleep(1)
-        (one,) = world.ours("inverse")
-        assert (one.action, one.terms.kind, one.terms.qty) == ("Sell", kind, 1)
+        (one,) = world.broker.working("INVERSE")
+        assert (one.action, one.terms.kind, one.terms.qty) == ("Sell", its_kind, 1)
         assert str(one.terms.price or one.terms.stop_price) in price.values()
-        world.broker.cancel(order)
+        new = Decimal("5191.25") if kind == "Limit" else Decimal("5211.25")
+        world.broker.modify(order, price=new if kind == "Limit" else None, stop=new if kind == "Stop" else None)
         await trio.sleep(1)
-        assert world.row(order, "inverse")["outcome"] == "canceled"
+        (one,) = world.broker.working("INVERSE")
+        assert (one.terms.price or one.terms.stop_price) == new
+        world.broker.move(SYMBOL, new)
+        await trio.sleep(1)
+        assert world.positions("one") == {SYMBOL: 1}
+        assert world.positions("inverse") == {SYMBOL: -1}
 
     told(story, tmp_path, SIZES)
 
