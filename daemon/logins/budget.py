@@ -1,4 +1,4 @@
-"""What this process allows itself at the broker, over all of its logins. Kept in the ledger: a crash loop keeps to it too.
+"""What this process allows itself at the broker, over all of its logins. Kept in the ledger: so does a crash loop.
 
 Rule 1: dials come from a bucket of 40, refilled with 12 a minute; two handshakes at a time.
 Rule 2: at most 5 failed token requests an hour: the broker locks an address out after them.
