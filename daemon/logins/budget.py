@@ -1,4 +1,4 @@
-"""What this process allows itself at the broker, over all of its logins. Kept in the ledger: so does a crash loop.
+"""What this process allows itself at the broker, over all of its logins; kept in the ledger, for crash loops too.
 
 Rule 1: dials come from a bucket of 40, refilled with 12 a minute; two handshakes at a time.
 Rule 2: at most 5 failed token requests an hour: the broker locks an address out after them.

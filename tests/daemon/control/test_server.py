@@ -71,9 +71,7 @@ async def _never_reading(stream: trio.SocketStream) -> None:
 
 
 @pytest.mark.parametrize("client", [_idle, _half_a_request, _kept_alive, _never_reading])
-def test_no_client_holds_up_a_stop(
-    tmp_path: Path, client: Callable[[trio.SocketStream], Awaitable[None]]
-) -> None:
+def test_no_client_holds_up_a_stop(tmp_path: Path, client: Callable[[trio.SocketStream], Awaitable[None]]) -> None:
     supervisor = still(tmp_path)
 
     async def main() -> float:
