@@ -58,7 +58,7 @@ async def _lose(world: World, dice: random.Random) -> None:
             server.come_up()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_fifty_disconnects_of_a_day_end_with_every_account_copying(tmp_path: Path, seed: int) -> None:
     async def story(world: World) -> None:
         dice = random.Random(f"losses {seed}")

@@ -115,8 +115,11 @@ def test_a_poison_that_stays_stops_its_account_and_a_restart_makes_no_loop_of_it
             assert all(not passages.of(daemon.ledger, name, since=began) for name in ("lead", *HEALTHY))
             assert daemon.crashes == 0
         async with world.daemon() as daemon:
-            await world.copying()
+            await world.copying("lead", *HEALTHY)
             await trio.sleep(60)
+            assert world.leaf("f1") is s.Stopped  # until the operator says otherwise
+            world.reconnect("f1")
+            await world.copying(within=5)
             assert daemon.ledger.undelivered(AccountName("f1")) == []
             assert _failed(daemon.ledger, "f1") == failed  # none was delivered again
             assert daemon.accounts["f1"].account.close_only is not None
