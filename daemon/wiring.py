@@ -141,6 +141,7 @@ def login_of(
     hooks = LoginHooks(tell, fault, session_up, crashed, reauthorized)
     silence = config.reconnect.silence_limit.total_seconds()
     login = Login(name, SessionSettings(where.websocket, silence), tokens, ports, hooks)
+    login.hang_up = grant.rest.close
     if isinstance(grant, OAuthGrant):
         login.authorization = Authorization(
             login=name,

@@ -9,7 +9,7 @@ Rule 3: the wait before an attempt is rolled once for the login, so its accounts
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -27,6 +27,7 @@ from statecharts.values import BrokerAccountId
 
 AFTER_A_BUG = 60.0  # seconds: what raised may be a request, and must not become a storm of them
 PROBE_LIMIT = 10.0  # seconds to reach the broker's host
+HANG_UP_LIMIT = 1.0  # seconds for closing idle connections
 
 
 @attrs.frozen
@@ -48,6 +49,7 @@ class Login:
     ports: Ports
     hooks: LoginHooks
     authorization: Authorization | None = None  # grant oauth alone
+    hang_up: Callable[[], Awaitable[None]] | None = None  # closes the connections that requests have left open
     session: Session | None = None
     sockets: int = 0  # sessions begun, for metrics and tests
     faults: int = 0  # messages that could not be understood
@@ -63,13 +65,18 @@ class Login:
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Lives as long as the daemon; the login's sessions live in its nursery."""
         self.tokens.load()
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self._keep_token)
-            if self.authorization is not None:
-                await nursery.start(self.authorization.run)
-            task_status.started()
-            await trio.sleep_forever()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._keep_token)
+                if self.authorization is not None:
+                    await nursery.start(self.authorization.run)
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(HANG_UP_LIMIT, shield=True):
+                if self.hang_up is not None:
+                    await self.hang_up()
 
     async def _keep_token(self) -> None:
         """A bug in here must not end the other logins, and without a token this one would never come back."""

@@ -1,4 +1,4 @@
-"""The broker's REST calls that cannot go over the socket: getting a token and renewing it.
+"""The broker's REST calls: getting a token and renewing it, and single questions where no session is open.
 
 Rule 1: one call, one request. Nothing is retried here; the login decides with its budget.
 Rule 2: an answer is a value. Nothing that the broker or the network does raises.
@@ -7,6 +7,7 @@ Rule 3: no password, secret or token is in a text or a repr that leaves this fil
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -96,7 +97,18 @@ class NotActive:
     status: str
 
 
+@attrs.frozen
+class Said:
+    """The answer to a question, whatever it is. `data` is decoded JSON, else the text; `location` is a redirect's."""
+
+    status: int
+    data: object
+    server_date: datetime | None = None
+    location: str = ""
+
+
 TokenAnswer = Granted | BadCredentials | TokenExpired | Penalised | Limited | Unreachable | NotActive
+Asked = Said | Unreachable
 
 
 class Rest:
@@ -105,6 +117,10 @@ class Rest:
     def __init__(self, client: httpx.AsyncClient, base_url: str) -> None:
         self._client = client
         self._base = base_url.rstrip("/")
+
+    async def close(self) -> None:
+        """Closes the connections that wait for a next request, also those that OAuth has made with this client."""
+        await self._client.aclose()
 
     async def access_token(self, credentials: Credentials, ticket: str = "") -> TokenAnswer:
         """auth/accesstokenrequest: opens a session at the broker, and evicts an older one. (Tradovate OpenAPI.)
@@ -130,9 +146,27 @@ class Rest:
             return await self._ask("POST", "auth/renewaccesstoken", encode({"p-ticket": ticket}), token, TokenExpired)
         return await self._ask("GET", "auth/renewaccesstoken", None, token, TokenExpired)
 
+    async def question(self, endpoint: str, token: str | None, body: Mapping[str, object] | None = None) -> Asked:
+        """A read, or a request that changes nothing: GET, and POST where there is a body."""
+        method, content = ("GET", None) if body is None else ("POST", encode(body))
+        response = await self._sent(method, endpoint, content, token)
+        if isinstance(response, Unreachable):
+            return response
+        try:
+            data = decode(response.content)
+        except ValueError:
+            data = response.text
+        return Said(response.status_code, data, server_date(response), response.headers.get("Location", ""))
+
     async def _ask(
         self, method: str, endpoint: str, body: str | None, token: str | None, no: type[BadCredentials | TokenExpired]
     ) -> TokenAnswer:
+        response = await self._sent(method, endpoint, body, token)
+        return response if isinstance(response, Unreachable) else _judged(response, no)
+
+    async def _sent(
+        self, method: str, endpoint: str, body: str | None, token: str | None
+    ) -> httpx.Response | Unreachable:
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -140,13 +174,12 @@ class Rest:
             headers["Authorization"] = f"Bearer {token}"
         try:
             with trio.fail_after(LIMIT + FURTHER):
-                response = await self._client.request(
+                return await self._client.request(
                     method, f"{self._base}/{endpoint}", content=body, headers=headers, timeout=LIMIT
                 )
         except EXPECTED as error:
             # The type and the endpoint say enough; the text of an exception is not known to be free of secrets.
             return Unreachable(f"{endpoint}: {kind_of(error)}")
-        return _judged(response, no)
 
 
 def kind_of(error: BaseException) -> str:
