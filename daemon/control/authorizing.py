@@ -6,6 +6,7 @@ Rule 1: the pasted address holds a code: it is passed on and never shown or logg
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import attrs
@@ -97,10 +98,11 @@ def _of_browser(login: Login) -> Authorization:
 
 async def _url(request: Request) -> str:
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LONGEST_BODY:
-            raise Problem(status=413, detail=f"a body of more than {LONGEST_BODY} bytes is no address")
+    async with aclosing(request.stream()) as parts:
+        async for part in parts:
+            body += part
+            if len(body) > LONGEST_BODY:
+                raise Problem(status=413, detail=f"a body of more than {LONGEST_BODY} bytes is no address")
     try:
         content = json.loads(body)
     except ValueError:
