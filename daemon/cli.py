@@ -70,6 +70,14 @@ def parser() -> CommandLine:
     certify.add_argument("-o", "--output", metavar="FILE", type=Path, help=words)
     certify.set_defaults(command=_certify)
 
+    words = "Test every known cause of trouble, one by one, each with its remedy. Places no order. Exit status 0 or 1."
+    doctor = commands.add_parser("doctor", help="what is wrong, and what to do about it", description=words)
+    doctor.add_argument("--config", metavar="FILE", type=Path, help=_DEFAULT_FILE)
+    doctor.add_argument("--login", metavar="L", help="this login alone (default: all)")
+    doctor.add_argument("--offline", action="store_true", help="only what can be told without asking the broker")
+    doctor.add_argument("--json", action="store_true", help="the findings as JSON")
+    doctor.set_defaults(command=_doctor)
+
     words = "Is the market open, when is the next edge, and how sure is the table? Exit status 0 open, 1 closed."
     hours = commands.add_parser("hours", help="is the market open, and until when", description=words)
     hours.add_argument("--group", metavar="G", help="a product group; without one all, and equity_index decides")
@@ -128,6 +136,13 @@ def _hours(options: argparse.Namespace) -> int:
     from daemon.hours import run_hours
 
     return run_hours(group=options.group, at=options.at, config=options.config)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from daemon.doctor import Wish, run_doctor
+
+    wish = Wish(login=options.login, offline=options.offline, as_json=options.json)
+    return run_doctor(options.config or places.configuration(), wish)
 
 
 def _certify(options: argparse.Namespace) -> int:
