@@ -46,8 +46,6 @@ def unheeded(config: Config) -> Iterator[str]:
             yield f'copy {copy.name}: catch_up = "fresh" (it acts as "reduce")'
         for follower in copy.followers:
             yield from _keys(f"follower {follower.account}", follower)
-    if config.notify:
-        yield "[[notify]]: nobody is told"
     if config.market_hours:
         yield "[[market_hours]]: no order is held back by it"
 

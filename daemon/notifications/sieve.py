@@ -193,8 +193,6 @@ class Sieve:
             accounts=names,
             severity=max((one.severity for one in broken), key=lambda one: _RANKS[one]),
             detail=f"{first.login}: connection lost {first.at:%H:%M:%S} UTC. {many}. {self.held(names)}",
-            remedy=first.remedy
-            and first.remedy.replace(f"reconnect {first.account}", f"reconnect --login {first.login}"),
         )
 
     def _end(self, outage: Outage, last: Bulletin) -> Bulletin:

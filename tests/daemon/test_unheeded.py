@@ -45,14 +45,12 @@ def test_everything_else_that_is_unheeded_is_said() -> None:
         'leader = "lead"', 'leader = "lead"\nmode = "fills"\ncatch_up = "fresh"\non_leader_lost = "flatten"'
     )
     text = text.replace('"simulator"\n', '"simulator"\non_evicted = "retake"\n')
-    text += '[[notify]]\nurl = "https://example.invalid/hook"\nformat = "json"\n'
     text += '[[market_hours]]\ngroups = ["equity_index"]\nday = 2026-01-09\nopen = ["00:00-08:30"]\nlabel = "a day"\n'
     assert list(unheeded(loads(text))) == [
         "login apex: on_evicted",
         "copy main: on_leader_lost",
         'copy main: mode = "fills" (its orders are copied instead)',
         'copy main: catch_up = "fresh" (it acts as "reduce")',
-        "[[notify]]: nobody is told",
         "[[market_hours]]: no order is held back by it",
     ]
 

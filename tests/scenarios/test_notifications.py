@@ -322,7 +322,7 @@ def test_a_lost_leader_says_what_its_followers_hold_and_how_to_get_out(tmp_path:
             (lost,) = (one for one in receiver.told if one["event"] == "leader.lost")
             assert lost["detail"].startswith("LEADER lead LOST 15:0")
             assert "2 followers hold 4 ESZ6 long; 2 of 2 have a stop at the broker" in lost["detail"]
-            assert lost["remedy"] == "to get out: copierctl flatten --copy main"
+            assert lost["remedy"] == "to get out: close them in Tradovate; copierd leaves alone what you do"
 
     told(story, tmp_path, followers=("f1", "f2"))
 
@@ -375,3 +375,34 @@ def test_a_bug_in_a_notification_ends_that_address_loudly_and_nothing_else(tmp_p
             assert words.startswith(f"a bug ended the notifications to {HOST}") and "ValueError" in words
 
     told(story, tmp_path, notify(min_severity="info"), receiver=Broken())
+
+
+def test_a_letter_that_the_receiver_will_never_take_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    async def story(world: World, receiver: Receiver) -> None:
+        async with world.daemon():
+            await settled(world)
+            receiver.statuses = [413]
+            for _ in range(2):
+                world.lead("Buy", 1)
+                await trio.sleep(1)
+            assert [one.status for one in receiver.tries] == [413, 200]
+            assert world.said("notification.dropped") == [
+                f"a notification to {HOST} was dropped (copy.placed): status 413"
+            ]
+
+    told(story, tmp_path, notify(min_severity="info", events='["copy.placed"]'))
+
+
+def test_a_secret_that_cannot_be_read_is_said_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notify.secret").write_bytes(b"")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+
+    async def story(world: World) -> None:
+        receiver = world.network.receivers[HOST] = Receiver()
+        async with world.daemon():
+            await settled(world)
+            assert "notify.secret is empty" in world.said("notification.unsigned")[0]
+            assert receiver.events == ["daemon.started", "daemon.ready"]
+
+    chosen = '["daemon.started", "daemon.ready"]'
+    run(story, tmp_path, config_of(extra=notify(min_severity="info", events=chosen)))
