@@ -66,9 +66,18 @@ class Paperwork:
         self._folders: defaultdict[int, Folder] = defaultdict(Folder)
         self._order_of: dict[int, int] = {}  # command id -> order id
         self._early: defaultdict[int, dict[int, CommandReportPart]] = defaultdict(dict)  # command id -> reports
+        self._of_contract: defaultdict[int, set[int]] = defaultdict(set)  # contract id -> order ids
 
     def put(self, part: Paper, at: datetime) -> set[int]:
         """Files one paper; the ids of the orders whose view it may have changed. `at` stands in for a missing time."""
+        changed = self._filed(part, at)
+        for number in changed:
+            contract = self._folders[number].contract_id
+            if contract is not None:
+                self._of_contract[contract].add(number)
+        return changed
+
+    def _filed(self, part: Paper, at: datetime) -> set[int]:
         match part:
             case OrderPart():
                 self._put_order(part, at)
@@ -138,11 +147,11 @@ class Paperwork:
         )
 
     def of_contract(self, contract: int) -> set[int]:
-        return {number for number, folder in self._folders.items() if folder.contract_id == contract}
+        return set(self._of_contract.get(contract, ()))
 
     def contracts(self) -> set[int]:
-        """All contracts that have an order."""
-        return {folder.contract_id for folder in self._folders.values() if folder.contract_id is not None}
+        """All contracts that have an order. Asked after every message, so it is kept and not searched for."""
+        return set(self._of_contract)
 
     def order(self, number: int, names: Mapping[int, str], *, awaiting: bool) -> Order | None:
         """The view of one order; None while the order itself or its contract's name is missing.
