@@ -36,8 +36,6 @@ def unheeded(config: Config) -> Iterator[str]:
     """In words, where it stands and what it is; only what differs from the default."""
     for login in config.logins.values():
         yield from _keys(f"login {login.login}", login)
-        if login.grant == "oauth":
-            yield f'login {login.login}: grant = "oauth"'
     for copy in config.copies:
         yield from _keys(f"copy {copy.name}", copy)
         if copy.mode == "fills":
