@@ -48,6 +48,7 @@ async def _serve(broker: Broker, dice: random.Random, port: int) -> None:
             bound = await nursery.start(serve_tcp, Server(broker), "127.0.0.1", port)
             nursery.start_soon(walk, broker, tuple(broker.exchange.last), dice)
             print(f"REST http://127.0.0.1:{bound}/v1, WebSocket ws://127.0.0.1:{bound}/v1/websocket", flush=True)
+            print(f"OAuth http://127.0.0.1:{bound}/oauth, tokens http://127.0.0.1:{bound}/auth/oauthtoken", flush=True)
             print(f"Any user with any password may log in and gets {_ACCOUNTS} accounts.", flush=True)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
