@@ -55,7 +55,8 @@ async def examine(file: File, wish: Wish, ports: Ports, journal: Journal, say: S
             borrowed = holding.state.held or door.status is not None
             desk = Desk(config, ports, journal, holding.ledger, borrowed, say)
             sites = [await _visited(site, ports) for site in sites]
-            people = await _heard(people, desk)
+            away = {site.environment.environment for site in sites if site.away}
+            people = await _heard(people, desk, away)
         if holding.writable and holding.ledger is not None:
             for person in people:
                 offline.remember_device(holding.ledger, person)
@@ -99,22 +100,27 @@ async def _visited(site: Site, ports: Ports) -> Site:
     return attrs.evolve(site, knocks=tuple(knocks[url] for url in urls), said=said, asked_at=ports.wall())
 
 
-async def _heard(people: list[Person], desk: Desk) -> list[Person]:
-    """Every login asked, one after the other: they share an address, and the broker counts by it."""
+async def _heard(people: list[Person], desk: Desk, away: set[str]) -> list[Person]:
+    """Every login asked, one after the other: they share an address, and the broker counts by it.
+
+    Where nobody answered, `away`, nobody is asked again: each question would wait for its end.
+    """
     async with trio.open_nursery() as nursery:
         here: Addresses | None = None
         if not desk.borrowed and any(person.embedded for person in people):
             embedded = Embedded.of(desk.config, desk.ports)
             assert embedded is not None, "a login is on it"
             here = await nursery.start(embedded.run)
-        heard = [await _asked(person, desk, here) for person in people]
+        heard = [await _asked(person, desk, here, away) for person in people]
         nursery.cancel_scope.cancel()
     return heard
 
 
-async def _asked(person: Person, desk: Desk, here: Addresses | None) -> Person:
+async def _asked(person: Person, desk: Desk, here: Addresses | None, away: set[str]) -> Person:
     if person.environment is None or person.settings is None:
         return attrs.evolve(person, online=Silence("the login's table cannot be read"))
+    if person.environment.environment in away:
+        return attrs.evolve(person, online=Silence("its environment does not answer: see dns, reachability and tls"))
     own = offline.own_orders(desk.ledger, person.accounts)
     if not person.embedded:
         answers = await desk.asked(person, online.addresses_of(person.environment), own)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import attrs
 
 from daemon.config import Account, Config, ConfigError, Environment, Login
-from daemon.tradovate.rest import Asked
+from daemon.tradovate.rest import Asked, Unreachable
 
 Reach = Literal["name", "connection", "certificate"]
 Orders = Literal["proven", "denied", "untested"]
@@ -27,10 +27,6 @@ class File:
     errors: tuple[ConfigError, ...]
     tables: Mapping[str, Any]
     config: Config | None
-
-    def at(self, *starts: str) -> tuple[ConfigError, ...]:
-        """The errors whose key begins so."""
-        return tuple(error for error in self.errors if error.key.startswith(starts))
 
     def table(self, section: str, name: str) -> Mapping[str, Any]:
         """[section.name] as it is written; empty where it is not a table."""
@@ -90,6 +86,11 @@ class Site:
     knocks: tuple[Knock, ...] = ()
     said: Asked | None = None
     asked_at: datetime | None = None
+
+    @property
+    def away(self) -> bool:
+        """Did nobody answer?"""
+        return isinstance(self.said, Unreachable)
 
 
 @attrs.frozen

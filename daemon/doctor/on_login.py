@@ -165,6 +165,7 @@ def _session(person: Person) -> Verdict:
         accounts = person.online.said.get("account/list")
         if isinstance(accounts, Said) and accounts.status in PUSHED_OUT:
             what = f"a token that has not ended is answered with HTTP {accounts.status}, as after a log-in elsewhere"
+            what += " (or after too many requests: then wait an hour)" if accounts.status == 429 else ""
             return Wrong(what, f"login {person.name}")
         return Well("the token is accepted")
     return Well() if person.online is None else Unknown(person.online.why)

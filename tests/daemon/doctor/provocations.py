@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import attrs
+import pytest
 import trio
 
 from daemon.doctor.report import Report
 from daemon.simulator import Faults, LoginSpec
+from daemon.state_lock import StateLock
 from tests.daemon.doctor.clinic import ADDRESSES, ARMED, LIVE, SPEC, Clinic, text_of
 from tests.scenarios.world import MemoryNetwork, now
 
@@ -83,14 +85,14 @@ def spec(**changes: Any) -> LoginSpec:
 class BadNetwork(MemoryNetwork):
     """Fails in the way of a resolver or of TLS; what is asked over HTTP is answered."""
 
-    trouble: Callable[[], trio.abc.Stream] | None = None
+    trouble: Callable[[trio.abc.Stream], trio.abc.Stream] | None = None
 
     async def connect(self, url: str) -> trio.abc.Stream:
         stream = await MemoryNetwork.connect(self, url)
-        return stream if self.trouble is None else self.trouble()
+        return stream if self.trouble is None else self.trouble(stream)
 
 
-def through(trouble: Callable[[], trio.abc.Stream]) -> Callable[[Clinic], Awaitable[Report]]:
+def through(trouble: Callable[[trio.abc.Stream], trio.abc.Stream]) -> Callable[[Clinic], Awaitable[Report]]:
     async def story(clinic: Clinic) -> Report:
         clinic.network = BadNetwork(clinic.server, clinic.network.nursery, trouble=trouble)
         return await clinic.examined()
@@ -98,11 +100,16 @@ def through(trouble: Callable[[], trio.abc.Stream]) -> Callable[[Clinic], Awaita
     return story
 
 
-def nameless() -> trio.abc.Stream:
+def nameless(stream: trio.abc.Stream) -> trio.abc.Stream:
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
-def distrusted() -> trio.abc.Stream:
+def in_the_clear(stream: trio.abc.Stream) -> trio.abc.Stream:
+    """TLS to somebody who speaks HTTP alone, as a proxy does."""
+    return trio.SSLStream(stream, ssl.create_default_context(), server_hostname="broker.invalid")
+
+
+def distrusted(stream: trio.abc.Stream) -> trio.abc.Stream:
     refused = ssl.SSLCertVerificationError(1, "certificate verify failed")
     refused.verify_message = "certificate has expired"
     raise trio.BrokenResourceError from refused
@@ -142,6 +149,16 @@ async def locked(clinic: Clinic) -> Report:
     return await clinic.examined()
 
 
+async def locked_for_good(clinic: Clinic) -> Report:
+    clinic.broker.lock("F1", "TradingLocked")
+    return await clinic.examined()
+
+
+async def closed(clinic: Clinic) -> Report:
+    clinic.broker.entities.update("account", clinic.broker.account_ids["F1"], active=False)
+    return await clinic.examined()
+
+
 async def pushed_out(clinic: Clinic) -> Report:
     await clinic.examined()
     clinic.server.evict("apex")
@@ -165,6 +182,50 @@ async def socket_is_a_file(clinic: Clinic) -> Report:
     return await clinic.examined(offline=True)
 
 
+async def password_for_everybody(clinic: Clinic) -> Report:
+    file = clinic.directory / "password"
+    file.write_text("canary-password-in-a-file")
+    file.chmod(0o644)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COPIERD_APEX_PASSWORD")
+        clinic.write(text_of(login=f'cid = 8123\npassword_file = "{file}"'))
+        return await clinic.examined(offline=True)
+
+
+async def no_secret_of_the_key(clinic: Clinic) -> Report:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COPIERD_APEX_SEC")
+        return await clinic.examined(offline=True)
+
+
+async def authorization_ended(clinic: Clinic) -> Report:
+    ledger, before = clinic.ledger(), now() - timedelta(hours=1)
+    ledger.keep_token("apex", "canary-access", before, 1, "canary-refresh", before)
+    ledger.close()
+    return await clinic.examined(offline=True)
+
+
+async def socket_too_long(clinic: Clinic) -> Report:
+    daemon = f'[daemon]\nstate_directory = "{clinic.state}"\ncontrol_socket = "/run/{"s" * 120}"\n'
+    clinic.write(daemon + text_of())
+    return await clinic.examined(offline=True)
+
+
+async def nowhere_to_be_made(clinic: Clinic) -> Report:
+    (clinic.directory / "file").write_text("")
+    daemon = f'[daemon]\nstate_directory = "{clinic.directory / "file" / "state"}"\n'
+    clinic.write(daemon + text_of())
+    return await clinic.examined(offline=True)
+
+
+async def ledger_cannot_be_read(clinic: Clinic) -> Report:
+    """A daemon runs, of a version that keeps its ledger otherwise."""
+    clinic.state.mkdir()
+    with StateLock.taken(clinic.state):
+        (clinic.state / "ledger.sqlite").touch()
+        return await clinic.examined(offline=True)
+
+
 async def old_table(clinic: Clinic) -> Report:
     clinic.ahead = datetime(2040, 1, 1, tzinfo=now().tzinfo) - now()
     return await clinic.examined(offline=True)
@@ -178,6 +239,7 @@ async def shared_account(clinic: Clinic) -> Report:
     return await clinic.examined()
 
 
+DEMO = 'rest = "https://demo.tradovateapi.com/v1"\nwebsocket = "wss://demo.tradovateapi.com/v1/websocket"\n'
 DEMO_LIVE = 'rest = "https://demo.tradovateapi.com/v1"\nwebsocket = "wss://live.tradovateapi.com/v1/websocket"\n'
 OLD = 'rest = "https://demo-api.tradovate.com/v1"\nwebsocket = "wss://demo.tradovateapi.com/v1/websocket"\n'
 DATA = 'rest = "https://demo.tradovateapi.com/v1"\nwebsocket = "wss://md.tradovateapi.com/v1/websocket"\n'
@@ -321,6 +383,8 @@ PROVOCATIONS: Final = (
         "ask the broker or the prop firm",
         visit=locked,
     ),
+    Provocation("liquidation-only", "liquidation-only", "F1 is locked", "ask the broker", visit=locked_for_good),
+    Provocation("liquidation-only", "liquidation-only", "F1 is not active", "ask the broker", visit=closed),
     Provocation(
         "contract id instead of name",
         "contract-name",
@@ -348,9 +412,32 @@ PROVOCATIONS: Final = (
     Provocation("clock skew", "clock", "90 s behind the broker's", "timedatectl set-ntp true", visit=late_clock),
     Provocation("DNS", "dns", "Name or service not known", "resolvectl", visit=through(nameless)),
     Provocation("TLS", "tls", "certificate has expired", "ca-certificates", visit=through(distrusted)),
+    Provocation("TLS", "tls", "127.0.0.1:1: ", "a proxy or a firewall", visit=through(in_the_clear)),
+    Provocation(
+        "reachability",
+        "reachability",
+        "another host",
+        "https://own.example.org/v1/user/list",
+        faults=Faults(redirect="https://own.example.org"),
+    ),
+    Provocation(
+        "reachability",
+        "reachability",
+        "no such address",
+        "must end in /v1",
+        text_of(environment=ADDRESSES.replace('/v1"', '"', 1)),
+    ),
     Provocation("reachability", "reachability", "nobody listens", "firewall", visit=refusing),
     Provocation("reachability", "reachability", "HTTP 503", "maintenance", faults=Faults(down=True)),
     Provocation("session limit", "session-limit", "HTTP 408, as after a log-in", "log out", visit=pushed_out),
+    Provocation(
+        "session limit",
+        "session-limit",
+        "too many requests",
+        "log out",
+        visit=pushed_out,
+        faults=Faults(evicted_status=429),
+    ),
     Provocation("session limit", "session-limit", "are the same user", "one login", text_of(extra=TWINS), OFF),
     Provocation("token life", "token", "does not accept it", "copierctl authorize apex", visit=voided),
     Provocation(
@@ -361,7 +448,31 @@ PROVOCATIONS: Final = (
         text_of(environment=ADDRESSES + TOKEN, login=OAUTH),
         OFF,
     ),
+    Provocation(
+        "token life",
+        "token",
+        "its authorization ended 2026-11-18 14:00:00 UTC",
+        "copierctl authorize apex",
+        text_of(environment=ADDRESSES + TOKEN, login=OAUTH),
+        authorization_ended,
+    ),
+    Provocation(
+        "token life",
+        "token",
+        "has not been authorized in a browser",
+        "copierctl authorize apex",
+        text_of(environment=ADDRESSES + TOKEN, login=OAUTH),
+    ),
+    Provocation("state directory", "state-directory", "cannot be made in", "state_directory", visit=nowhere_to_be_made),
+    Provocation(
+        "state directory",
+        "state-directory",
+        "the running daemon's ledger cannot be read",
+        "as the user that copierd runs as",
+        visit=ledger_cannot_be_read,
+    ),
     Provocation("state directory", "state-directory", "cannot be used", "state_directory", visit=state_is_a_file),
+    Provocation("socket", "control-socket", "bytes long", "at most 107 bytes", visit=socket_too_long),
     Provocation("socket", "control-socket", "is no socket", "another control_socket", visit=socket_is_a_file),
     Provocation(
         "rate budget against follower count",
@@ -388,6 +499,8 @@ PROVOCATIONS: Final = (
     ),
     Provocation("hours table age", "hours-table", "ended on", "install a newer", visit=old_table),
     Provocation("credentials", "credentials", "the broker refused the login", "Five failed", spec=spec(password="x")),
+    Provocation("credentials", "credentials", "others than its owner", "chmod 600", visit=password_for_everybody),
+    Provocation("credentials", "credentials", "no sec", "COPIERD_APEX_SEC", visit=no_secret_of_the_key),
     Provocation("configuration", "configuration", "unknown key", "copierd check", text_of(login="colour = 1"), OFF),
     Provocation(
         "addresses of both environments",
@@ -395,6 +508,14 @@ PROVOCATIONS: Final = (
         "rest of demo, websocket of live",
         "write all of demo, or all of live",
         text_of(environment=DEMO_LIVE),
+        OFF,
+    ),
+    Provocation(
+        "addresses of both environments",
+        "environment",
+        "the demo ones, and live is true",
+        "live = false",
+        text_of(environment=DEMO + "live = true"),
         OFF,
     ),
     Provocation(

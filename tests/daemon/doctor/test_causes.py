@@ -46,5 +46,5 @@ def test_a_provoked_cause_is_named_with_its_remedy(one: Provocation, tmp_path: P
     text = shown(report)
     for words in (found.what, found.where, found.remedy):
         assert " ".join(words.split()) in text  # in full
-    for secret in (PASSWORD, SEC, "tok-"):
+    for secret in (PASSWORD, SEC, "tok-", "canary"):
         assert secret not in text + report.json(str) + "".join(clinic.said)

@@ -14,7 +14,7 @@ from daemon.doctor.report import Report
 from daemon.doctor.verdicts import Unknown, Well, Wrong
 from daemon.simulator import Faults
 from daemon.state_lock import StateLock
-from tests.daemon.doctor.clinic import ARMED, LIVE, SPEC, Clinic, shown, text_of, verdict, visit, wrong
+from tests.daemon.doctor.clinic import ADDRESSES, ARMED, LIVE, SPEC, Clinic, shown, text_of, verdict, visit, wrong
 
 
 def test_all_is_well_at_a_healthy_broker(tmp_path: Path) -> None:
@@ -214,6 +214,34 @@ def test_one_login_alone(tmp_path: Path) -> None:
         assert [one.title for one in both.sections][-2:] == ["login apex on test", "login fund on test"]
 
     visit(tmp_path, story, text=text_of(extra=extra))
+
+
+def test_nobody_is_asked_where_nobody_answers(tmp_path: Path) -> None:
+    async def story(clinic: Clinic) -> None:
+        clinic.network.refusing = True
+        report = await clinic.examined()
+        assert wrong(report) == {"reachability"}
+        found = verdict(report, "account-name")
+        assert isinstance(found, Unknown)
+        assert "does not answer" in found.why
+        assert clinic.said == []
+
+    visit(tmp_path, story)
+
+
+def test_a_lock_that_does_not_answer_over_the_socket_leaves_the_simulated_broker_alone(tmp_path: Path) -> None:
+    """The broker inside of a running copierd cannot be reached from here, and that is no trouble."""
+    text = text_of(environment=ADDRESSES).replace('environment = "test"', 'environment = "simulator"')
+
+    async def story(clinic: Clinic) -> None:
+        clinic.ledger().close()
+        with StateLock.taken(clinic.state):
+            found = verdict(await clinic.examined(), "account-name")
+            assert isinstance(found, Unknown)
+            assert "inside the running copierd" in found.why
+        assert clinic.network.connects == []
+
+    visit(tmp_path, story, text=text)
 
 
 def test_an_unreadable_ledger_is_told_and_no_token_is_asked_for(tmp_path: Path) -> None:
