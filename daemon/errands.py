@@ -25,6 +25,7 @@ from statecharts.effects import (
     LookUp,
     ModifyOrder,
     PlaceOrder,
+    Priority,
     Request,
     Tell,
     Unexpected,
@@ -46,6 +47,7 @@ from statecharts.values import AccountName, OrderId
 
 ANSWER_LIMIT = 10.0  # seconds: the broker answers in milliseconds; after this nobody should go on hoping
 SLOW_ANSWER = 0.5  # seconds: from then on the copies show that a request was sent, though unanswered
+PUSHED_OUT_OR_WORSE = frozenset({408, 500})  # also what a closed session's token is answered (Tradovate OpenAPI)
 LOOK_UP_LIMIT = 10.0  # seconds for a list of the session's commands
 
 
@@ -113,9 +115,10 @@ class AccountErrands:
 
     def _request(self, effect: Request) -> None:
         session = self.session()
-        if session is None:
+        reason = "not connected" if session is None else self._held(effect, session)
+        if session is None or reason is not None:
             self.post(
-                NeverSent(at=self.ports.wall(), copy=effect.copy, client_id=effect.client_id, reason="not connected")
+                NeverSent(at=self.ports.wall(), copy=effect.copy, client_id=effect.client_id, reason=reason or "")
             )
             return
         match effect:
@@ -128,9 +131,13 @@ class AccountErrands:
             case _:
                 raise TypeError(f"no way to send {effect!r}")
         call = session.request(endpoint, body, effect.priority)
-        self._start(self._await_answer, effect, call, self.ports.wall())
+        self._start(self._await_answer, effect, call, session, self.ports.wall())
 
-    async def _await_answer(self, effect: Request, call: Call, queued_at: datetime) -> None:
+    def _held(self, effect: Request, session: Session) -> str | None:
+        """Why an entry is not sent now; exits and cancels are tried also while the process holds."""
+        return session.gate.budget.hold_reason if effect.priority is Priority.ENTRY else None
+
+    async def _await_answer(self, effect: Request, call: Call, session: Session, queued_at: datetime) -> None:
         self.under_way += 1
         try:
             outcome = await self._soon(effect, call)
@@ -138,12 +145,12 @@ class AccountErrands:
                 outcome = await call.answer(ANSWER_LIMIT - SLOW_ANSWER)
         finally:
             self.under_way -= 1
-        self.post(self._told(effect, outcome, queued_at))
+        self.post(self._told(effect, outcome, queued_at, session))
         if isinstance(outcome, Lost):
             # The wait is over, the session may not be: an answer that comes after all ends the doubt.
             late = await call.late_answer()
             if late is not None:
-                self.post(self._told(effect, late, queued_at))
+                self.post(self._told(effect, late, queued_at, session))
 
     async def _soon(self, effect: Request, call: Call) -> Answered | Lost | None:
         with trio.move_on_after(SLOW_ANSWER):
@@ -152,7 +159,7 @@ class AccountErrands:
             self.post(RequestSent(at=self.ports.wall(), copy=effect.copy, client_id=effect.client_id))
         return call.outcome
 
-    def _told(self, effect: Request, outcome: Answered | Lost, sent_at: datetime) -> Event:
+    def _told(self, effect: Request, outcome: Answered | Lost, sent_at: datetime, session: Session) -> Event:
         now = self.ports.wall()
         copy, name = effect.copy, effect.client_id
         if isinstance(outcome, Lost):
@@ -169,7 +176,10 @@ class AccountErrands:
                 reason, text = "Penalty", f"the broker asks to wait {seconds} s" + (" (captcha)" if captcha else "")
             case Held(status=status):
                 reason, text = str(status), "the broker limits this login's requests"
+                session.limited(str(status))
             case Doubtful(why=why):
+                if outcome.status in PUSHED_OUT_OR_WORSE:
+                    session.limited(str(outcome.status))
                 return AnswerLost(at=now, copy=copy, client_id=name, reason=why, sent_at=sent_at)
         return RequestRefused(at=now, copy=copy, client_id=name, reason=reason, text=text, sent_at=sent_at)
 

@@ -23,6 +23,9 @@ from daemon.config import Config, load
 from daemon.embedded import Embedded
 from daemon.journal import Journal
 from daemon.ledger import Ledger, LedgerError, Taken
+from daemon.logins.budget import Budget
+from daemon.logins.gate import Gate
+from daemon.logins.host import Host
 from daemon.logins.login import Login
 from daemon.notifications import Notifications
 from daemon.notify import Notify
@@ -58,6 +61,8 @@ class Supervisor:
     board: Board = attrs.field(init=False)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     ready: trio.Event = attrs.field(factory=trio.Event)
+    gates: dict[str, Gate] = attrs.field(factory=dict)  # by environment
+    budget: Budget = attrs.field(init=False)
     crashes: int = 0
     _turn_taken: trio.Event = attrs.field(factory=trio.Event)
 
@@ -65,6 +70,7 @@ class Supervisor:
         self.started_at = self.ports.wall()
         self.last_stop = self.ledger.fact("last_stop") or "clean"
         self.board = Board.of(self.journal, self.ports.wall, self.ledger)
+        self.budget = Budget(self.ports.wall, self.ledger)
         self.rounds = Rounds(self.ledger, self.ports.wall, self._told, followers_of(self.config))
 
     async def run(self, serve_control: Callable[..., Awaitable[None]] | None = None) -> None:
@@ -74,16 +80,17 @@ class Supervisor:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(notifications.run)
             addresses = await self._addresses(nursery)
-            for name in {account.login for account in self.config.accounts.values()}:
-                self.logins[name] = self._login(name, addresses)
+            for name in self._logins_in_order():
+                gate = self._gate(self.config.logins[name].environment, addresses, nursery)
+                self.logins[name] = self._login(name, addresses, gate)
                 await nursery.start(self.logins[name].run)
             for name in self.config.accounts:
                 self.accounts[name] = self._account(name)
             if serve_control is not None:
                 await nursery.start(serve_control, self)
-            for running in self.accounts.values():
+            for running in self._accounts_in_order():
                 running.runner.post(Started(at=self.ports.wall()))
-                nursery.start_soon(self._keep, running)
+                await nursery.start(self._keep, running)
             nursery.start_soon(self._checkpoint)
             self._say_ready()
             nursery.start_soon(self._say_caught_up)
@@ -105,7 +112,43 @@ class Supervisor:
             self.journal.say("simulator.started", f"the simulated broker inside the daemon listens at {listens.rest}")
         return addresses
 
-    def _login(self, name: str, addresses: dict[str, Addresses]) -> Login:
+    def _logins_in_order(self) -> list[str]:
+        """Those of leaders first: without them there is nothing to copy."""
+        names = dict.fromkeys(account.login for account in self.config.accounts.values())
+        leading = {account.login for name, account in self.config.accounts.items() if self.config.leads(name)}
+        return sorted(names, key=lambda name: name not in leading)
+
+    def _accounts_in_order(self) -> list[Running]:
+        """After a reboot the leaders dial first, then whoever holds a position, then the rest."""
+
+        def rank(running: Running) -> int:
+            if running.account.rules.leads:
+                return 0
+            return 1 if running.account.book.positions else 2
+
+        return sorted(self.accounts.values(), key=rank)
+
+    def _gate(self, environment: str, addresses: dict[str, Addresses], nursery: trio.Nursery) -> Gate:
+        """The one gate of an environment, with the task that probes its host while it is down."""
+        if environment not in self.gates:
+
+            def logins() -> list[Login]:
+                return [one for name, one in self.logins.items() if self.config.logins[name].environment == environment]
+
+            def back() -> None:
+                for login in logins():
+                    login.hooks.session_up()
+
+            def in_position() -> bool:
+                there = logins()
+                return any(r.account.book.positions for r in self.accounts.values() if r.login in there)
+
+            host = Host(addresses[environment].websocket, self.ports, back, in_position)
+            nursery.start_soon(host.watch)
+            self.gates[environment] = Gate(host, self.budget)
+        return self.gates[environment]
+
+    def _login(self, name: str, addresses: dict[str, Addresses], gate: Gate) -> Login:
         def session_up() -> None:
             for running in self.accounts.values():
                 waiting = isinstance(running.account.connection, s.BackingOff | s.Maintenance | s.GivenUp)
@@ -118,7 +161,9 @@ class Supervisor:
                     running.runner.post(Reauthorized(at=self.ports.wall()))
             session_up()
 
-        return login_of(self.config, name, addresses, self.ledger, self.ports, self.board, session_up, reauthorized)
+        return login_of(
+            self.config, name, addresses, self.ledger, self.ports, self.board, gate, session_up, reauthorized
+        )
 
     def _account(self, name: str) -> Running:
         login = self.logins[self.config.accounts[name].login]
@@ -144,8 +189,9 @@ class Supervisor:
         states = [account.connection for account in self._accounts()]
         return all(isinstance(one, s.Connected) or one.cause is s.Cause.MAINTENANCE for one in states) and bool(states)
 
-    async def _keep(self, running: Running) -> None:
+    async def _keep(self, running: Running, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Runs one account for as long as the daemon runs, through its crashes."""
+        task_status.started()
         while True:
             try:
                 await running.runner.run()

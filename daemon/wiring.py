@@ -16,6 +16,7 @@ from daemon.errands import AccountErrands
 from daemon.journal import Journal
 from daemon.ledger import Ledger
 from daemon.logins.authorization import Authorization
+from daemon.logins.gate import Gate
 from daemon.logins.grants import OAuthGrant, PasswordGrant
 from daemon.logins.login import Login, LoginHooks
 from daemon.logins.session import SessionSettings
@@ -116,6 +117,7 @@ def login_of(
     ledger: Ledger,
     ports: Ports,
     board: Board,
+    gate: Gate,
     session_up: Callable[[], None],
     reauthorized: Callable[[], None] = lambda: None,
 ) -> Login:
@@ -137,10 +139,18 @@ def login_of(
         journal.crash(f"login {name}: a bug ended its session; it is dialed anew", bug, login=name)
 
     grant = grant_of(config, name, where, ledger, ports, journal)
-    tokens = Tokens(login=name, grant=grant, store=ledger, ports=ports, tell=tell, conceal=journal.keep_secret)
+    tokens = Tokens(
+        login=name,
+        grant=grant,
+        store=ledger,
+        ports=ports,
+        budget=gate.budget,
+        tell=tell,
+        conceal=journal.keep_secret,
+    )
     hooks = LoginHooks(tell, fault, session_up, crashed, reauthorized)
     silence = config.reconnect.silence_limit.total_seconds()
-    login = Login(name, SessionSettings(where.websocket, silence), tokens, ports, hooks)
+    login = Login(name, SessionSettings(where.websocket, silence), tokens, gate, ports, hooks)
     login.hang_up = grant.rest.close
     if isinstance(grant, OAuthGrant):
         login.authorization = Authorization(

@@ -14,6 +14,7 @@ from daemon.certify.witness import Witness
 from daemon.journal import Masks
 from daemon.ledger import Ledger
 from daemon.ledger.schema import MEMORY
+from daemon.logins.budget import Budget
 from daemon.logins.grants import PasswordGrant
 from daemon.logins.tokens import Token, Tokens
 from daemon.ports import Ports
@@ -143,6 +144,7 @@ def _kept(plan: Plan, credentials: Credentials, witness: Witness, ports: Ports, 
         grant=PasswordGrant(witness.rest, lambda: credentials, memory),
         store=memory,
         ports=ports,
+        budget=Budget(ports.wall, memory),
         tell=lambda event, message: None,
         conceal=masks.add,
     )

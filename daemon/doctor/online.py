@@ -19,6 +19,7 @@ from daemon.config import Config, Environment
 from daemon.doctor.facts import Answers, Knock, Person, Reach, Silence
 from daemon.journal import Journal
 from daemon.ledger import Ledger
+from daemon.logins.budget import Budget
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.ports import Network, Ports
 from daemon.tradovate.rest import EXPECTED, Asked, Rest, Said
@@ -131,6 +132,7 @@ class Desk:
                 grant=grant,
                 store=self.ledger,
                 ports=self.ports,
+                budget=Budget(self.ports.wall, self.ledger),
                 tell=lambda event, words: None,
                 conceal=self.journal.keep_secret,
             )

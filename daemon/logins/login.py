@@ -17,6 +17,7 @@ import trio
 
 from daemon.logins import outcomes
 from daemon.logins.authorization import Authorization, Unfit
+from daemon.logins.gate import Gate
 from daemon.logins.outcomes import Outcome
 from daemon.logins.session import Session, SessionSettings
 from daemon.logins.tokens import NoToken, Tokens
@@ -26,7 +27,6 @@ from statecharts.states import Cause
 from statecharts.values import BrokerAccountId
 
 AFTER_A_BUG = 60.0  # seconds: what raised may be a request, and must not become a storm of them
-PROBE_LIMIT = 10.0  # seconds to reach the broker's host
 HANG_UP_LIMIT = 1.0  # seconds for closing idle connections
 
 
@@ -46,6 +46,7 @@ class Login:
     name: str
     settings: SessionSettings
     tokens: Tokens
+    gate: Gate
     ports: Ports
     hooks: LoginHooks
     authorization: Authorization | None = None  # grant oauth alone
@@ -144,18 +145,8 @@ class Login:
         await trio.sleep_until(at)
         async with self._probing:
             if self._probed is None or self._probed[0] != at:
-                self._probed = at, await self._reachable()
+                self._probed = at, await self.gate.host.reachable()
             return self._probed[1]
-
-    async def _reachable(self) -> bool:
-        try:
-            with trio.fail_after(PROBE_LIMIT):
-                stream = await self.ports.network.connect(self.settings.websocket)
-        except (OSError, trio.TooSlowError, trio.BrokenResourceError):
-            return False
-        with trio.move_on_after(1):
-            await trio.aclose_forcefully(stream)
-        return True
 
     def _joined(self) -> Session:
         last = self.session
@@ -168,7 +159,7 @@ class Login:
         self._leases = 0
         self._hearers.clear()
         self.sockets += 1
-        self.session = Session(self.settings, self.tokens, self.ports, self._deliver, self._fault)
+        self.session = Session(self.settings, self.tokens, self.gate, self.ports, self._deliver, self._fault)
         self._nursery.start_soon(self._run_session, self.session, last)
         return self.session
 

@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from daemon.logins.calls import Answered, Call, Lost, Queue, Urgency
+from daemon.logins.gate import Gate, NotNow
 from daemon.logins.reading import Reading
 from daemon.logins.tokens import NoToken, Token, Tokens
 from daemon.ports import Ports
@@ -27,6 +28,7 @@ from statecharts.values import BrokerAccountId
 
 HEARTBEAT_EVERY = 2.5  # seconds: Tradovate closes a socket on which the client is silent for longer
 OPEN_LIMIT = 10.0  # seconds for `o` and for the answer to authorize: the broker's own sample gives up then
+ASK_AGAIN_AFTER = 30.0  # seconds: one renewal answers for all requests that were limited together
 WRITE_LIMIT = 5.0  # seconds for one frame: longer, and the other side has stopped reading
 
 _SHUTDOWN = {
@@ -63,6 +65,7 @@ class Session:
 
     settings: SessionSettings
     tokens: Tokens
+    gate: Gate
     ports: Ports
     deliver: Deliver
     fault: Fault  # told of every message that could not be understood: logged and counted, never fatal
@@ -76,6 +79,8 @@ class Session:
     _calls: dict[int, Call] = attrs.field(factory=dict)
     _next_id: int = 1
     _token: Token | None = attrs.field(default=None, repr=False)
+    _limit: str | None = None  # what the broker said last: too many requests, or that our session is gone
+    _limit_told: trio.Event = attrs.field(factory=trio.Event)
     _announced: Loss | None = None  # what the broker said before it closed
     _reading: Reading = attrs.field(init=False)
 
@@ -102,14 +107,22 @@ class Session:
     async def run(self) -> None:
         """Lives until the socket is lost or the last lease is gone. Raises only for bugs."""
         loss = Loss("copierd ended the session", Cause.OPERATOR)
+        passage = self.gate.passage()
         try:
+            await passage.begin()
             token = self._token = await self.tokens.valid()
             async with connected(self.ports.network, self.settings.websocket) as connection:
+                passage.reached()
                 await self._authorize(connection, token)
+                passage.through()
                 loss = await self._live(connection, token)
+        except NotNow as error:
+            loss = Loss(error.reason, error.cause)
         except NoToken as error:
+            passage.failed(silence=error.cause is Cause.NETWORK)
             loss = Loss(error.reason, error.cause, error.final)
         except SocketLost as error:
+            passage.failed(silence=error.status is None)
             loss = self._announced or Loss(error.reason, _cause(error))
         except trio.TooSlowError:
             loss = Loss(f"the broker did not answer within {OPEN_LIMIT:g} s")
@@ -117,6 +130,7 @@ class Session:
             loss = Loss("a bug in copierd ended the session", Cause.BUG)
             raise
         finally:
+            passage.through()
             self._end(loss)
 
     def _end(self, loss: Loss) -> None:
@@ -152,6 +166,23 @@ class Session:
                     words = response.data if isinstance(response.data, str) else "no reason given"
                     raise NoToken(f"the broker refused the token ({response.status}: {words})", Cause.CREDENTIALS)
 
+    def limited(self, words: str) -> None:
+        """408, 423, 429 and 5xx say two things: too many requests, or that another session has pushed ours out."""
+        self._limit = words
+        self._limit_told.set()
+
+    async def _ask_what_limits(self) -> None:
+        """Which of the two it was (Tradovate OpenAPI, accessTokenRequest): a token that is gone cannot be renewed."""
+        while True:
+            await self._limit_told.wait()
+            self._limit_told = trio.Event()
+            words = self._limit or ""
+            if await self.tokens.pushed_out():
+                self._announced = Loss(f"another login took the session ({words})", Cause.EVICTED)
+                raise SocketLost(words)
+            self.gate.budget.limited(f"the broker limits requests ({words})")
+            await trio.sleep(ASK_AGAIN_AFTER)
+
     async def _heard(self, connection: Connection) -> Frame:
         """A frame before there is a session: it may say already why there will be none."""
         frame = await self._receive(connection)
@@ -169,6 +200,7 @@ class Session:
                 nursery.start_soon(self._beat)
                 nursery.start_soon(self._reading.run, token)
                 nursery.start_soon(self._reading.read_back)
+                nursery.start_soon(self._ask_what_limits)
                 self.authorized.set()
                 await self.abandoned.wait()
                 nursery.cancel_scope.cancel()

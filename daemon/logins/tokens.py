@@ -20,6 +20,7 @@ from functools import partial
 import attrs
 import trio
 
+from daemon.logins.budget import Budget, Spent
 from daemon.logins.grace import seen_through
 from daemon.logins.grant import Doubted, Grant, GrantAnswer, NoToken, Token, TokenStore, WrongUser
 from daemon.ports import Ports
@@ -32,10 +33,11 @@ RENEW_RETRY_MOST = 5 * 60.0  # seconds: fifteen renewals in an hour have been se
 LAST_RENEWAL = timedelta(minutes=5)  # before the end: after that a new token is asked for at the next dial
 DOUBTS = 6  # refusals of a refresh in a row until they count: single ones are often transient
 DOUBT_RETRY = (25.0, 50.0)  # seconds between them: two to four minutes in all
-HOLD_AFTER_429 = timedelta(seconds=30)  # when the broker does not say how long; requests inside prolong the lock-out
 HOLD_AFTER_REFUSALS = timedelta(minutes=5)  # doubled each time: a new token was refused as well, so more will not help
 LONGEST_HOLD = timedelta(hours=1)
 HOLD_AFTER_CAPTCHA = timedelta(hours=1)  # p-captcha: a program cannot solve it
+
+SESSION_GONE = 408  # what the broker answers for a session that it has closed; 429 and 5xx may mean other things too
 
 __all__ = ["NoToken", "Token", "Tokens", "WrongUser"]
 
@@ -58,6 +60,7 @@ class Tokens:
     grant: Grant
     store: TokenStore
     ports: Ports
+    budget: Budget
     tell: Callable[[str, str], None]
     conceal: Callable[[str], None]
     held_until: datetime | None = None
@@ -145,6 +148,18 @@ class Tokens:
             self._renew_at = self.ports.wall()
             self._bell.set()
 
+    async def pushed_out(self) -> bool:
+        """Has another session of this user ended ours? A renewal tells: the broker renews only what still lives."""
+        async with self._asking:
+            token = self._token
+            if token is None:
+                return True
+            answer = await self.grant.renew(token)
+            if isinstance(answer, Granted):
+                self._granted(answer, self.ports.wall())
+            gone = isinstance(answer, Limited) and answer.status == SESSION_GONE
+            return gone or isinstance(answer, TokenExpired)
+
     def mended(self) -> bool:
         """Is there another credential now than the one that was refused?"""
         try:
@@ -196,6 +211,7 @@ class Tokens:
             if self._doubted is not None and self._doubted[0] > self.ports.wall():
                 raise self._doubted[1]
         self._check_hold()
+        self._allowed(self.budget.token_request)
         self.requests += 1
         try:
             answer = await self.grant.obtain()
@@ -238,7 +254,14 @@ class Tokens:
         in_time = token is not None and (self.grant.outlasts_tokens or again < _last_renewal(token))
         self._renew_at = again if in_time and not error.final else None
 
+    def _allowed(self, ask: Callable[[], None]) -> None:
+        try:
+            ask()
+        except Spent as spent:
+            raise NoToken(spent.reason, Cause.PENALTY) from spent
+
     def _check_hold(self) -> None:
+        self._allowed(self.budget.not_held)
         if self.held_until is not None and self.held_until > self.ports.wall():
             raise NoToken(f"{self.hold_reason}; nothing is asked before {self.held_until:%H:%M:%S} UTC", Cause.PENALTY)
 
@@ -265,8 +288,10 @@ class Tokens:
                 wait = HOLD_AFTER_CAPTCHA if captcha else timedelta(seconds=seconds)
                 raise self._hold(now + wait, "the broker asks to wait (penalty ticket)")
             case Limited(status=status, retry_after=retry_after):
-                wait = timedelta(seconds=retry_after) if retry_after else HOLD_AFTER_429
-                raise self._hold(now + wait, f"the broker limits requests ({status})")
+                self.budget.token_failed()
+                announced = timedelta(seconds=retry_after) if retry_after else None
+                reason = f"the broker limits requests ({status})"
+                raise self._hold(self.budget.limited(reason, announced), reason)
             case Unreachable(reason=reason):
                 raise NoToken(reason, Cause.NETWORK)
 
@@ -296,6 +321,7 @@ class Tokens:
 
     def _refuse(self, reason: str) -> NoToken:
         """A definite no, remembered with the credential that it was said to."""
+        self.budget.token_failed()
         self._doubted, self._renew_at = None, None
         no = NoToken(reason, Cause.CREDENTIALS, final=True)
         self._refused = self.grant.asked_with, no

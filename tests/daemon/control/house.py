@@ -17,6 +17,8 @@ from daemon import control
 from daemon.config import loads
 from daemon.journal import Entry, Journal
 from daemon.ledger import Ledger
+from daemon.logins.gate import Gate
+from daemon.logins.host import Host
 from daemon.ports import Ports
 from daemon.simulator import Broker, LoginSpec, Server
 from daemon.supervisor import Supervisor
@@ -115,7 +117,9 @@ def still(directory: Path) -> Supervisor:
     journal = Journal(lambda entry: None)
     supervisor = Supervisor(config, Ports.real(), journal, ledger)
     where = {"test": Addresses("http://127.0.0.1:1/v1", "ws://127.0.0.1:1/v1/websocket")}
-    login = login_of(config, "apex", where, ledger, supervisor.ports, supervisor.board, lambda: None)
+    host = Host(where["test"].websocket, supervisor.ports, lambda: None, lambda: False)
+    gate = Gate(host, supervisor.budget)
+    login = login_of(config, "apex", where, ledger, supervisor.ports, supervisor.board, gate, lambda: None)
     supervisor.logins["apex"] = login
     for name in config.accounts:
         supervisor.accounts[name] = running_account(

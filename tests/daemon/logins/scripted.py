@@ -6,12 +6,19 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import attrs
 import httpx
 import trio
 from trio.testing import MockClock, memory_stream_pair
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from daemon.ledger import Ledger
+from daemon.logins.budget import Budget
+from daemon.logins.gate import Gate
+from daemon.logins.host import Host
+from daemon.ports import Ports
 
 EPOCH = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 ACCOUNT = {"id": 900, "name": "LEAD", "userId": 7, "active": True}
@@ -166,3 +173,9 @@ def told(story: Callable[[trio.Nursery], Awaitable[None]]) -> None:
 
 def dice() -> random.Random:
     return random.Random(1)
+
+
+def gate(ports: Ports) -> Gate:
+    """A gate of its own, with the whole budget."""
+    host = Host("ws://broker/v1/websocket", ports, lambda: None, lambda: False)
+    return Gate(host, Budget(ports.wall, Ledger.open(Path(":memory:"))))

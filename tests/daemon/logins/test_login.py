@@ -65,11 +65,13 @@ class Stage:
         news: list[str] = []
         bugs: list[BaseException] = []
         purse = Purse()
+        ports = Ports(wall, scripted.dice(), network)
         login = Login(
             "apex",
             SessionSettings("ws://broker/v1/websocket", 10.0),
             purse,  # type: ignore[arg-type]  # all that a session asks of its tokens
-            Ports(wall, scripted.dice(), network),
+            scripted.gate(ports),
+            ports,
             LoginHooks(lambda event, words: None, lambda why: None, lambda: news.append("up"), bugs.append),
         )
         await nursery.start(login.run)

@@ -58,10 +58,12 @@ class Stage:
         network, purse = ScriptedNetwork(nursery, script), Purse(none)
         faults: list[str] = []
         facts: list[tuple[BrokerAccountId, Event]] = []
+        ports = Ports(wall, scripted.dice(), network)
         session = Session(
             SessionSettings("ws://broker/v1/websocket", 10.0),
             purse,  # type: ignore[arg-type]  # all that a session asks of its tokens
-            Ports(wall, scripted.dice(), network),
+            scripted.gate(ports),
+            ports,
             lambda account, event: facts.append((account, event)),
             faults.append,
         )

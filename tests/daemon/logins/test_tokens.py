@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from daemon.ledger import Ledger
+from daemon.logins.budget import Budget
 from daemon.logins.grant import GrantAnswer, NoToken, Token
 from daemon.logins.tokens import Tokens
 from daemon.ports import Ports
@@ -60,7 +61,8 @@ class ScriptedGrant:
 def _kept(nursery: trio.Nursery, path: Path, grant: ScriptedGrant) -> Iterator[Tokens]:
     ledger = Ledger.open(path / "ledger.sqlite")
     ports = Ports(wall, scripted.dice(), ScriptedNetwork(nursery))
-    tokens = Tokens("apex", grant, ledger, ports, lambda event, words: None, lambda secret: None)
+    budget = Budget(wall, ledger)
+    tokens = Tokens("apex", grant, ledger, ports, budget, lambda event, words: None, lambda secret: None)
     tokens.load()
     life = trio.CancelScope()
 
