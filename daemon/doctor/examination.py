@@ -14,7 +14,6 @@ from daemon.config.values import Daemon
 from daemon.doctor import offline, online
 from daemon.doctor.causes import MACHINE, PERSON, SITE
 from daemon.doctor.facts import File, Knock, Machine, Person, Silence, Site
-from daemon.doctor.offline import Holding
 from daemon.doctor.online import Desk, Say
 from daemon.doctor.report import Report
 from daemon.doctor.verdicts import Section, examined
@@ -140,6 +139,3 @@ def _sections(machine: Machine, sites: list[Site], people: list[Person], wish: W
     for person in people:
         where = f" on {person.environment.environment}" if person.environment else ""
         yield ask(f"login {person.name}{where}", PERSON, person, login=person.name)
-
-
-__all__ = ["Holding", "Wish", "examine", "names_in"]

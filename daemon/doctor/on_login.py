@@ -162,11 +162,12 @@ def _session(person: Person) -> Verdict:
     if person.status is not None and person.status.get("cause") == "evicted":
         return Wrong(f"another session pushed ours out: {person.status.get('reason')}", f"login {person.name}")
     if isinstance(person.online, Answers):
-        accounts = person.online.said.get("account/list")
-        if isinstance(accounts, Said) and accounts.status in PUSHED_OUT:
-            what = f"a token that has not ended is answered with HTTP {accounts.status}, as after a log-in elsewhere"
-            what += " (or after too many requests: then wait an hour)" if accounts.status == 429 else ""
-            return Wrong(what, f"login {person.name}")
+        for endpoint in ("user/list", "account/list"):
+            said = person.online.said.get(endpoint)
+            if isinstance(said, Said) and said.status in PUSHED_OUT:
+                what = f"a token that has not ended is answered with HTTP {said.status}, as after a log-in elsewhere"
+                what += " (or after too many requests: then wait an hour)" if said.status == 429 else ""
+                return Wrong(what, f"login {person.name}")
         return Well("the token is accepted")
     return Well() if person.online is None else Unknown(person.online.why)
 
@@ -219,7 +220,8 @@ def _budget(person: Person) -> Verdict:
     reserve = count * FLATTEN_REQUESTS + LOOKS_A_MINUTE
     minute = max(0, (person.settings.requests_per_minute - reserve) // count)
     hour = max(0, (person.settings.requests_per_hour - 60 * LOOKS_A_MINUTE - count * FLATTEN_REQUESTS) // count)
-    words = f"{count} followers share it: {minute} orders of the leader's a minute and {hour} an hour can be copied"
+    sharing = "1 follower is on it" if count == 1 else f"{count} followers share it"
+    words = f"{sharing}: {minute} orders of the leader's a minute and {hour} an hour can be copied"
     if minute < EVENTS_A_MINUTE or hour < 60 * EVENTS_A_MINUTE // 5:
         return Wrong(words, person.where)
     return Well(words)

@@ -2,7 +2,8 @@
 
 Rule 1: with a daemon running, its token is borrowed and none is asked for; a refused credential is not tried again.
 Rule 2: nothing is sent that could make or change an order. What is sent instead is said before.
-Rule 3: no socket is authorized and no snapshot asked for: both may push out a session.
+Rule 3: while the broker wants to be left alone, it is.
+Rule 4: no socket is authorized and no snapshot asked for: both may push out a session.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import attrs
@@ -30,6 +32,7 @@ KNOCK_LIMIT = 10.0  # seconds for name, connection and TLS together, as for a We
 # Ids grow from about 3.5 thousand million and are given once: the largest that there is names no order.
 NO_ORDER = 2**63 - 1
 READS = ("user/list", "account/list", "accountRiskStatus/list", "marketDataSubscription/list", "order/list")
+ENOUGH = (423, 429)  # it is too much, or the session is gone: nothing more is asked
 CANCEL, TRIAL, COMMANDS = "order/cancelorder", "order/dryrun", "command/list"
 
 Say = Callable[[str], None]
@@ -94,6 +97,9 @@ class Desk:
         asked_for = False
         if self.ledger is None:
             return Silence("the state directory cannot be used, so a token could not be kept")
+        until = self._held_until(person)
+        if until is not None:
+            return Silence(f"the broker wants no requests before {until:%H:%M:%S} UTC, and each one prolongs that")
         token = self._current(person.name)
         if token is None:
             if self.borrowed:
@@ -112,6 +118,14 @@ class Desk:
             said = await self._questions(Rest(client, where.rest), token, person)
         return Answers(said, own, asked_for)
 
+    def _held_until(self, person: Person) -> datetime | None:
+        """From the daemon's budget in the ledger, and from what a running daemon says of the login."""
+        assert self.ledger is not None
+        held = Budget(self.ports.wall, self.ledger).held_until
+        said = person.status.get("hold_until") if person.status else None
+        told = datetime.fromisoformat(said) if isinstance(said, str) else None
+        return max((one for one in (held, told) if one is not None and one > self.ports.wall()), default=None)
+
     def _current(self, login: str) -> str | None:
         assert self.ledger is not None
         kept = self.ledger.token(login)
@@ -123,34 +137,35 @@ class Desk:
     async def _token(self, person: Person, where: Addresses) -> str | Silence:
         """By one request, as the daemon would ask, and kept for it."""
         assert self.ledger is not None
-        kept = "" if person.embedded else ", which the daemon will go on with"
-        self.say(f"login {person.name}: there is no valid token; one is asked for{kept}.")
-        try:
-            grant = grant_of(self.config, person.name, where, self.ledger, self.ports, self.journal)
-            tokens = Tokens(
-                login=person.name,
-                grant=grant,
-                store=self.ledger,
-                ports=self.ports,
-                budget=Budget(self.ports.wall, self.ledger),
-                tell=lambda event, words: None,
-                conceal=self.journal.keep_secret,
-            )
-            tokens.load()
-            token: str | Silence = ""
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(tokens.keep_fresh)
-                try:
-                    token = (await tokens.valid()).text
-                except NoToken as nothing:
-                    token = Silence(nothing.reason, nothing.final and nothing.cause is Cause.CREDENTIALS)
-                nursery.cancel_scope.cancel()
-            return token
-        except NoToken as nothing:
-            return Silence(nothing.reason, refused=True)
+        tokens = Tokens(
+            login=person.name,
+            grant=grant_of(self.config, person.name, where, self.ledger, self.ports, self.journal),
+            store=self.ledger,
+            ports=self.ports,
+            budget=Budget(self.ports.wall, self.ledger),
+            tell=lambda event, words: None,
+            conceal=self.journal.keep_secret,
+        )
+        tokens.load()
+        if tokens.refusal is None or tokens.mended():
+            kept = "" if person.embedded else ", which the daemon will go on with"
+            self.say(f"login {person.name}: there is no valid token; one is asked for{kept}.")
+        found: str | Silence = ""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tokens.keep_fresh)
+            try:
+                found = (await tokens.valid()).text
+            except NoToken as nothing:
+                found = Silence(nothing.reason, nothing.final and nothing.cause is Cause.CREDENTIALS)
+            nursery.cancel_scope.cancel()
+        return found
 
     async def _questions(self, rest: Rest, token: str, person: Person) -> Mapping[str, Asked]:
-        said = {endpoint: await rest.question(endpoint, token) for endpoint in (*READS, COMMANDS)}
+        said: dict[str, Asked] = {}
+        for endpoint in (*READS, COMMANDS):
+            said[endpoint] = answer = await rest.question(endpoint, token)
+            if isinstance(answer, Said) and answer.status in ENOUGH:
+                return said
         account = _one_of_ours(said["account/list"], person)
         if account is not None:
             said[CANCEL] = await rest.question(CANCEL, token, {"orderId": NO_ORDER, "isAutomated": True})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import textwrap
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -170,7 +169,3 @@ def wrong(report: Report) -> set[str]:
 def shown(report: Report) -> str:
     """The report as it is piped, without its line breaks."""
     return " ".join(report.text(terminal=False, clean=str).split())
-
-
-def on_one_line(text: str) -> str:
-    return " ".join(textwrap.dedent(text).split())

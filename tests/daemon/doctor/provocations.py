@@ -477,7 +477,7 @@ PROVOCATIONS: Final = (
     Provocation(
         "rate budget against follower count",
         "rate-budget",
-        "1 followers share it: 1 orders of the leader's a minute",
+        "1 follower is on it: 1 orders of the leader's a minute",
         "raise requests_per_minute",
         text_of(login="requests_per_minute = 10"),
         OFF,

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import attrs
 import pytest
 import trio
 
+from daemon.doctor.offline import held
 from daemon.doctor.online import CANCEL, NO_ORDER, TRIAL
 from daemon.doctor.report import Report
 from daemon.doctor.verdicts import Unknown, Well, Wrong
+from daemon.ledger import Ledger, LedgerError
+from daemon.logins.budget import Budget
 from daemon.simulator import Faults
 from daemon.state_lock import StateLock
 from tests.daemon.doctor.clinic import ADDRESSES, ARMED, LIVE, SPEC, Clinic, shown, text_of, verdict, visit, wrong
+from tests.scenarios.world import now
 
 
 def test_all_is_well_at_a_healthy_broker(tmp_path: Path) -> None:
@@ -57,6 +62,13 @@ def test_what_is_sent_makes_and_changes_no_order(tmp_path: Path) -> None:
     async def story(clinic: Clinic) -> None:
         clinic.broker.place("F1", "Buy", "ESZ6", 1, "Limit", price=clinic.broker.exchange.last["ESZ6"] - 100)
         before = [dict(row.entity) for kind in ("order", "command") for row in clinic.broker.entities.rows(kind)]
+        requests: dict[str, object] = {}
+
+        def note(direction: str, transport: str, name: str, status: int | None, payload: object) -> None:
+            if direction == "request" and name.startswith("order/"):
+                requests[name] = payload
+
+        clinic.server.observer = note
         report = await clinic.examined()
         assert "cannot be told" in report.last_line
         after = [dict(row.entity) for kind in ("order", "command") for row in clinic.broker.entities.rows(kind)]
@@ -67,6 +79,12 @@ def test_what_is_sent_makes_and_changes_no_order(tmp_path: Path) -> None:
             "auth/accesstokenrequest",
             CANCEL,
             TRIAL,
+        }
+        account = clinic.broker.account_ids["LEAD"]
+        assert requests == {
+            "order/list": {},
+            CANCEL: {"orderId": 2**63 - 1, "isAutomated": True},
+            TRIAL: {"accountId": account, "orders": []},
         }
         assert clinic.server.sockets_opened == 0  # no socket, so no snapshot either
         explanation = clinic.said[-1]
@@ -115,11 +133,23 @@ def test_a_token_is_borrowed_while_a_daemon_runs(tmp_path: Path) -> None:
             clinic.server.expire_tokens("apex")
             await trio.sleep(2 * 3600)
             report = await clinic.examined()
-            assert isinstance(verdict(report, "account-name"), Unknown)
+            found = verdict(report, "account-name")
+            assert isinstance(found, Unknown)
+            assert "the running daemon has no valid token just now" in found.why
             assert clinic.server.token_requests["jane"] == asked
         assert clinic.server.renewals["jane"] == 0
 
     visit(tmp_path, story)
+
+
+def test_the_ledger_of_a_running_daemon_is_only_read(tmp_path: Path) -> None:
+    Ledger.open(tmp_path / "ledger.sqlite").close()
+    with StateLock.taken(tmp_path), held(tmp_path, make=True) as holding:
+        assert holding.state.held
+        assert not holding.writable
+        assert holding.ledger is not None
+        with pytest.raises(LedgerError):
+            holding.ledger.keep_fact("a", "b")
 
 
 def test_a_refused_credential_is_not_tried_again(tmp_path: Path) -> None:
@@ -129,6 +159,7 @@ def test_a_refused_credential_is_not_tried_again(tmp_path: Path) -> None:
             assert "the broker refused the login" in shown(report)
         assert "the broker refused the login" in shown(await clinic.examined(offline=True))
         assert clinic.server.token_requests["jane"] == 1
+        assert len(clinic.said) == 1
 
     visit(tmp_path, story, spec=attrs.evolve(SPEC, password="another"))
 
@@ -214,6 +245,34 @@ def test_one_login_alone(tmp_path: Path) -> None:
         assert [one.title for one in both.sections][-2:] == ["login apex on test", "login fund on test"]
 
     visit(tmp_path, story, text=text_of(extra=extra))
+
+
+def test_a_broker_that_wants_no_requests_is_left_alone(tmp_path: Path) -> None:
+    async def story(clinic: Clinic) -> None:
+        await clinic.examined()
+        ledger = clinic.ledger()
+        Budget(now, ledger).limited("HTTP 429", timedelta(minutes=10))
+        ledger.close()
+        before = clinic.server.calls["account/list"]
+        found = verdict(await clinic.examined(), "account-name")
+        assert isinstance(found, Unknown)
+        assert "wants no requests before 15:10:00 UTC" in found.why
+        assert clinic.server.calls["account/list"] == before
+        await trio.sleep(601)
+        assert isinstance(verdict(await clinic.examined(), "account-name"), Well)
+
+    visit(tmp_path, story)
+
+
+def test_after_a_429_nothing_more_is_asked(tmp_path: Path) -> None:
+    async def story(clinic: Clinic) -> None:
+        await clinic.examined()
+        clinic.server.throttle("apex", 60)
+        before = clinic.server.calls.copy()
+        await clinic.examined()
+        assert clinic.server.calls - before == Counter({"user/list": 1})
+
+    visit(tmp_path, story)
 
 
 def test_nobody_is_asked_where_nobody_answers(tmp_path: Path) -> None:
