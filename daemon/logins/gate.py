@@ -63,5 +63,13 @@ class Gate:
     host: Host
     budget: Budget
 
+    def affordable(self) -> bool:
+        """Takes a probe out of the budget, which is a dial like any other; False when there is none left."""
+        try:
+            self.budget.dial()
+        except Spent:
+            return False
+        return True
+
     def passage(self) -> Passage:
         return Passage(self.host, self.budget)

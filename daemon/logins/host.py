@@ -12,6 +12,7 @@ import attrs
 import trio
 
 from daemon.ports import Ports
+from daemon.tradovate.socket import SocketLost, connected
 
 FAILURES_THAT_TELL = 3  # in a row: one refused connection is not yet a host that is down
 PROBE_EVERY = 20.0  # seconds
@@ -58,11 +59,9 @@ class Host:
                 self.back()
 
     async def reachable(self) -> bool:
-        """Does the host take a connection?"""
+        """Does the host upgrade a connection to a WebSocket? Needs no token."""
         try:
-            with trio.fail_after(PROBE_LIMIT):
-                stream = await self.ports.network.connect(self.websocket)
-        except (OSError, trio.TooSlowError, trio.BrokenResourceError):
+            async with connected(self.ports.network, self.websocket, limit=PROBE_LIMIT):
+                return True
+        except SocketLost:
             return False
-        await trio.aclose_forcefully(stream)
-        return True

@@ -143,9 +143,11 @@ class Login:
         if at is None or at <= trio.current_time():
             at = self._probe_at = trio.current_time() + self.ports.dice.uniform(low, high)
         await trio.sleep_until(at)
+        if self.gate.host.down:
+            return False  # it is probed already, for all logins, and its return wakes them
         async with self._probing:
             if self._probed is None or self._probed[0] != at:
-                self._probed = at, await self.gate.host.reachable()
+                self._probed = at, self.gate.affordable() and await self.gate.host.reachable()
             return self._probed[1]
 
     def _joined(self) -> Session:

@@ -42,12 +42,16 @@ HandOut = Callable[[Iterable[tuple[BrokerAccountId, Event]], Iterable[str]], Non
 
 @attrs.define(eq=False)
 class Reading:
-    """`ask` queues a request, `hand_out` takes facts and faults; `synced` is set when the snapshot is whole."""
+    """`ask` queues a request, `hand_out` takes facts and faults; `synced` is set when the snapshot is whole.
+
+    `limited` is told when the broker refuses to be read.
+    """
 
     mirror: Mirror
     ports: Ports
     ask: Ask
     hand_out: HandOut
+    limited: Callable[[str], None]
     synced: trio.Event
     _sync: Call | None = None
     _part_came: trio.Event = attrs.field(factory=trio.Event)
@@ -116,13 +120,23 @@ class Reading:
         await self.synced.wait()
         while True:
             await trio.sleep(self.ports.dice.uniform(*READ_BACK_EVERY))
-            read = {kind: await self._asked(endpoint) for kind, endpoint in _READ_BACK.items()}
+            read = {kind: await self._asked_politely(endpoint) for kind, endpoint in _READ_BACK.items()}
             if not self._untold(read):
                 continue
             await trio.sleep(EVENTS_LATE)
             untold = self._untold(read)
             if untold:
                 raise SocketLost(f"events were lost: no event told of {untold[0]} ({len(untold)} in all)")
+
+    async def _asked_politely(self, endpoint: str) -> object:
+        """A read that may be refused: too many requests, or a session that is gone, is for the session to find out."""
+        answer = await self.ask(endpoint, None, Urgency.READ, "").answer(READ_LIMIT)
+        if isinstance(answer, Lost):
+            raise SocketLost(f"{endpoint}: {answer.reason}")
+        if answer.status != 200:
+            self.limited(f"{endpoint} was answered with {answer.status}")
+            return None
+        return answer.data
 
     def _untold(self, read: Mapping[str, object]) -> tuple[str, ...]:
         return tuple(words for kind, rows in read.items() for words in self.mirror.lacks(kind, rows))

@@ -85,7 +85,7 @@ class Session:
     _reading: Reading = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._reading = Reading(self.mirror, self.ports, self.request, self._hand_out, self.synced)
+        self._reading = Reading(self.mirror, self.ports, self.request, self._hand_out, self.limited, self.synced)
 
     def request(self, endpoint: str, body: object | None, urgency: int, query: str = "") -> Call:
         """Queues a request at once; the answer is awaited with `Call.answer`."""

@@ -53,6 +53,33 @@ class SocketLost(Exception):
         self.code = code
 
 
+class _Watched(trio.abc.Stream):
+    """A stream that says when it has come to its end: trio-websocket's handshake does not look."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.ended = trio.Event()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.ended.set()
+            raise
+        if not data:
+            self.ended.set()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 class Connection:
     """One upgraded WebSocket, made by `connected`. One task receives; several may send.
 
@@ -61,7 +88,7 @@ class Connection:
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.dead = False
-        self._stream = stream
+        self._stream = _Watched(stream)
         self._websocket: trio_websocket.WebSocketConnection | None = None
         self._settled = trio.Event()  # upgraded, or failed to
         self._fault: SocketLost | None = None  # what ended the reader
@@ -135,11 +162,21 @@ class Connection:
     async def upgraded(self, limit: float) -> None:
         """Waits for the upgrade. Raises SocketLost when it is refused, or not done within `limit` seconds."""
         with trio.move_on_after(limit):
-            await self._settled.wait()
+            async with trio.open_nursery() as first:
+                first.start_soon(self._end_of, first, self._settled)
+                first.start_soon(self._end_of, first, self._stream.ended)
         if self._fault is not None:
             raise self._fault
+        if self._websocket is None and self._stream.ended.is_set():
+            raise SocketLost("the connection ended within the WebSocket handshake")
         if self._websocket is None:
             raise SocketLost("the WebSocket handshake was not answered")
+
+    @staticmethod
+    async def _end_of(wait: trio.Nursery, event: trio.Event) -> None:
+        await event.wait()
+        await trio.lowlevel.checkpoint()  # a refusal that came with the end is told first
+        wait.cancel_scope.cancel()
 
     async def close(self) -> None:
         """Says good-bye where somebody may hear it, and lets go of the stream in any case, within `CLOSE_LIMIT`."""

@@ -1,0 +1,151 @@
+"""What one process allows itself at the broker, over all of its logins, when everything goes wrong for long."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+from daemon.simulator import LoginSpec
+from statecharts import states as s
+from tests.scenarios.world import PASSWORD, SYMBOL, World, config_of, run
+
+LOGINS = 40
+
+
+def many_logins(count: int = LOGINS) -> str:
+    """So many logins with an account each: a leader and its followers."""
+    lines = ["[environments.test]", 'rest = "http://127.0.0.1:1/v1"', 'websocket = "ws://127.0.0.1:1/v1/websocket"']
+    for n in range(count):
+        lines += [f"[logins.l{n}]", 'environment = "test"', f'username = "user{n}"', "cid = 8123"]
+        lines += [f"[accounts.a{n}]", f'login = "l{n}"', f'name = "A{n}"']
+    lines += ["[[copy]]", 'name = "main"', 'leader = "a0"']
+    for n in range(1, count):
+        lines += ["[[copy.followers]]", f'account = "a{n}"']
+    return "\n".join(lines)
+
+
+SPECS = {f"l{n}": LoginSpec(username=f"user{n}", password=PASSWORD, accounts=(f"A{n}",)) for n in range(LOGINS)}
+
+
+@pytest.fixture(autouse=True)
+def _passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(LOGINS):
+        monkeypatch.setenv(f"COPIERD_L{n}_PASSWORD", PASSWORD)
+
+
+def within_the_bucket(connects: list[float]) -> bool:
+    """40 at once and 12 a minute, in every window; a probe of a host that is down comes every 20 s beside it."""
+    for first, _ in enumerate(connects):
+        for last in range(first, len(connects)):
+            span = connects[last] - connects[first]
+            if last - first + 1 > 40 + 12 * span / 60 + 3 * (span / 60 + 1):
+                return False
+    return True
+
+
+def test_forty_logins_dropped_at_once_are_back_within_a_minute_of_the_server(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying(within=120)
+            await trio.sleep(600)  # the bucket is full again
+            world.network.connects.clear()
+            world.server.go_down(refusing=True)
+            await trio.sleep(600)
+            gone = trio.current_time()
+            while_away = [at for at in world.network.connects if at <= gone]
+            assert len(while_away) <= 40 + 30, "one probe every 20 s serves all forty"
+            world.server.come_up()
+            await world.copying(within=60)
+            assert within_the_bucket(world.network.connects)
+            assert sum(world.server.token_requests.values()) == LOGINS, "the tokens were still good"
+
+    run(story, tmp_path, many_logins(), logins=SPECS)
+
+
+def test_a_server_that_accepts_and_closes_for_an_hour_is_dialed_within_the_budget(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying(within=120)
+            await trio.sleep(600)
+            world.network.connects.clear()
+            world.server.faults = attrs.evolve(world.server.faults, accept_then_close=True)
+            world.server.drop_sockets()
+            await trio.sleep(3600)
+            assert within_the_bucket(world.network.connects)
+            assert len(world.network.connects) <= 40 + 12 * 60
+            world.server.faults = attrs.evolve(world.server.faults, accept_then_close=False)
+            await world.copying(within=1200)
+
+    run(story, tmp_path, many_logins(12), logins=SPECS)
+
+
+def test_a_crash_loop_keeps_to_the_budget(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.server.faults = attrs.evolve(world.server.faults, accept_then_close=True)
+        for _ in range(100):
+            with trio.move_on_after(1.0):  # killed
+                async with world.daemon():
+                    await trio.sleep_forever()
+        assert within_the_bucket(world.network.connects)
+
+    run(story, tmp_path)
+
+
+def test_a_429_to_an_order_holds_entries_of_the_whole_process_and_lets_exits_try(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.broker.place("LEAD", "Buy", SYMBOL, 1)
+            await world.until(lambda: world.positions("f1") == {SYMBOL: 1})
+            world.server.throttle("apex", 20)
+            world.broker.place("LEAD", "Buy", SYMBOL, 1)
+            await trio.sleep(5)
+            hold = world.daemon_now.budget.held_until
+            assert hold is not None
+            world.broker.place("LEAD", "Buy", SYMBOL, 1)
+            await trio.sleep(1)
+            entries = [c for c in world.copies("f1") if c["verb"] == "place"]
+            assert entries[-1]["outcome"] == "skipped"
+            world.broker.place("LEAD", "Sell", SYMBOL, 3)
+            await world.until(lambda: world.positions("f1") == {}, within=90)
+            assert world.leaf("f1") is s.Copying
+
+    run(story, tmp_path)
+
+
+def test_a_session_that_another_one_pushed_out_is_told_apart_from_a_limit(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.server.faults = attrs.evolve(world.server.faults, evict_closes_sockets=False, evicted_status=408)
+            world.server.evict("apex")
+            world.broker.place("LEAD", "Buy", SYMBOL, 1)
+            await world.until(lambda: world.leaf("f1") is s.BackingOff)
+            state = world.account("f1").account.connection
+            assert state.cause is s.Cause.EVICTED
+            assert world.daemon_now.budget.held_until is None
+
+    run(story, tmp_path)
+
+
+def test_waits_grow_from_one_second_also_through_the_gate(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            await trio.sleep(60)
+            world.network.connects.clear()
+            lost_at = trio.current_time()
+            world.server.go_down(refusing=True)
+            await trio.sleep(100)
+            dials = world.network.connects[:3]
+            assert 1 <= dials[0] - lost_at <= 2
+            gaps = [later - earlier for earlier, later in pairwise([lost_at, *dials])]
+            assert gaps == sorted(gaps)
+            probes = [later - earlier for earlier, later in pairwise(world.network.connects[2:])]
+            assert all(gap == pytest.approx(20, abs=0.1) for gap in probes)
+
+    run(story, tmp_path, config_of())
