@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
 
 import attrs
 import httpx
@@ -162,10 +163,24 @@ class Rest:
         self, method: str, endpoint: str, body: str | None, token: str | None, no: type[BadCredentials | TokenExpired]
     ) -> TokenAnswer:
         response = await self._sent(method, endpoint, body, token)
+        if isinstance(response, httpx.Response) and response.status_code == MOVED:
+            response = await self._moved(response, method, endpoint, body, token)
         return response if isinstance(response, Unreachable) else _judged(response, no)
 
+    async def _moved(
+        self, response: httpx.Response, method: str, endpoint: str, body: str | None, token: str | None
+    ) -> httpx.Response | Unreachable:
+        """Some organisations live on hosts of their own. Followed once, and only within the environment's domain."""
+        there = urljoin(f"{self._base}/{endpoint}", response.headers.get("Location", ""))
+        if not _same_house(self._base, there):
+            host = urlsplit(there).hostname
+            return Unreachable(
+                f"{endpoint}: redirected to {host}, which is not the broker's; nothing was sent there", MOVED
+            )
+        return await self._sent(method, endpoint, body, token, there)
+
     async def _sent(
-        self, method: str, endpoint: str, body: str | None, token: str | None
+        self, method: str, endpoint: str, body: str | None, token: str | None, url: str = ""
     ) -> httpx.Response | Unreachable:
         headers = {"Accept": "application/json"}
         if body is not None:
@@ -175,7 +190,7 @@ class Rest:
         try:
             with trio.fail_after(LIMIT + FURTHER):
                 return await self._client.request(
-                    method, f"{self._base}/{endpoint}", content=body, headers=headers, timeout=LIMIT
+                    method, url or f"{self._base}/{endpoint}", content=body, headers=headers, timeout=LIMIT
                 )
         except EXPECTED as error:
             # The type and the endpoint say enough; the text of an exception is not known to be free of secrets.
@@ -188,6 +203,14 @@ def kind_of(error: BaseException) -> str:
     return f"{type(error).__name__} ({type(cause).__name__})" if cause is not None else type(error).__name__
 
 
+def _same_house(base: str, there: str) -> bool:
+    """The same domain by its last two labels, and no less safe a scheme."""
+    here, target = urlsplit(base), urlsplit(there)
+    ours, its = (here.hostname or "").split("."), (target.hostname or "").split(".")
+    return ours[-2:] == its[-2:] and target.scheme == here.scheme
+
+
+MOVED = 307  # what the wrong host answers (docs of the broker's dynamic hosts)
 _REFUSALS = (400, 401, 403)
 _HELD = (408, 423, 429)
 # Words of an errorText that speak of the broker's health and not of ours; the catalogue is not published.
