@@ -46,12 +46,9 @@ class Rounds:
         """The account's tasks have crashed and its lease is gone: the same as a turn that raised."""
         account = runner.account
         turn = core.fail(account, self.wall(), _what(bug), dropped=True)
-        # The process lives on, and no announcement was missed: what is known of the leader is as good as before.
-        book = attrs.evolve(turn.account.book, theirs=account.book.theirs)
-        after = attrs.evolve(turn.account, book=book)
         crash = Event(at=self.wall())
         round_ = _Round(self)
-        round_.add(runner, Taken(account, after, crash, turn.effects, failed=_story(bug)))
+        round_.add(runner, Taken(account, turn.account, crash, turn.effects, failed=_story(bug)))
         self._carry_out(round_)
 
     def _carry_out(self, round_: _Round) -> None:
@@ -86,12 +83,8 @@ class _Round:
         try:
             turn = core.step(before, event)
         except Exception as bug:  # noqa: BLE001 - a bug in one account's turn must not end the others; it is written down
-            turn = core.fail(before, event.at, _what(bug))
+            turn = core.fail(before, event.at, _what(bug), event)
             failed = _story(bug)
-            if turn.account.connection is before.connection:  # whatever ran in the state may have ended with this event
-                turn = attrs.evolve(
-                    turn, account=attrs.evolve(turn.account, connection=attrs.evolve(before.connection))
-                )
         self.add(runner, Taken(before, turn.account, event, turn.effects, consumed=outbox_id, failed=failed))
         if failed is not None and isinstance(event, LeaderEvent) and not isinstance(turn.account.connection, s.Stopped):
             self._tell_again(runner.name, event)

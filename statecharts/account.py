@@ -146,10 +146,11 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
     pursuit.advance(draft, rules)
 
 
-def fail(account: Account, at: datetime, what: str, dropped: bool = False) -> Turn:
+def fail(account: Account, at: datetime, what: str, during: e.Event | None = None, dropped: bool = False) -> Turn:
     """The account after a turn of it has raised: close-only, restarted by a resync; stopped when that does not help.
 
-    `dropped`: its lease and its errands are gone too, so it dials anew, and what was under way has lost its answer.
+    `during` is the event that went with the turn: an answer in it is lost. `dropped`: its lease and its errands are
+    gone too, so it dials anew, and everything under way has lost its answer.
     """
     failures = account.failures + 1
     reason = f"a bug in copierd: {what}"
@@ -157,18 +158,21 @@ def fail(account: Account, at: datetime, what: str, dropped: bool = False) -> Tu
     if failures > RESTARTS_AFTER_BUGS:
         after = s.Stopped(since=at, reason=reason, cause=s.Cause.BUG)
         message = f"STOPPED after {failures} failed turns ({what}). Its orders stay at the broker; nothing more is sent"
-        remedy = f"send the output of: copierctl report. Then: copierctl resume {account.name}"
+        remedy = f"report it with the journal. Then: copierctl reconnect {account.name}, and resume {account.name}"
     else:
         if isinstance(after, s.HoldsSession):
             leaf = s.Dialing if dropped else s.Resyncing
             after = leaf(since=at, reason=reason, cause=s.Cause.BUG)
+        else:
+            after = attrs.evolve(after)  # entered anew: what ran in it may have ended with this event
         message = f"a turn failed ({what}): close-only, and read anew ({failures} of {RESTARTS_AFTER_BUGS})"
         remedy = f"nothing opens until: copierctl resume {account.name}"
     failed = attrs.evolve(account, connection=after, failures=failures, close_only=reason)
     tell = Tell(event="connection.broken", message=message, severity=Severity.PAGE, reason=reason, remedy=remedy)
     draft = Draft(name=account.name, at=at, book=failed.book, acting=False, effects=[tell])
-    if dropped:
-        resync.start(draft)
+    for copy in tuple(draft.book.all_open()):
+        if dropped or (isinstance(during, e.ErrandEvent) and during.copy == copy.id):
+            resync.lose_answer(draft, copy, "a bug in copierd swallowed the answer")
     if account.rules.leads and isinstance(account.connection, s.Copying):
         leader.lost(draft, e.Event(at=at), after)
     return Turn(attrs.evolve(failed, book=draft.book), tuple(draft.effects))

@@ -68,6 +68,7 @@ class Copy:
     ask_after: datetime | None = None  # a change that was refused, or never left, is not asked for again before
     # A request whose answer was lost
     lost_at: datetime | None = None
+    absent_at: datetime | None = None  # when the last of these look-ups was asked
     absent: int = 0  # look-ups after the settling time that agree it does not exist
 
     @property

@@ -122,6 +122,7 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
             restore=False,
             lost_at=None,
             absent=0,
+            absent_at=None,
         )
     )
 

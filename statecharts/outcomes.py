@@ -101,6 +101,7 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
         answered_at=copy.answered_at or draft.at,
         lost_at=None,
         absent=0,
+        absent_at=None,
     )
     draft.keep(copy)
     newest = max((fill.id for fill in order.fills), default=0)
@@ -272,7 +273,11 @@ def _looked_up(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> N
     if event.asked_at < settled:
         look_up(draft, copy, settled)
         return
-    copy = draft.keep(attrs.evolve(copy, absent=copy.absent + 1))
+    if copy.absent_at is not None and event.asked_at < copy.absent_at + NEXT_LOOK_UP:
+        # The same moment asked twice agrees with itself: another look-up was under way when the account was read anew.
+        look_up(draft, copy, copy.absent_at + NEXT_LOOK_UP)
+        return
+    copy = draft.keep(attrs.evolve(copy, absent=copy.absent + 1, absent_at=event.asked_at))
     if copy.absent < LOOK_UPS_THAT_AGREE:
         look_up(draft, copy, draft.at + NEXT_LOOK_UP)
         return

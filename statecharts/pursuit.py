@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 import attrs
 
 from statecharts import closing, exposure, follower, sizing
-from statecharts.book import Copy, Verb
+from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
-from statecharts.effects import CancelOrder, ModifyOrder, Priority
+from statecharts.effects import CancelOrder, ModifyOrder, Priority, Severity
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
@@ -42,7 +42,7 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     for copy in draft.book.all_open():
         if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
             deadlines.append(copy.chase_at)
-        if copy.pending is None and (copy.ask_after is not None or _wants_to_change(copy)):
+        if _waits_to_change(copy):
             deadlines.append(_not_before(copy))
         if copy.lost_at is not None and not copy.trades:
             deadlines.append(copy.lost_at + rules.settle)
@@ -65,13 +65,40 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         _chase(draft, copy, rules)
     if current:
         _flat_with_the_leader(draft, symbol, rules)
+        _on_the_leaders_side(draft, symbol, rules)
+        _exit_what_became_ours(draft, symbol, rules)
     if ready:
         closing.close(draft, symbol, rules, current)
     for copy in tuple(draft.book.in_progress(symbol)):
         if copy.stage is Stage.HELD:
             _release(draft, copy, rules, current, ready)
+    if current:
+        _within_ours(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         _change(draft, copy)
+
+
+def _within_ours(draft: Draft, symbol: Symbol) -> None:
+    """A resting exit takes no more than is ours, or than our openings may still bring: the rest of it would open."""
+    theirs = draft.book.theirs
+    assert theirs is not None, "the leader's view is current"
+    in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
+    for copy in in_progress:
+        order = follower.leaders(draft, copy)
+        if copy.verb is not Verb.PLACE or copy.stage not in (Stage.ACCEPTED, Stage.WORKING) or copy.cancel_wanted:
+            continue
+        if order is None or not order.rest or copy.terms is None:
+            continue
+        held = theirs.position(order.symbol) - order.net
+        if sizing.kind_of(held, order.side, order.rest) is not Kind.EXIT:
+            continue
+        coming = sum(c.rest for c in in_progress if c.side is not copy.side and c.kind is not Kind.EXIT)
+        room = max(0, -copy.side.sign * draft.contract(symbol).own) + coming
+        if not room:
+            draft.keep(attrs.evolve(copy, cancel_wanted="nothing of ours is left for it to exit"))
+        elif copy.rest > room:
+            wanted = attrs.evolve(copy.wanted or copy.terms, quantity=copy.filled - copy.earlier + room)
+            draft.keep(attrs.evolve(copy, wanted=wanted))
 
 
 def _unanswered_change(draft: Draft, copy: Copy, rules: CopyRules) -> None:
@@ -106,6 +133,41 @@ def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> Non
     against = any(c.trades and c.side.sign * contract.own < 0 and _is_coming(draft, c) for c in in_progress)
     if not against and not any(c.stage.in_doubt for c in in_progress) and not _is_ahead(draft, symbol):
         exposure.want_closed(draft, symbol, 0, "the leader is flat")
+
+
+def _on_the_leaders_side(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """Real world: two exits of ours fill at once. A position on the other side of the leader's is closed, and paged."""
+    contract = draft.contract(symbol)
+    if contract.left or contract.due or contract.close_to is not None:
+        return
+    if contract.own * exposure.total_target(draft.book, symbol, rules) >= 0 or _is_ahead(draft, symbol):
+        return
+    in_progress = tuple(draft.book.in_progress(symbol))
+    if any(c.stage.in_doubt or (c.trades and _is_coming(draft, c)) for c in in_progress):
+        return
+    why = f"we hold {contract.own}, on the other side of the leader"
+    draft.tell("position.drifted", f"{symbol}: {why}. Closing at market now", Severity.PAGE, reason=why)
+    exposure.want_closed(draft, symbol, 0, why)
+
+
+def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """An exit that was skipped, because there was nothing of ours for it, is wanted once there is."""
+    theirs = draft.book.theirs
+    assert theirs is not None, "the leader's view is current"
+    if not draft.contract(symbol).own:
+        return
+    for order in theirs.orders.values():
+        copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
+        if copy is None or copy.symbol != symbol or copy.stage is not Stage.SKIPPED or copy.order_id is not None:
+            continue
+        if copy.terms is None or copy.terms.quantity:
+            continue  # skipped for another reason than its size
+        if order.rest and order.status is not Status.SUSPENDED:
+            found = follower.size_of(draft, copy, order, rules)
+            if found.kind is Kind.EXIT and found.quantity:
+                meant = max(found.meant, found.quantity)
+                copy = draft.keep(attrs.evolve(copy, kind=Kind.EXIT, meant=meant, opens=0))
+                closing.put_back(draft, copy, "there is something of ours for it now")
 
 
 def _is_ahead(draft: Draft, symbol: Symbol) -> bool:
@@ -152,9 +214,11 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     follower.send(draft, released, rules)
 
 
-def _wants_to_change(copy: Copy) -> bool:
+def _waits_to_change(copy: Copy) -> bool:
+    """Exactly what `_change` will send at `_not_before`: a deadline that nobody answers would ring without end."""
     wanted = copy.cancel_wanted is not None or (copy.wanted is not None and copy.wanted != copy.terms)
-    return wanted and copy.stage is Stage.ACCEPTED
+    able = copy.trades and copy.order_id is not None and copy.pending is None
+    return wanted and able and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
 
 
 def _not_before(copy: Copy) -> datetime:

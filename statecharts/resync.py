@@ -26,9 +26,13 @@ def start(draft: Draft) -> None:
     if theirs is not None:  # what the last process knew of the leader is history until the leader has been read anew
         draft.book = attrs.evolve(draft.book, theirs=attrs.evolve(theirs, current=False))
     for copy in tuple(draft.book.all_open()):
-        if copy.stage in (Stage.INTENDED, Stage.SENT):
-            lost = attrs.evolve(copy, lost_at=copy.sent_at or copy.decided_at)
-            draft.news(lost, News.ANSWER_LOST, "the daemon ended before the answer came")
+        lose_answer(draft, copy, "the daemon ended before the answer came")
+
+
+def lose_answer(draft: Draft, copy: Copy, why: str) -> None:
+    """Nobody waits any more for the answer to this request, if there was one to come."""
+    if copy.stage in (Stage.INTENDED, Stage.SENT):
+        draft.news(attrs.evolve(copy, lost_at=copy.sent_at or copy.decided_at), News.ANSWER_LOST, why)
 
 
 def read(draft: Draft, snapshot: Snapshot) -> None:

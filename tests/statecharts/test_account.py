@@ -51,11 +51,13 @@ def test_a_failed_account_opens_nothing_until_it_is_resumed() -> None:
     assert (desk.account.failures, desk.account.close_only) == (0, None)
 
 
-def test_a_failure_outside_of_a_session_leaves_the_state() -> None:
+def test_a_failure_outside_of_a_session_enters_the_same_state_anew() -> None:
     desk = follower()
     desk.lost()
     before = desk.account.connection
-    assert fail(desk.account, NOON, "KeyError").account.connection is before
+    after = fail(desk.account, NOON, "KeyError").account.connection
+    assert after == before
+    assert after is not before
 
 
 def test_a_failure_that_took_the_session_along_dials_anew_and_has_lost_its_answers() -> None:
