@@ -40,6 +40,9 @@ COLLECTIONS: Mapping[str, str] = {
 }
 
 
+_MOVING = frozenset({"order", "executionReport", "fill", "position"})  # a position and its explanation
+
+
 @attrs.define
 class _Touched:
     """What one message may have changed: order ids, and (account id, contract id) of positions."""
@@ -65,6 +68,7 @@ class Mirror:
         self._shown: set[int] = set()  # orders that a snapshot has shown: nothing of them is held any more
         self._told: dict[int, Order] = {}
         self._told_net: dict[tuple[int, int], int] = {}
+        self._moves: Counter[int] = Counter()  # by account id; 0: of an order whose account is not known yet
 
     # The snapshot
 
@@ -123,13 +127,22 @@ class Mirror:
             return (), ()
         touched = _Touched()
         faults = self._take(entity_type, entity if isinstance(entity, list) else [entity], at, touched)
+        if self.loaded and entity_type in _MOVING:
+            accounts = {self._paperwork.account(number) or 0 for number in touched.orders}
+            self._moves.update(accounts | {account for account, _ in touched.positions})
         return self._news(touched, at), tuple(faults)
 
-    def lacks(self, entity_type: str, rows: object) -> tuple[str, ...]:
-        """What a read-back shows that no event has told, in words. Takes nothing in: the next snapshot will."""
+    def moves(self, account: BrokerAccountId) -> int:
+        """How often orders, fills or positions that may be this account's have come since the SyncMessage."""
+        return self._moves[account] + self._moves[0]
+
+    def lacks(self, entity_type: str, rows: object, account: BrokerAccountId | None = None) -> tuple[str, ...]:
+        """What a read-back shows, of one account or of all, that no event has told, in words. Takes nothing in."""
         found: list[str] = []
         for row in rows if isinstance(rows, list) else []:
             part = decode(entity_type, row).part
+            if account is not None and self._owner(part) not in (None, account):
+                continue
             if isinstance(part, OrderPart) and self._paperwork.lacks(part):
                 found.append(f"order {part.id} is {part.status.value}")
             elif isinstance(part, FillPart) and self._paperwork.lacks(part):
@@ -139,6 +152,12 @@ class Mirror:
                 if (known.net if known else 0) != part.net and not (known and _older(part, known)):
                     found.append(f"position {part.net} in contract {part.contract_id}")
         return tuple(found)
+
+    def _owner(self, part: Part | None) -> int | None:
+        """The account that an order, a fill or a position belongs to; None while that is not known."""
+        if isinstance(part, FillPart):
+            return self._paperwork.account(part.order_id)
+        return part.account_id if isinstance(part, OrderPart | PositionPart) else None
 
     def missing_contracts(self) -> frozenset[int]:
         """Contracts whose names are wanted: until then an order or open position is held and is in no snapshot."""

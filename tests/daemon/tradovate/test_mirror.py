@@ -536,3 +536,28 @@ def test_the_mirror_never_raises(pushes: list[tuple[str, object]]) -> None:
     mirror.load({"users": pushes, "orders": [entity for _, entity in pushes]}, NOW)
     mirror.missing_contracts()
     assert mirror.snapshot(ACCOUNT, NOW) is not None
+
+
+# Reading an account on a live session
+
+
+def test_what_an_account_lacks_is_told_apart_from_what_others_lack() -> None:
+    mirror = loaded(orders=[order("Working")])
+    assert mirror.lacks("fill", [fill()], ACCOUNT) and mirror.lacks("fill", [fill()])
+    assert mirror.lacks("position", [position(3)], ACCOUNT) and mirror.lacks("order", [order("Filled")], ACCOUNT)
+    other = BrokerAccountId(ACCOUNT + 1)
+    assert not mirror.lacks("fill", [fill()], other)
+    assert not mirror.lacks("position", [position(3)], other)
+    assert mirror.lacks("fill", [fill(orderId=ORDER + 5)], other), "an order that nobody knows may be anybody's"
+
+
+def test_what_moves_an_account_is_counted_and_its_snapshot_is_not() -> None:
+    mirror = loaded(orders=[order("Working")], fills=[fill()], positions=[position(2)])
+    other = BrokerAccountId(ACCOUNT + 1)
+    assert mirror.moves(ACCOUNT) == 0
+    seen(mirror, props("command", command()))
+    assert mirror.moves(ACCOUNT) == 0, "papers that move no position"
+    seen(mirror, props("fill", fill(id=99)), props("position", position(4)))
+    assert (mirror.moves(ACCOUNT), mirror.moves(other)) == (2, 0)
+    seen(mirror, props("fill", fill(id=100, orderId=ORDER + 5)))
+    assert (mirror.moves(ACCOUNT), mirror.moves(other)) == (3, 1), "before its order it is anybody's"
