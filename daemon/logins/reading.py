@@ -2,6 +2,9 @@
 
 Rule 1: what is absent is not flat: a snapshot counts when everything that it must hold has been seen, be it empty.
 Rule 2: a read that the session cannot do without raises SocketLost; the next session begins anew.
+Rule 3: a fill and its position come as two events. An account is read on a live session only in a moment in which the
+        broker's lists tell nothing that the mirror does not know, and nothing moves: between the two, a view would be
+        wrong for good.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ READ_LIMIT = 10.0  # seconds for a read such as contract/item
 NAME_AGAIN = 10.0  # seconds after a contract could not be named
 READ_BACK_EVERY = (25.0, 35.0)  # seconds: three small reads, against a budget of hundreds a minute
 EVENTS_LATE = 3.0  # seconds: an event that is only late is no loss
+NAMES_LIMIT = 60.0  # seconds that an account waits for a contract's name: longer, and the session begins anew
+QUIET = 0.25  # seconds without an event of an account before it is read on a live session
+SETTLE_LIMIT = 5.0  # seconds for such a moment to come
 
 _READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/list"}
 _NEEDED = {
@@ -57,14 +63,70 @@ class Reading:
     _part_came: trio.Event = attrs.field(factory=trio.Event)
     _unnamed: trio.Event = attrs.field(factory=trio.Event)
     _asked_around: trio.Event = attrs.field(factory=trio.Event)  # names have been asked for once more
+    _useless: str | None = None  # why nobody can read an account on this session
+    _useless_told: trio.Event = attrs.field(factory=trio.Event)
+    _turn: trio.Lock = attrs.field(factory=trio.Lock)  # accounts that read at the same time share the broker's lists
+    _rounds: int = 0
+    _lists: tuple[int, Mapping[str, object]] = (0, {})  # the round that was read last, and what it showed
 
     def seek_names(self) -> None:
         """A contract has turned up whose name is not known."""
         self._unnamed.set()
 
     async def all_named(self) -> None:
-        while self.mirror.missing_contracts():
-            await self._asked_around.wait()
+        with trio.move_on_after(NAMES_LIMIT):
+            while self.mirror.missing_contracts():
+                await self._asked_around.wait()
+            return
+        await self._give_up(f"the broker did not name a contract within {NAMES_LIMIT:g} s")
+
+    async def settled(self, account: BrokerAccountId, anew: bool) -> None:
+        """Returns in a moment in which the mirror holds this account's fills and positions, or neither of the two.
+
+        The snapshot is to be taken before anything else is awaited. Not `anew`: the one that the session began with
+        is such a moment, until an event comes. When there is none within `SETTLE_LIMIT`, the session ends.
+        """
+        if not anew and not self.mirror.moves(account):
+            return
+        why = f"the broker's lists and its events did not agree within {SETTLE_LIMIT:g} s"
+        try:
+            with trio.move_on_after(SETTLE_LIMIT):
+                while not await self._agrees(account):
+                    pass
+                return
+        except SocketLost as lost:
+            why = lost.reason
+        await self._give_up(why)
+
+    async def _agrees(self, account: BrokerAccountId) -> bool:
+        before = self.mirror.moves(account)
+        await trio.sleep(QUIET)
+        if self.mirror.moves(account) != before:
+            return False  # nothing is asked while it moves: the answer would be of the past
+        read = await self._read_after_now()
+        if any(rows is None for rows in read.values()):
+            await trio.sleep_forever()  # refused: it is not asked again, and `limited` finds out why
+        moved = self.mirror.moves(account) != before
+        return not (moved or self.mirror.missing_contracts() or self._untold(read, account))
+
+    async def _read_after_now(self) -> Mapping[str, object]:
+        """The broker's lists, asked for after this call began: by itself, or by another account meanwhile."""
+        earlier = self._rounds
+        async with self._turn:
+            if self._lists[0] <= earlier:
+                self._rounds += 1
+                self._lists = self._rounds, await self._read_lists()
+            return self._lists[1]
+
+    async def _give_up(self, why: str) -> None:
+        self._useless = self._useless or why
+        self._useless_told.set()
+        await trio.sleep_forever()
+
+    async def useless(self) -> None:
+        """Ends the session when an account cannot be read on it. Raises SocketLost."""
+        await self._useless_told.wait()
+        raise SocketLost(self._useless or "")
 
     def another_answer(self, response: Response) -> None:
         """To a request that has been answered already: a part of the snapshot, or to nobody."""
@@ -120,7 +182,7 @@ class Reading:
         await self.synced.wait()
         while True:
             await trio.sleep(self.ports.dice.uniform(*READ_BACK_EVERY))
-            read = {kind: await self._asked_politely(endpoint) for kind, endpoint in _READ_BACK.items()}
+            read = await self._read_lists()
             if not self._untold(read):
                 continue
             await trio.sleep(EVENTS_LATE)
@@ -128,9 +190,14 @@ class Reading:
             if untold:
                 raise SocketLost(f"events were lost: no event told of {untold[0]} ({len(untold)} in all)")
 
-    async def _asked_politely(self, endpoint: str) -> object:
+    async def _read_lists(self) -> Mapping[str, object]:
+        """The broker's orders, fills and positions, asked for at once; None for what it refused. Raises SocketLost."""
+        calls = {kind: self.ask(endpoint, None, Urgency.READ, "") for kind, endpoint in _READ_BACK.items()}
+        return {kind: await self._politely(call, _READ_BACK[kind]) for kind, call in calls.items()}
+
+    async def _politely(self, call: Call, endpoint: str) -> object:
         """A read that may be refused: too many requests, or a session that is gone, is for the session to find out."""
-        answer = await self.ask(endpoint, None, Urgency.READ, "").answer(READ_LIMIT)
+        answer = await call.answer(READ_LIMIT)
         if isinstance(answer, Lost):
             raise SocketLost(f"{endpoint}: {answer.reason}")
         if answer.status != 200:
@@ -138,8 +205,8 @@ class Reading:
             return None
         return answer.data
 
-    def _untold(self, read: Mapping[str, object]) -> tuple[str, ...]:
-        return tuple(words for kind, rows in read.items() for words in self.mirror.lacks(kind, rows))
+    def _untold(self, read: Mapping[str, object], account: BrokerAccountId | None = None) -> tuple[str, ...]:
+        return tuple(words for kind, rows in read.items() for words in self.mirror.lacks(kind, rows, account))
 
     async def _name_contracts(self) -> bool:
         """Orders name their contract by a number; what the number stands for is asked. Have all of them names now?"""

@@ -104,6 +104,10 @@ class Session:
         await self.synced.wait()
         await self._reading.all_named()
 
+    async def settled(self, account: BrokerAccountId, anew: bool) -> None:
+        """Waits for a moment in which this account can be read; `anew`: on a session that has been live for a while."""
+        await self._reading.settled(account, anew)
+
     async def run(self) -> None:
         """Lives until the socket is lost or the last lease is gone. Raises only for bugs."""
         loss = Loss("copierd ended the session", Cause.OPERATOR)
@@ -200,6 +204,7 @@ class Session:
                 nursery.start_soon(self._beat)
                 nursery.start_soon(self._reading.run, token)
                 nursery.start_soon(self._reading.read_back)
+                nursery.start_soon(self._reading.useless)
                 nursery.start_soon(self._ask_what_limits)
                 self.authorized.set()
                 await self.abandoned.wait()

@@ -44,6 +44,10 @@ class Purse:
     def accepted(self) -> None:
         self.acceptances += 1
 
+    async def pushed_out(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        return False
+
 
 @attrs.define(eq=False)
 class Stage:

@@ -1,0 +1,141 @@
+"""When an account may be read on a live session: the broker's lists and its events agree, and nothing moves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import trio
+
+from statecharts.values import BrokerAccountId
+from tests.daemon.logins.scripted import EMPTY, Peer, told
+from tests.daemon.logins.test_session import Stage
+
+ACCOUNT = BrokerAccountId(900)
+STAMP = "2026-11-18T15:00:00Z"
+POSITION = {"id": 5, "accountId": 900, "contractId": 11, "timestamp": STAMP, "netPos": 2}
+NAMED = {**EMPTY, "contracts": [{"id": 11, "name": "ESZ6", "contractMaturityId": 1}]}
+
+
+def _pushed(kind: str, entity: object) -> str:
+    return f"a{json.dumps([{'e': 'props', 'd': {'entityType': kind, 'eventType': 'Updated', 'entity': entity}}])}"
+
+
+async def _serve(peer: Peer, lists: Mapping[str, object], status: int = 200, snapshot: object = NAMED) -> None:
+    await peer.open(snapshot)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(peer._beat)
+        while True:
+            request = await peer.hear()
+            await peer.answer(request, lists.get(request.split("\n")[0], []), status)
+
+
+async def _settles(stage: Stage, anew: bool = True) -> bool:
+    """Does it come before the session ends?"""
+    came = False
+    async with trio.open_nursery() as nursery:
+
+        async def settle() -> None:
+            nonlocal came
+            await stage.session.whole()
+            await stage.session.settled(ACCOUNT, anew)
+            came = True
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(settle)
+        await stage.session.ended.wait()
+        nursery.cancel_scope.cancel()
+    return came
+
+
+def test_a_snapshot_just_taken_is_read_at_once_and_later_the_broker_is_asked() -> None:
+    peers: list[Peer] = []
+
+    async def script(peer: Peer) -> None:
+        peers.append(peer)
+        await _serve(peer, {})
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        assert await _settles(stage, anew=False)
+        assert trio.current_time() == 0
+        assert await _settles(stage)
+        assert 0.2 < trio.current_time() < 1
+        (peer,) = peers
+        asked = [frame.split("\n")[0] for frame in peer.heard if frame != "[]"]
+        assert asked[-3:] == ["order/list", "fill/list", "position/list"]
+
+    told(story)
+
+
+def test_an_event_since_the_snapshot_makes_the_first_reading_wait_too() -> None:
+    async def script(peer: Peer) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_serve, peer, {"position/list": [POSITION]})
+            await trio.sleep(1)
+            await peer.say(_pushed("position", POSITION))
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await trio.sleep(2)
+        assert await _settles(stage, anew=False)
+        assert 2.2 < trio.current_time() < 3
+
+    told(story)
+
+
+def test_what_keeps_moving_is_not_read_and_ends_the_session() -> None:
+    async def script(peer: Peer) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_serve, peer, {})
+            for net in range(1, 1000):
+                await trio.sleep(0.1)
+                await peer.say(_pushed("position", {**POSITION, "netPos": net}))
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await trio.sleep(1)
+        assert not await _settles(stage)
+        assert 5.9 < trio.current_time() < 6.5
+        assert stage.session.loss is not None and "did not agree" in stage.session.loss.reason
+
+    told(story)
+
+
+def test_a_refusal_is_not_asked_again() -> None:
+    peers: list[Peer] = []
+
+    async def script(peer: Peer) -> None:
+        peers.append(peer)
+        await _serve(peer, {}, status=429)
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        assert not await _settles(stage)
+        (peer,) = peers
+        assert sum(frame.startswith("fill/list") for frame in peer.heard) == 1
+
+    told(story)
+
+
+def test_a_contract_that_is_never_named_ends_the_session() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.open()
+        await peer.say(_pushed("position", POSITION))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer._beat)
+            while True:
+                request = await peer.hear()
+                named = request.startswith("contract/item")
+                await peer.answer(
+                    request, [POSITION] if request.startswith("position/list") else [], 500 if named else 200
+                )
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await trio.sleep(1)
+        assert not await _settles(stage)
+        assert 60 < trio.current_time() < 65
+        assert stage.session.loss is not None and "did not name a contract" in stage.session.loss.reason
+
+    told(story)
