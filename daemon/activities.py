@@ -93,11 +93,26 @@ class AccountActivities:
     async def _read(self, post: Post) -> None:
         session = self.session
         assert session is not None, "an account is read on a session"
-        await _either(session.whole, session.ended.wait)
-        if session.ended.is_set():
+        anew = session.synced.is_set()
+        taken = False
+
+        async def take() -> None:
+            nonlocal taken
+            await session.whole()
+            account = session.mirror.account_id(self.name)
+            if account is not None:
+                await session.settled(account, anew)
+            if not session.ended.is_set():
+                self._take(post, session)
+                taken = True
+
+        await _either(take, session.ended.wait)
+        if not taken:
             # Also when the turn that was told of it has failed: nothing is read from what a dead socket has left.
             self._post_loss(post, session)
-            return
+
+    def _take(self, post: Post, session: Session) -> None:
+        """Reads at once: an event between the right moment and the snapshot would tear it."""
         account = session.mirror.account_id(self.name)
         snapshot = None if account is None else session.mirror.snapshot(account, self.ports.wall())
         if account is None or snapshot is None:
