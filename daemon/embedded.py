@@ -39,6 +39,7 @@ class Embedded:
             for name, login in logins.items()
         }
         broker = Broker.build(specs, now=ports.wall, dice=ports.dice)
+        broker.entities.begin_after(ports.wall())
         symbol = next(name for name in broker.exchange.last if name.startswith("ES"))
         leaders = [
             account

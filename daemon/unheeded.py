@@ -28,7 +28,7 @@ KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
         "flat_by",
         "bracket",
     ),
-    Login: ("requests_per_minute", "requests_per_hour", "on_evicted"),
+    Login: ("requests_per_minute", "requests_per_hour"),
 }
 
 

@@ -91,7 +91,7 @@ def _compare_position(draft: Draft, symbol: Symbol) -> None:
             "account.quarantined",
             f"{symbol}: the account holds {there}, ours are {own}. {abs(foreign)} are not touched, and nothing opens",
             Severity.WARNING,
-            remedy=f"when done: copierctl release {draft.name} {symbol}",
+            remedy="nothing to do: it is copied again when the other part is flat",
         )
     draft.note(symbol, own=own, foreign=foreign)
 
@@ -137,6 +137,7 @@ def catch_up(draft: Draft, rules: CopyRules) -> None:
 def go_on(draft: Draft, rules: CopyRules) -> None:
     """The contracts that the table could not look at, because an order of ours was in doubt."""
     for symbol in sorted(symbol for symbol, contract in draft.book.contracts.items() if contract.due):
+        _compare_position(draft, symbol)  # what is no more in doubt explains nothing any more
         _position(draft, symbol, rules)
 
 

@@ -30,7 +30,7 @@ def order_seen(draft: Draft, order: Order, before: Order | None) -> None:
         f"somebody else {order.side.value.lower()}s {abs(moved)} {order.symbol} (order {order.id}). "
         f"Ours {contract.own}, theirs {contract.foreign}. Nothing opens in it; we will close only ours",
         Severity.WARNING,
-        remedy=f"when done: copierctl release {draft.name} {order.symbol}",
+        remedy="nothing to do: it is copied again when the other part is flat",
     )
 
 

@@ -177,15 +177,17 @@ class _Converter(Converter):
         return lambda value, _: tuple(self._each(value, list(enumerate(_a_list(value))), element, kind).values())
 
     def _tables(self, kind: Any) -> Structure:
-        element = get_args(kind)[1]
-        return lambda value, _: self._each(value, list(_a_table(value).items()), element, kind)
+        name, element = get_args(kind)
+        return lambda value, _: self._each(value, list(_a_table(value).items()), element, kind, name)
 
-    def _each(self, value: Any, items: list[tuple[Any, Any]], element: Any, kind: Any) -> dict[Any, Any]:
+    def _each(
+        self, value: Any, items: list[tuple[Any, Any]], element: Any, kind: Any, name: Any = None
+    ) -> dict[Any, Any]:
         errors: list[Exception] = []
         found = {}
         for index, item in items:
             try:
-                found[index] = self.structure(item, element)
+                found[index if name is None else self.structure(index, name)] = self.structure(item, element)
             except (Misfit, BaseValidationError) as error:
                 error.add_note(IterableValidationNote(f"Structuring {kind} @ index {index}", index, element))
                 errors.append(error)

@@ -30,6 +30,7 @@ class Demand(enum.Enum):
     REST = "an https:// address (http:// only on this machine)"
     SOCKET = "a wss:// address (ws:// only on this machine)"
     DEVICE = "at most 64 characters long"
+    ROOT = "a product such as ES, MES or 6E: capitals and digits, no month and no year"
     INTERVAL = "an interval of local times such as 08:30-16:00, at the latest until 24:00"
 
 
@@ -42,6 +43,7 @@ RestAddress = Annotated[str, Demand.REST]
 SocketAddress = Annotated[str, Demand.SOCKET]
 DeviceId = Annotated[str, Demand.DEVICE]
 Interval = Annotated[str, Demand.INTERVAL]
+ProductRoot = Annotated[str, Demand.ROOT]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 Severity = Literal["info", "warning", "page"]
@@ -122,7 +124,7 @@ class Account:
 class ContractMap:
     """The product that a follower trades instead, and how many of it make one of the leader's."""
 
-    to: str
+    to: ProductRoot
     factor: Amount
 
 
@@ -156,7 +158,7 @@ class Follower:
     min_one: bool = False
     max_order: Count | None = None
     max_position: Count | None = None
-    map: Mapping[str, ContractMap] = attrs.field(factory=dict)
+    map: Mapping[ProductRoot, ContractMap] = attrs.field(factory=dict)
     shadow: bool = False
     on_stop_refused: Literal["flatten", "tell"] = "flatten"
     runaway: Runaway = Runaway()
@@ -184,8 +186,8 @@ class Copy:
     bracket_wait: dt.timedelta = dt.timedelta(seconds=0)
     on_leader_lost: Literal["hold", "flatten"] = "hold"
     leader_lost_after: Period = dt.timedelta(seconds=300)
-    allow: tuple[str, ...] | None = None
-    deny: tuple[str, ...] = ()
+    allow: tuple[ProductRoot, ...] | None = None
+    deny: tuple[ProductRoot, ...] = ()
     followers: tuple[Follower, ...]
 
 

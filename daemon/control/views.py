@@ -99,7 +99,7 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
                 "theirs": contract.foreign,
                 "since": None,
                 "order_id": None,
-                "remedy": f"copierctl release {name} {symbol}",
+                "remedy": "nothing to do: it is copied again when the other part is flat",
             }
             for symbol, contract in known.book.contracts.items()
             if contract.foreign
@@ -148,6 +148,7 @@ def _blocked_by(supervisor: Supervisor, running: Running, held: str | None) -> l
     conditions = {
         _BLOCKING.get(known.connection.shown, ""): not isinstance(known.connection, s.Connected),
         "holding": held is not None,
+        "quarantined": any(contract.foreign for contract in known.book.contracts.values()),
         "paused": known.paused,
         "close-only": known.close_only is not None,
         "shadow": known.rules.copy is not None and known.rules.copy.shadow,

@@ -126,7 +126,7 @@ class DiskFull(LedgerError):
 
 
 _REMEDIES: Final = {
-    "SQLITE_FULL": "Make room on that disk; nothing is recorded until then",
+    "SQLITE_FULL": "copierd has stopped, and nobody looks after its positions: make room there and start it again",
     "SQLITE_BUSY": "Find the process that holds it (fuser -v, or a second copierd) and end it, then start again",
     "SQLITE_LOCKED": "Find the process that holds it (fuser -v, or a second copierd) and end it, then start again",
     "SQLITE_READONLY": "Make the file and its directory writable for the user that copierd runs as",

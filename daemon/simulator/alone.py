@@ -28,6 +28,7 @@ def run_simulator(*, port: int, faults: Path | None = None) -> int:
         return _CONFIG
     dice = random.Random()
     broker = Broker.build({}, now=lambda: datetime.now(UTC), dice=dice, faults=found, newcomer_accounts=_ACCOUNTS)
+    broker.entities.begin_after(broker.now())
     status = 0
     try:
         trio.run(_serve, broker, dice, port)

@@ -111,6 +111,10 @@ class Entities:
         self._last_id = FIRST_ID
         self.listeners: list[Callable[[Change], None]] = []
 
+    def begin_after(self, moment: datetime) -> None:
+        """Ids from here on are none that an earlier life of this broker has given: a ledger would mix them up."""
+        self._last_id = max(self._last_id, FIRST_ID + int(moment.timestamp()) * 1000)
+
     def issue(self) -> int:
         """The next id of the one global counter."""
         self._last_id += 1

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from daemon.config import ConfigErrors, loads
+from statecharts.values import Symbol
 from tests.scenarios import truth
 from tests.scenarios.mortality import Killed, Mortality
 from tests.scenarios.world import SYMBOL, World, config_of, run
@@ -142,3 +144,33 @@ def test_the_session_s_lists_are_emptied_while_no_daemon_runs(tmp_path: Path) ->
             assert len(world.ours("f1")) == 2
 
     run(story, tmp_path)
+
+
+def test_nothing_is_sold_on_an_account_that_the_broker_says_is_flat(tmp_path: Path) -> None:
+    """An order of ours in doubt, and the position gone: closed by hand overnight, and the lists are new."""
+
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 1)
+            await world.until(lambda: world.positions("f1") == {SYMBOL: 1})
+            world.lead("Buy", 1, "Limit", price="4500")
+            await trio.sleep(2)
+        for account in ("LEAD", "F1"):
+            world.broker.flatten(account, SYMBOL)
+        world.server.close_session()
+        async with world.daemon():
+            await world.copying()
+            await trio.sleep(120)
+            assert world.positions("f1") == {}
+            assert world.account("f1").account.book.contract(Symbol(SYMBOL)).own == 0
+
+    run(story, tmp_path)
+
+
+@pytest.mark.parametrize("root", ["es", "ESZ6", "", "E S"])
+def test_a_product_that_is_none_is_refused_and_not_taken_for_no_rule(root: str) -> None:
+    with pytest.raises(ConfigErrors, match="a product such as ES"):
+        loads(config_of(copy=f'deny = ["{root}"]'))
+    with pytest.raises(ConfigErrors, match="a product such as ES"):
+        loads(config_of(follower=f'map = {{ "{root}" = {{ to = "MES", factor = 10 }} }}'))

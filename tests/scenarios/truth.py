@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from daemon.simulator import Order
+from statecharts import exposure
+from statecharts.values import Symbol
 from tests.scenarios.world import World
 
 ENDED = {"filled", "canceled", "rejected", "expired", "skipped", "shadowed"}
@@ -72,11 +74,18 @@ def in_step(world: World) -> None:
         assert {symbol: c.own for symbol, c in book.contracts.items() if c.own} == held, name
         if not world.positions("lead"):
             assert held == {}, (name, held)
+        rules = world.account(name).account.rules.copy
+        assert rules is not None
+        for symbol, contract in book.contracts.items():
+            target = exposure.total_target(book, symbol, rules)
+            assert exposure.goal(contract.own, target) == contract.own or contract.left, (name, contract, target)
+            assert contract.own == target or told_of(world, name, symbol), (name, contract, target)
 
 
-def told_of(world: World, name: str, symbol: str) -> bool:
+def told_of(world: World, name: str, symbol: Symbol) -> bool:
     """Does the daemon say that this contract waits, and why?"""
-    return world.account(name).account.book.contract(symbol).no_entry is not None  # type: ignore[arg-type]
+    contract = world.account(name).account.book.contract(symbol)
+    return contract.no_entry is not None or contract.left
 
 
 def all_is_well(world: World) -> None:
