@@ -77,7 +77,8 @@ def _compare_position(draft: Draft, symbol: Symbol) -> None:
     if any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
         return  # an order in doubt may explain the difference: it is compared again when the doubt is gone
     contract = draft.contract(symbol)
-    there = draft.book.positions.get(symbol, 0)
+    assert draft.book.mine is not None, "compared after the account has been read"
+    there = draft.book.mine.position(symbol)  # the snapshot's figure and the fills since: no event has to come for it
     own = exposure.goal(contract.own, there)
     foreign = there - own
     if own != contract.own:

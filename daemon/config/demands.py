@@ -12,7 +12,7 @@ from daemon.config.errors import Misfit
 from daemon.config.values import Demand
 
 _INTERVAL = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
-_ROOT = re.compile(r"[A-Z0-9]{1,6}")
+_ROOT = re.compile(r"(?=.*[A-Z])[A-Z0-9]{1,6}")
 _CONTRACT = re.compile(r".+[FGHJKMNQUVXZ]\d{1,2}")  # ESZ6: a product's month, not a product
 _LONGEST_DEVICE_ID = 64  # Tradovate refuses longer ones
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from daemon.config import ConfigErrors
@@ -19,12 +18,13 @@ _ACCOUNT_NAME: Final = re.compile(r"accounts\.[^.]+\.name")
 _LOGIN_KEY: Final = re.compile(rf"logins\.[^.]+\.({'|'.join(LOGIN_KEYS)})")
 _CONTRACT: Final = re.compile(r"(?P<root>[A-Z0-9]{1,3}?)([FGHJKMNQUVXZ]\d{1,2}|\d!)")
 _ROOM: Final = 100 * 1024 * 1024  # bytes: a day's turns of twenty busy accounts take a few
+_QUOTED: Final = re.compile(r"'(?P<text>[^']*)'")
 
 
 def _configuration(machine: Machine) -> Verdict:
     file = machine.file
     others = [one for one in file.errors if not any(kind.match(one.key) for kind in (_ACCOUNT_NAME, _LOGIN_KEY))]
-    others = [one for one in others if not (_PRODUCTS.match(one.key) and "is not text" in one.message)]
+    others = [one for one in others if not _PRODUCTS.match(one.key)]
     if not file.errors:
         return Well(str(file.path))
     if not others:
@@ -35,25 +35,17 @@ def _configuration(machine: Machine) -> Verdict:
 
 
 def _contract_names(machine: Machine) -> Verdict:
-    refused = [one for one in machine.file.errors if _PRODUCTS.match(one.key) and "is not text" in one.message]
+    refused = [one for one in machine.file.errors if _PRODUCTS.match(one.key)]
     if refused:
-        what = "; ".join(f"{one.key}: {one.message}" for one in refused)
+        what = "; ".join(f"{one.key}: {_told(one.message)}" for one in refused)
         return Wrong(what, f"line {refused[0].line} of {machine.file.path}")
-    if machine.file.config is None:
-        return Unknown("the configuration cannot be read")
-    found = [f"{where}: {_meant(text)}" for where, text in _products(machine) if _meant(text)]
-    return Wrong("; ".join(found), str(machine.file.path)) if found else Well()
+    return Unknown("the configuration cannot be read") if machine.file.config is None else Well()
 
 
-def _products(machine: Machine) -> Iterator[tuple[str, str]]:
-    assert machine.file.config is not None
-    for copy in machine.file.config.copies:
-        for text in (*(copy.allow or ()), *copy.deny):
-            yield f"copy {copy.name}", text
-        for follower in copy.followers:
-            for root, to in follower.map.items():
-                yield f"map of {follower.account}", root
-                yield f"map of {follower.account}", to.to
+def _told(message: str) -> str:
+    """What stands there instead of a product, where it can be told; else what the loader says."""
+    quoted = _QUOTED.match(message)
+    return (_meant(quoted["text"]) if quoted else "") or message
 
 
 def _meant(text: str) -> str:

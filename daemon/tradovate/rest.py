@@ -189,12 +189,28 @@ class Rest:
             headers["Authorization"] = f"Bearer {token}"
         try:
             with trio.fail_after(LIMIT + FURTHER):
-                return await self._client.request(
-                    method, url or f"{self._base}/{endpoint}", content=body, headers=headers, timeout=LIMIT
-                )
+                there = url or f"{self._base}/{endpoint}"
+                async with self._client.stream(method, there, content=body, headers=headers, timeout=LIMIT) as response:
+                    return await _bounded(response, endpoint)
         except EXPECTED as error:
             # The type and the endpoint say enough; the text of an exception is not known to be free of secrets.
             return Unreachable(f"{endpoint}: {kind_of(error)}")
+
+
+async def _bounded(response: httpx.Response, endpoint: str) -> httpx.Response | Unreachable:
+    """The whole answer, if it is of a size that an answer has: to decode a giant one would stop everybody's turns.
+
+    A giant is heard to its end, or to the deadline, because a stream that is left in the middle ties its connection up.
+    """
+    content, size = bytearray(), 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size <= LARGEST:
+            content += chunk
+    if size > LARGEST:
+        return Unreachable(f"{endpoint}: the answer is larger than {LARGEST // 2**20} MiB", response.status_code)
+    kept = [(name, value) for name, value in response.headers.items() if name.lower() not in _OF_THE_WIRE]
+    return httpx.Response(response.status_code, headers=kept, content=bytes(content), request=response.request)
 
 
 def kind_of(error: BaseException) -> str:
@@ -210,6 +226,8 @@ def _same_house(base: str, there: str) -> bool:
     return ours[-2:] == its[-2:] and target.scheme == here.scheme
 
 
+LARGEST = 8 * 2**20  # bytes; a session's lists have been seen to stay far below
+_OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # true of the bytes as they came
 MOVED = 307  # what the wrong host answers (docs of the broker's dynamic hosts)
 _REFUSALS = (400, 401, 403)
 _HELD = (408, 423, 429)

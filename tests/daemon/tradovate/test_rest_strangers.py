@@ -1,6 +1,8 @@
-"""A login that lives on another host of the broker's: followed with the token, but to no stranger."""
+"""What a stranger, or a broken broker, may make of a request: another host, and an answer without end."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -48,3 +50,19 @@ def test_the_token_goes_to_no_stranger_and_never_in_the_clear(location: str) -> 
     assert isinstance(answer, Unreachable)
     assert len(seen) <= 2
     assert all(request.url.host == "demo.tradovateapi.com" and request.url.scheme == "https" for request in seen)
+
+
+def test_an_answer_of_a_giants_size_is_none() -> None:
+
+    async def flood() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * 2**20
+
+    async def main() -> TokenAnswer:
+        transport = httpx.MockTransport(lambda request: httpx.Response(200, content=flood()))
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await Rest(client, HERE).renew("tok-1")
+
+    answer = trio.run(main)
+    assert isinstance(answer, Unreachable)
+    assert "larger than 8 MiB" in answer.reason
