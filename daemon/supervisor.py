@@ -19,7 +19,7 @@ import trio
 
 from daemon import holdings
 from daemon.bulletins import STATE, Board
-from daemon.config import Config, load
+from daemon.config import Config, ConfigErrors, load
 from daemon.embedded import Embedded
 from daemon.journal import Journal
 from daemon.ledger import Ledger, LedgerError, Taken
@@ -30,6 +30,7 @@ from daemon.logins.login import Login
 from daemon.notifications import Notifications
 from daemon.notify import Notify
 from daemon.ports import Ports
+from daemon.reloading import objections
 from daemon.round import Rounds
 from daemon.wiring import Addresses, Running, followers_of, login_of, read_again, rules_of, running_account
 from statecharts import states as s
@@ -298,6 +299,9 @@ class Supervisor:
         """Reads the configuration again. Raises ConfigErrors and changes nothing when it has an error."""
         assert self.config_path is not None, "only a daemon with a file can read it again"
         config = load(self.config_path)
+        refused = objections(self._accounts(), config, self.config_path)
+        if refused:
+            raise ConfigErrors(refused)
         fixed = {name for name in config.accounts if config.accounts[name] == self.config.accounts.get(name)}
         for name in fixed & set(self.accounts):
             rules = rules_of(config, name)
