@@ -64,6 +64,10 @@ def run_daemon(path: Path) -> int:
         for error in _leaves(unusable):
             journal.say("daemon.stopped", str(error), severity="error")
         status = Exit.UNAVAILABLE
+    except* ConfigErrors as wrong:
+        for errors in _leaves(wrong):
+            print(errors, file=sys.stderr)
+        status = Exit.CONFIG
     except* Exception as bug:  # noqa: BLE001 - the last door: what nobody expected leaves with its traceback and status
         journal.crash("a bug ended copierd; positions and working orders stay at the broker", bug)
         status = Exit.BUG

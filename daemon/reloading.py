@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 
@@ -44,6 +45,41 @@ def _objections(account: Account, config: Config, file: Path) -> Iterator[Config
     if changed and owned:
         remedy = "Change it when the follower is flat and has no working order; nothing was changed."
         yield ConfigError(file, 1, key, f"{changed} changed while it owns {owned}", remedy)
+
+
+class Facts(Protocol):
+    def fact(self, key: str) -> str | None: ...
+    def keep_fact(self, key: str, value: str) -> None: ...
+
+
+def objections_at_start(accounts: Iterable[Account], facts: Facts, file: Path) -> tuple[ConfigError, ...]:
+    """The same for a file that was edited while no daemon ran. Each follower's present rules are kept for the next."""
+    refused: list[ConfigError] = []
+    for account in accounts:
+        rules = account.rules.copy
+        kept, now, owned = facts.fact(f"rules {account.name}"), _spelled(rules), _owned(account.book)
+        if kept is not None and kept != now and owned:
+            what = f"it owns {owned} by other rules than the file has now. Then: {kept or 'none'}. Now: {now or 'none'}"
+            remedy = "Put the file back until the follower is flat, or close it in Tradovate under the old file."
+            refused.append(ConfigError(file, 1, f"follower {account.name}", what, remedy))
+        elif kept != now:
+            keep(facts, account.name, rules)
+    return tuple(refused)
+
+
+def keep(facts: Facts, name: str, rules: CopyRules | None) -> None:
+    """What a follower's book is made by from now on."""
+    facts.keep_fact(f"rules {name}", _spelled(rules))
+
+
+def _spelled(rules: CopyRules | None) -> str:
+    if rules is None:
+        return ""
+    mapped = ", ".join(f"{root} to {to.to} x {to.factor}" for root, to in sorted(rules.map.items()))
+    return (
+        f"leader {rules.leader}, ratio {rules.ratio}, min_one {rules.min_one}, max_position {rules.max_position}, "
+        f"map {mapped or 'none'}"
+    )
 
 
 def _changed(before: CopyRules, after: CopyRules) -> str:

@@ -30,7 +30,7 @@ from daemon.logins.login import Login
 from daemon.notifications import Notifications
 from daemon.notify import Notify
 from daemon.ports import Ports
-from daemon.reloading import objections
+from daemon.reloading import keep, objections, objections_at_start
 from daemon.round import Rounds
 from daemon.wiring import Addresses, Running, followers_of, login_of, read_again, rules_of, running_account
 from statecharts import states as s
@@ -87,6 +87,9 @@ class Supervisor:
                 await nursery.start(self.logins[name].run)
             for name in self.config.accounts:
                 self.accounts[name] = self._account(name)
+            refused = objections_at_start(self._accounts(), self.ledger, self.config_path or Path("copier.toml"))
+            if refused:
+                raise ConfigErrors(refused)
             if serve_control is not None:
                 await nursery.start(serve_control, self)
             for running in self._accounts_in_order():
@@ -307,6 +310,7 @@ class Supervisor:
             rules = rules_of(config, name)
             if rules != self.accounts[name].account.rules:
                 self.accounts[name].runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
+                keep(self.ledger, name, rules.copy)
         for name, login in self.logins.items():
             if name in config.logins and read_again(login, config.logins[name], self.ledger, self.journal):
                 self.journal.say("daemon.reloaded", f"login {name} has a new credential, which is tried", login=name)

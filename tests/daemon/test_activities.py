@@ -134,7 +134,7 @@ def test_holding_a_session_tells_when_it_is_up_and_why_it_ended() -> None:
         assert account.kinds() == ["Authorized", "SnapshotTaken"]
         assert account.activities.readable() is stage.login.session
         stage.network.streams[0].dead = True
-        await trio.sleep(11)
+        await trio.sleep(13)
         assert account.kinds()[-1] == "SessionLost"
         assert account.activities.readable() is None
 

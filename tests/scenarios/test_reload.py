@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from daemon.config import ConfigErrors
+from daemon.config import ConfigErrors, loads
 from tests.scenarios.world import SYMBOL, World, config_of, run
 
 EDITS = {
@@ -53,5 +53,32 @@ def test_a_flat_follower_takes_its_new_ratio_and_keeps_its_connection(tmp_path: 
             world.lead("Buy", 1)
             await world.until(lambda: world.positions("f1") == {SYMBOL: 2})
             assert world.login().sockets == 1
+
+    run(story, tmp_path)
+
+
+def test_a_start_with_an_edited_file_is_refused_while_the_follower_owns_something(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 2)
+            await world.until(lambda: world.positions("f1") == {SYMBOL: 2})
+        old, world.config = world.config, loads(config_of(follower="ratio = 1.5"))
+        with pytest.raises(ExceptionGroup) as refused:
+            async with world.daemon():
+                await trio.sleep(30)
+        told = str(refused.value.exceptions[0].exceptions[0])
+        assert "owns +2 ESZ6 by other rules" in told
+        assert "ratio 1," in told and "ratio 1.5," in told
+        world.config = old
+        async with world.daemon():
+            await world.copying()
+            world.lead("Sell", 2)
+            await world.until(lambda: world.positions("f1") == {})
+        world.config = loads(config_of(follower="ratio = 1.5"))
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 2)
+            await world.until(lambda: world.positions("f1") == {SYMBOL: 3})
 
     run(story, tmp_path)
