@@ -8,10 +8,9 @@ Rule 2: who follows whom is changed by a restart, with everybody flat.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
-
-import attrs
 
 from daemon.config import Config, ConfigError
 from daemon.wiring import rules_of
@@ -19,18 +18,23 @@ from statecharts.account import Account
 from statecharts.book import Book
 from statecharts.rules import CopyRules
 
-DECIDING = ("ratio", "min_one", "max_position", "map")
+DECIDING = ("ratio", "min_one", "max_position", "map", "shadow")
 
 
-def objections(accounts: Iterable[Account], config: Config, file: Path) -> tuple[ConfigError, ...]:
-    """Why this configuration is not taken up now; empty when it may be."""
-    return tuple(error for account in accounts for error in _objections(account, config, file))
+def objections(accounts: Iterable[Account], before: Config, config: Config, file: Path) -> tuple[ConfigError, ...]:
+    """Why this configuration is not taken up now; empty when it may be. `before` is the one that runs."""
+    return tuple(error for account in accounts for error in _objections(account, before, config, file))
 
 
-def _objections(account: Account, config: Config, file: Path) -> Iterator[ConfigError]:
+def _objections(account: Account, runs: Config, config: Config, file: Path) -> Iterator[ConfigError]:
     before = account.rules.copy
     after = rules_of(config, account.name).copy if account.name in config.accounts else None
     if before is None:
+        if after is not None:
+            what = "begins to follow"
+            yield ConfigError(
+                file, 1, f"follower {account.name}", what, "Restart copierd for that; nothing was changed."
+            )
         return
     key = f"copy {before.name}: follower {account.name}"
     owned = _owned(account.book)
@@ -41,7 +45,8 @@ def _objections(account: Account, config: Config, file: Path) -> Iterator[Config
         else:
             yield ConfigError(file, 1, key, what, "Restart copierd for that; nothing was changed.")
         return
-    changed = _changed(before, after)
+    moved = [one for one in (account.name, before.leader) if _home(runs, one) != _home(config, one)]
+    changed = ", ".join([*_changed(before, after), *(f"the account of {one}" for one in moved)])
     if changed and owned:
         remedy = "Change it when the follower is flat and has no working order; nothing was changed."
         yield ConfigError(file, 1, key, f"{changed} changed while it owns {owned}", remedy)
@@ -52,39 +57,56 @@ class Facts(Protocol):
     def keep_fact(self, key: str, value: str) -> None: ...
 
 
-def objections_at_start(accounts: Iterable[Account], facts: Facts, file: Path) -> tuple[ConfigError, ...]:
+def objections_at_start(
+    accounts: Iterable[Account], config: Config, facts: Facts, file: Path
+) -> tuple[ConfigError, ...]:
     """The same for a file that was edited while no daemon ran. Each follower's present rules are kept for the next."""
     refused: list[ConfigError] = []
     for account in accounts:
         rules = account.rules.copy
-        kept, now, owned = facts.fact(f"rules {account.name}"), _spelled(rules), _owned(account.book)
+        kept, now, owned = (
+            facts.fact(f"rules {account.name}"),
+            _spelled(config, account.name, rules),
+            _owned(account.book),
+        )
         if kept is not None and kept != now and owned:
             what = f"it owns {owned} by other rules than the file has now. Then: {kept or 'none'}. Now: {now or 'none'}"
             remedy = "Put the file back until the follower is flat, or close it in Tradovate under the old file."
             refused.append(ConfigError(file, 1, f"follower {account.name}", what, remedy))
         elif kept != now:
-            keep(facts, account.name, rules)
+            keep(facts, config, account.name, rules)
     return tuple(refused)
 
 
-def keep(facts: Facts, name: str, rules: CopyRules | None) -> None:
+def keep(facts: Facts, config: Config, name: str, rules: CopyRules | None) -> None:
     """What a follower's book is made by from now on."""
-    facts.keep_fact(f"rules {name}", _spelled(rules))
+    facts.keep_fact(f"rules {name}", _spelled(config, name, rules))
 
 
-def _spelled(rules: CopyRules | None) -> str:
+def _spelled(config: Config, name: str, rules: CopyRules | None) -> str:
     if rules is None:
         return ""
-    mapped = ", ".join(f"{root} to {to.to} x {to.factor}" for root, to in sorted(rules.map.items()))
+    mapped = ", ".join(f"{root} to {to.to} x {_plain(to.factor)}" for root, to in sorted(rules.map.items()))
     return (
-        f"leader {rules.leader}, ratio {rules.ratio}, min_one {rules.min_one}, max_position {rules.max_position}, "
-        f"map {mapped or 'none'}"
+        f"account {_home(config, name)}, leader {rules.leader} ({_home(config, rules.leader)}), "
+        f"ratio {_plain(rules.ratio)}, min_one {rules.min_one}, max_position {rules.max_position}, "
+        f"map {mapped or 'none'}, shadow {rules.shadow}"
     )
 
 
-def _changed(before: CopyRules, after: CopyRules) -> str:
-    names = (field.name for field in attrs.fields(CopyRules) if field.name in DECIDING)
-    return ", ".join(name for name in names if getattr(before, name) != getattr(after, name))
+def _plain(number: Decimal) -> str:
+    """1 and 1.0 are the same ratio."""
+    return format(number.normalize(), "f")
+
+
+def _changed(before: CopyRules, after: CopyRules) -> list[str]:
+    return [name for name in DECIDING if getattr(before, name) != getattr(after, name)]
+
+
+def _home(config: Config, name: str) -> str:
+    """Which account of the broker this is."""
+    account = config.accounts[name]
+    return f"{account.name} of login {account.login} on {config.environment(name).environment}"
 
 
 def _owned(book: Book) -> str:

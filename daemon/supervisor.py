@@ -87,7 +87,9 @@ class Supervisor:
                 await nursery.start(self.logins[name].run)
             for name in self.config.accounts:
                 self.accounts[name] = self._account(name)
-            refused = objections_at_start(self._accounts(), self.ledger, self.config_path or Path("copier.toml"))
+            refused = objections_at_start(
+                self._accounts(), self.config, self.ledger, self.config_path or Path("copier.toml")
+            )
             if refused:
                 raise ConfigErrors(refused)
             if serve_control is not None:
@@ -302,7 +304,7 @@ class Supervisor:
         """Reads the configuration again. Raises ConfigErrors and changes nothing when it has an error."""
         assert self.config_path is not None, "only a daemon with a file can read it again"
         config = load(self.config_path)
-        refused = objections(self._accounts(), config, self.config_path)
+        refused = objections(self._accounts(), self.config, config, self.config_path)
         if refused:
             raise ConfigErrors(refused)
         fixed = {name for name in config.accounts if config.accounts[name] == self.config.accounts.get(name)}
@@ -310,7 +312,7 @@ class Supervisor:
             rules = rules_of(config, name)
             if rules != self.accounts[name].account.rules:
                 self.accounts[name].runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
-                keep(self.ledger, name, rules.copy)
+                keep(self.ledger, config, name, rules.copy)
         for name, login in self.logins.items():
             if name in config.logins and read_again(login, config.logins[name], self.ledger, self.journal):
                 self.journal.say("daemon.reloaded", f"login {name} has a new credential, which is tried", login=name)

@@ -14,6 +14,9 @@ EDITS = {
     "ratio": config_of(follower="ratio = 2"),
     "max_position": config_of(follower="max_position = 1"),
     "map": config_of(follower='map = { ES = { to = "MES", factor = 10 } }'),
+    "shadow": config_of(follower="shadow = true"),
+    "the account of lead": config_of().replace('"LEAD"', '"LEAD2"'),
+    "the account of f1": config_of().replace('"F1"', '"F9"'),
     "follows nobody": config_of(("f2",), extra='[accounts.f1]\nlogin = "apex"\nname = "F1"'),
 }
 
@@ -63,7 +66,15 @@ def test_a_start_with_an_edited_file_is_refused_while_the_follower_owns_somethin
             await world.copying()
             world.lead("Buy", 2)
             await world.until(lambda: world.positions("f1") == {SYMBOL: 2})
-        old, world.config = world.config, loads(config_of(follower="ratio = 1.5"))
+        world.config = loads(config_of(follower="ratio = 1.0"))
+        async with world.daemon():
+            await world.copying()
+        moved = loads(config_of().replace('"LEAD"', '"LEAD2"'))
+        old, world.config = world.config, moved
+        with pytest.raises(ExceptionGroup):
+            async with world.daemon():
+                await trio.sleep(30)
+        world.config = loads(config_of(follower="ratio = 1.5"))
         with pytest.raises(ExceptionGroup) as refused:
             async with world.daemon():
                 await trio.sleep(30)
