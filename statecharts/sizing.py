@@ -116,10 +116,10 @@ def _others(order: Order, view: View) -> int:
 
 
 def _exit(side: Side, wanted: int, own: int) -> Size:
-    if wanted == 0:
-        return Size(Kind.EXIT, side, 0, "the follower's size for it rounds to 0")
     if own * side.sign >= 0:
         return Size(Kind.EXIT, side, 0, "it exits a position that this follower does not have")
+    if wanted == 0:
+        return Size(Kind.EXIT, side, 0, "the follower's size for it rounds to 0")
     return Size(Kind.EXIT, side, min(wanted, abs(own)))
 
 

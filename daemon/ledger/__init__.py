@@ -30,6 +30,7 @@ __all__ = ["DiskFull", "Ledger", "LedgerError", "Posted", "Recorded", "Taken"]
 PAGE: Final = 500  # turns read at once: no statement stays open between pages and holds the write-ahead log
 
 LATER_TURNS: Final = "SELECT id, changes FROM turns WHERE account = ? AND id > ? ORDER BY id"
+# The S608 below: the text is made of this constant alone, and what is asked for are parameters.
 _COLUMNS: Final = "id, at, account, state, event, effects, changes, failed"
 _ALL_TURNS: Final = f"SELECT {_COLUMNS} FROM turns WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - a constant
 _TURNS_OF: Final = f"SELECT {_COLUMNS} FROM turns WHERE account = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
@@ -259,7 +260,7 @@ class Ledger:
             try:
                 yield
                 self._db.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # a cancellation too leaves no half transaction; it is raised again
                 if self._db.in_transaction:  # a full disk may have ended it already
                     self._db.execute("ROLLBACK")
                 raise
