@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from daemon.config import Config, ConfigError
-from daemon.wiring import rules_of
+from daemon.rules import rules_of
 from statecharts.account import Account
 from statecharts.book import Book
 from statecharts.rules import CopyRules

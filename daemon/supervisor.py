@@ -32,7 +32,8 @@ from daemon.notify import Notify
 from daemon.ports import Ports
 from daemon.reloading import keep, objections, objections_at_start
 from daemon.round import Rounds
-from daemon.wiring import Addresses, Running, followers_of, login_of, read_again, rules_of, running_account
+from daemon.rules import followers_of, rules_of
+from daemon.wiring import Addresses, Running, login_of, read_again, running_account
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.events import Reauthorized, RulesChanged, SessionFound, Started

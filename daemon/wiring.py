@@ -23,15 +23,14 @@ from daemon.logins.session import SessionSettings
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.ports import Ports
 from daemon.round import Rounds
+from daemon.rules import rules_of
 from daemon.runner import Runner
 from daemon.tradovate.oauth import Application, OAuth
 from daemon.tradovate.rest import Credentials, Rest
 from statecharts import connection
 from statecharts.account import Account
-from statecharts.market_hours import TRADOVATE_WINDOWS
-from statecharts.rules import CopyRules, MapTo, ReconnectRules, Rules
 from statecharts.states import Cause, Stopped
-from statecharts.values import AccountName, CopyName, Root
+from statecharts.values import AccountName
 
 REDIRECT_URI = "http://127.0.0.1:8642/callback"  # of the environment simulator, where none need be configured
 
@@ -65,49 +64,6 @@ class Running:
     @property
     def account(self) -> Account:
         return self.runner.account
-
-
-def rules_of(config: Config, name: str) -> Rules:
-    """What the core has to know of the configuration, for one account."""
-    environment = config.environment(name)
-    reconnect = ReconnectRules(
-        first_delay=config.reconnect.first_delay,
-        longest_delay=config.reconnect.longest_delay,
-        give_up_after=config.reconnect.give_up_after,
-        probe_every=config.reconnect.probe_every,
-        in_position_delay=config.reconnect.in_position_delay,
-        retake=config.logins[config.accounts[name].login].on_evicted == "retake",
-        windows=TRADOVATE_WINDOWS if environment.hours else None,
-    )
-    return Rules(reconnect=reconnect, copy=_copy_rules(config, name), leads=bool(config.leads(name)))
-
-
-def _copy_rules(config: Config, name: str) -> CopyRules | None:
-    copy, follower = config.copy_of(name), config.follower(name)
-    if copy is None or follower is None:
-        return None
-    return CopyRules(
-        name=CopyName(copy.name),
-        leader=AccountName(copy.leader),
-        ratio=follower.ratio,
-        min_one=follower.min_one,
-        max_order=follower.max_order,
-        max_position=follower.max_position,
-        map={Root(root): MapTo(Root(to.to), to.factor) for root, to in follower.map.items()},
-        allow=None if copy.allow is None else frozenset(Root(root) for root in copy.allow),
-        deny=frozenset(Root(root) for root in copy.deny),
-        shadow=config.shadow(name),
-        catch_up=copy.catch_up,
-        settle=copy.settle,
-        chase_after=copy.chase_after,
-    )
-
-
-def followers_of(config: Config) -> Mapping[AccountName, tuple[AccountName, ...]]:
-    return {
-        AccountName(name): tuple(AccountName(f.account) for copy in config.leads(name) for f in copy.followers)
-        for name in config.accounts
-    }
 
 
 def login_of(

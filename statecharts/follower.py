@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, sizing
+from statecharts import exposure, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority, Severity
@@ -19,7 +19,7 @@ from statecharts.identity import client_order_id
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
-from statecharts.values import Order, OrderType, Status, Symbol, Terms, VersionId, root_of
+from statecharts.values import Order, OrderType, Status, Terms, VersionId
 
 _ENDED_EARLY = frozenset({Status.CANCELED, Status.REJECTED, Status.EXPIRED})
 _CAME_TO_NOTHING = frozenset({Stage.CANCELED, Stage.REJECTED, Stage.EXPIRED})
@@ -75,7 +75,7 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     if awaited(draft, copy, found):
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for orders of ours that are on their way"))
         return
-    found = allowed(draft, copy, found, only_exits or bar(draft, order, copy.symbol, rules))
+    found = openings.allowed(draft, copy, found, only_exits or openings.bar(draft, order, copy.symbol, rules))
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(terms, found))
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
@@ -172,38 +172,6 @@ def leaders(draft: Draft, copy: Copy) -> Order | None:
     return theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
 
 
-def allowed(draft: Draft, copy: Copy, found: Size, barred: str | None) -> Size:
-    """What may be sent of this size when openings are `barred`: of a reversal, the part that brings us to flat."""
-    if barred is None or found.kind is Kind.EXIT:
-        return found
-    if found.kind is Kind.ENTRY:
-        return attrs.evolve(found, quantity=0, why_nothing=barred)
-    own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id)
-    exits = min(found.quantity, abs(own)) if own * copy.side.sign < 0 else 0
-    return attrs.evolve(found, kind=Kind.EXIT, quantity=exits, why_nothing=barred)
-
-
-def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | None:
-    """Why nothing may open in this contract now; None when it may."""
-    root = root_of(order.symbol)
-    if rules.allow is not None and root not in rules.allow:
-        return f"{root} is not among the products to copy (allow)"
-    if root in rules.deny:
-        return f"{root} is not copied (deny)"
-    contract = draft.contract(symbol)
-    if contract.foreign:
-        return f"somebody else trades {symbol} on this account"
-    if contract.left:
-        return f"our position in {symbol} was left as it is (catch_up = none)"
-    if contract.close_to is not None:
-        return f"our position in {symbol} is being closed"
-    if contract.due:
-        return f"{symbol} is not yet compared with the leader: an order of ours is in doubt"
-    if any(copy.trades and copy.stage is Stage.UNKNOWN for copy in draft.book.in_progress(symbol)):
-        return f"the answer to an order in {symbol} was lost, and it is looked up"
-    return draft.no_openings or contract.no_entry
-
-
 def send(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     """Writes the intention down and asks for the order. The copy has the size that is to be sent."""
     assert copy.terms is not None, "what is sent has its terms"
@@ -250,7 +218,7 @@ def _modified(draft: Draft, copy: Copy, order: Order, terms: Terms, version: Ver
     present = copy.terms.quantity + copy.earlier
     # A size that rounds to nothing leaves the order as large as it is: its prices still follow.
     whole = found.quantity or present
-    if whole > present and found.kind is not Kind.EXIT and bar(draft, order, copy.symbol, rules) is not None:
+    if whole > present and found.kind is not Kind.EXIT and openings.bar(draft, order, copy.symbol, rules):
         whole = present
     copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens)
     if copy.stage is Stage.HELD:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import closing, exposure, follower, sizing
+from statecharts import closing, exposure, follower, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import CancelOrder, ModifyOrder, Priority, Severity
@@ -204,7 +204,7 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
             draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
     if awaited or (found.kind is not Kind.EXIT and not current) or (found.quantity and not ready):
         return
-    found = follower.allowed(draft, copy, found, follower.bar(draft, order, copy.symbol, rules))
+    found = openings.allowed(draft, copy, found, openings.bar(draft, order, copy.symbol, rules))
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, found.why_nothing)
         return

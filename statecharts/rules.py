@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -13,6 +13,7 @@ from statecharts.market_hours import PlatformWindows
 from statecharts.values import AccountName, CopyName, Root
 
 CatchUp = Literal["none", "reduce", "fresh"]
+Mode = Literal["orders", "fills"]
 
 
 @attrs.frozen
@@ -38,6 +39,41 @@ class MapTo:
 
 
 @attrs.frozen
+class Runaway:
+    """More placements than `orders` within `per` are a fault: the follower then only closes."""
+
+    orders: int = 20
+    per: timedelta = timedelta(seconds=5)
+
+
+@attrs.frozen
+class Template:
+    """Protects an entry that comes without protection of its own: distances from it in ticks."""
+
+    stop: int
+    target: int | None = None
+
+
+@attrs.frozen
+class Drawdown:
+    """How far equity may fall below its peak. Amount in the account's currency."""
+
+    amount: Decimal
+    end_of_day: bool = False  # the peak counts sessions' ends only, else every moment
+
+
+@attrs.frozen
+class Limits:
+    """What ends a follower's session. Amounts in the account's currency, times are Chicago's; None: no limit."""
+
+    daily_loss: Decimal | None = None
+    daily_profit: Decimal | None = None
+    drawdown: Drawdown | None = None
+    no_open_after: time | None = None
+    flat_by: time | None = None
+
+
+@attrs.frozen
 class CopyRules:
     """How one follower copies its leader. Sizes in contracts."""
 
@@ -51,9 +87,20 @@ class CopyRules:
     allow: frozenset[Root] | None = None
     deny: frozenset[Root] = frozenset()
     shadow: bool = False  # decide and record everything, send nothing
+    mode: Mode = "orders"
     catch_up: CatchUp = "reduce"
+    fresh_age: timedelta = timedelta(seconds=10)
+    fresh_ticks: int = 4
+    quiet: timedelta = timedelta(seconds=3)
     settle: timedelta = timedelta(seconds=15)
     chase_after: timedelta = timedelta(seconds=5)
+    bracket_wait: timedelta = timedelta(0)
+    template: Template | None = None
+    flatten_when_stop_refused: bool = True  # else it is told only
+    flatten_when_leader_lost: bool = False  # else its followers hold
+    leader_lost_after: timedelta = timedelta(minutes=5)
+    runaway: Runaway = Runaway()
+    limits: Limits = Limits()
 
 
 @attrs.frozen

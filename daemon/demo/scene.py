@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import attrs
 
 from daemon.demo.cast import FOLLOWERS, LEADER
+from daemon.rules import rules_of
 from daemon.simulator import Order, Server
 from daemon.supervisor import Supervisor
-from daemon.wiring import rules_of
 from statecharts import sizing
 from statecharts import states as s
 from statecharts.rules import CopyRules

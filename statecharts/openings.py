@@ -1,0 +1,49 @@
+"""Why nothing may open: every rule that bars an opening, in one list.
+
+Rule 1: what bars openings never bars an exit; of a reversal it leaves the part that brings us to flat.
+Rule 2: the first reason found is the one that is told; the order of the list is what the operator wants to hear first.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from statecharts import exposure
+from statecharts.book import Copy
+from statecharts.draft import Draft
+from statecharts.order import Stage
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind, Size
+from statecharts.values import Order, Symbol, root_of
+
+
+def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | None:
+    """Why nothing may open in this contract now; None when it may."""
+    root = root_of(order.symbol)
+    if rules.allow is not None and root not in rules.allow:
+        return f"{root} is not among the products to copy (allow)"
+    if root in rules.deny:
+        return f"{root} is not copied (deny)"
+    contract = draft.contract(symbol)
+    if contract.foreign:
+        return f"somebody else trades {symbol} on this account"
+    if contract.left:
+        return f"our position in {symbol} was left as it is (catch_up = none)"
+    if contract.close_to is not None:
+        return f"our position in {symbol} is being closed"
+    if contract.due:
+        return f"{symbol} is not yet compared with the leader: an order of ours is in doubt"
+    if any(copy.trades and copy.stage is Stage.UNKNOWN for copy in draft.book.in_progress(symbol)):
+        return f"the answer to an order in {symbol} was lost, and it is looked up"
+    return draft.no_openings or contract.no_entry
+
+
+def allowed(draft: Draft, copy: Copy, found: Size, barred: str | None) -> Size:
+    """What may be sent of this size when openings are `barred`: of a reversal, the part that brings us to flat."""
+    if barred is None or found.kind is Kind.EXIT:
+        return found
+    if found.kind is Kind.ENTRY:
+        return attrs.evolve(found, quantity=0, why_nothing=barred)
+    own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id)
+    exits = min(found.quantity, abs(own)) if own * copy.side.sign < 0 else 0
+    return attrs.evolve(found, kind=Kind.EXIT, quantity=exits, why_nothing=barred)
