@@ -14,7 +14,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import connection, follower, leader, outcomes, pursuit, resync
+from statecharts import connection, follower, leader, outcomes, own_orders, pursuit, resync
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.book import Book
@@ -112,7 +112,7 @@ def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
             mine = draft.book.mine.with_order(order)
             draft.book = attrs.evolve(draft.book, mine=mine)
             if rules.copy is not None:
-                outcomes.own_order_seen(draft, mine.orders[order.id], known, rules.copy)
+                own_orders.own_order_seen(draft, mine.orders[order.id], known, rules.copy)
         case e.PositionSeen(symbol=symbol, net=net):
             positions = {k: n for k, n in draft.book.positions.items() if k != symbol}
             draft.book = attrs.evolve(draft.book, positions={**positions, symbol: net} if net else positions)

@@ -13,7 +13,7 @@ import attrs
 from statecharts import exposure, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
-from statecharts.effects import PlaceOrder, Priority, Severity
+from statecharts.effects import PlaceOrder, Priority
 from statecharts.events import LeaderLost, LeaderOrderSeen, LeaderViewTaken
 from statecharts.identity import client_order_id
 from statecharts.order import Stage
@@ -242,26 +242,3 @@ def _refusal(order: Order) -> str | None:
 
 def _of_size(terms: Terms, found: Size) -> Terms:
     return attrs.evolve(terms, quantity=found.quantity)
-
-
-def refused(draft: Draft, copy: Copy, why: str) -> None:
-    """The broker has said a definite no to an order of ours."""
-    if copy.kind is Kind.ENTRY:
-        draft.note(copy.symbol, no_entry=f"an entry was refused ({why}); waits until the leader is flat")
-        draft.tell(
-            "copy.failed",
-            f"{copy.symbol} entry refused: {why}. Not retried; this contract waits until the leader is flat in it",
-            Severity.WARNING,
-            reason=why,
-            copy=copy.id,
-        )
-        return
-    contract = draft.contract(copy.symbol)
-    draft.tell(
-        "copy.failed",
-        f"{copy.symbol} EXIT REFUSED: {why}. {abs(contract.own)} of ours still open",
-        Severity.PAGE,
-        reason=why,
-        remedy=f"when it does not close by itself, close {copy.symbol} in Tradovate",
-        copy=copy.id,
-    )

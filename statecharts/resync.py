@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, outcomes, sizing
+from statecharts import exposure, own_orders, sizing, unknowns
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -50,7 +50,7 @@ def compare(draft: Draft, before: View | None, snapshot: Snapshot, rules: CopyRu
     """A follower's own orders and positions in the snapshot against its book, and against the view `before`."""
     for _, order in sorted(snapshot.orders.items()):
         known = before.orders.get(order.id) if before is not None else None
-        outcomes.ours_seen(draft, order.joined(known) if known is not None else order, known, rules)
+        own_orders.ours_seen(draft, order.joined(known) if known is not None else order, known, rules)
     for copy in tuple(draft.book.all_open()):
         if copy.trades:
             if copy.order_id is None or copy.order_id not in snapshot.orders:
@@ -70,7 +70,7 @@ def _missing(draft: Draft, copy: Copy, rules: CopyRules) -> None:
         copy = draft.news(lost, News.VANISHED, "the broker's lists no longer show it")
     if copy.stage is Stage.UNKNOWN:
         settled = (copy.lost_at or copy.decided_at) + rules.settle
-        outcomes.look_up(draft, copy, max(draft.at, settled))
+        unknowns.look_up(draft, copy, max(draft.at, settled))
 
 
 def _compare_position(draft: Draft, symbol: Symbol) -> None:

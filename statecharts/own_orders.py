@@ -1,0 +1,114 @@
+"""The broker's word on our own orders: each is folded into the copy that made it.
+
+Rule 1: the order itself is the truth; an answer to a request only says that it was heard. They may come in any order.
+Rule 2: an order that no copy of ours has made is a stranger's (`strangers.py`).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from statecharts import refusals, strangers, unknowns
+from statecharts.book import Copy, Verb
+from statecharts.draft import Draft
+from statecharts.order import News, Stage, news_of
+from statecharts.rules import CopyRules
+from statecharts.values import CopyId, Order, Status
+
+
+def own_order_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules) -> None:
+    """The present view of one order of the follower's own account."""
+    if not ours_seen(draft, order, before, rules):
+        strangers.order_seen(draft, order, before)
+
+
+def ours_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules) -> bool:
+    """Folds the order into its copy; False when no copy of ours has made it."""
+    book = draft.book
+    known = book.orders.get(order.id)
+    copy = book.copies.get(known) if known is not None else book.trade_named(order.client_ids)
+    if copy is None:
+        return False
+    if order.id == copy.order_id or copy.client_id in order.client_ids:
+        absorb(draft, copy, order, rules)
+    else:
+        _earlier_attempt_seen(draft, copy, order, before, rules)
+    return True
+
+
+def _earlier_attempt_seen(draft: Draft, copy: Copy, order: Order, before: Order | None, rules: CopyRules) -> None:
+    """Real world: an attempt that was believed lost, and made again, was there after all; or it fills after its cancel.
+
+    It gets a row of its own, which is cancelled; the present attempt makes way, and what is too much is closed.
+    """
+    counted = before.filled if before is not None else 0
+    if order.status.finished and order.filled <= counted:
+        return
+    stray = Copy(
+        id=CopyId(f"{copy.id}+{order.id}"),
+        client_id=f"{copy.id}+{order.id}",
+        copy=copy.copy,
+        verb=Verb.CLOSE,
+        symbol=copy.symbol,
+        side=copy.side,
+        stage=Stage.UNKNOWN,
+        decided_at=draft.at,
+        cause=copy.cause,
+        kind=copy.kind,
+        terms=order.terms or copy.terms,
+        order_id=order.id,
+        earlier=-counted,
+        reason="an earlier attempt of the same copy",
+    )
+    if copy.open:
+        draft.keep(attrs.evolve(copy, chase_at=draft.at))
+    draft.keep(stray)
+    draft.book = attrs.evolve(draft.book, orders={**draft.book.orders, order.id: stray.id})
+    absorb(draft, stray, order, rules)
+    unknowns.turned_up(draft, draft.book.copies[stray.id], rules)
+
+
+def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
+    """Folds the broker's view of our order into its copy."""
+    news = news_of(order.status)
+    was = copy.stage
+    copy = attrs.evolve(
+        copy,
+        order_id=order.id,
+        filled=copy.earlier + order.filled,
+        terms=order.terms or copy.terms,
+        answered_at=copy.answered_at or draft.at,
+        lost_at=None,
+        absent=0,
+        absent_at=None,
+    )
+    draft.keep(copy)
+    newest = max((fill.id for fill in order.fills), default=0)
+    contract = draft.contract(copy.symbol)
+    if newest > contract.newest_fill:
+        draft.note(copy.symbol, newest_fill=newest)
+    if news is not None and not (news is News.ACCEPTED and was not in (Stage.INTENDED, Stage.SENT, Stage.UNKNOWN)):
+        copy = draft.news(copy, news, order.reject_reason)
+    _settle_change(draft, copy, order)
+    if copy.stage is was:
+        return
+    if copy.stage is Stage.REJECTED:
+        refusals.rejected(draft, copy, order.reject_reason or "rejected by the broker", rules)
+    elif was is Stage.SKIPPED:
+        unknowns.turned_up(draft, copy, rules)
+
+
+def _settle_change(draft: Draft, copy: Copy, order: Order) -> None:
+    """Is the change that we asked for done, or overtaken by the order's end?"""
+    if copy.pending is None:
+        return
+    change = draft.book.copies[copy.pending]
+    done = change.verb is Verb.MODIFY and order.terms == change.terms
+    if not done and not order.status.finished:
+        return
+    if change.verb is Verb.CANCEL:
+        news = News.CANCELED if order.status is Status.CANCELED else News.REJECTED
+    else:
+        news = News.WORKING if done else News.REJECTED
+    draft.news(change, news, None if news is not News.REJECTED else f"the order was {order.status.value.lower()} first")
+    draft.keep(attrs.evolve(draft.book.copies[copy.id], pending=None))

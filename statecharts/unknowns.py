@@ -1,0 +1,109 @@
+"""Requests whose answer was lost, and requests that are certainly not there.
+
+Rule 1: a lost answer is never a reason to send again. The order is looked up by its own id; an entry that is not there
+        is skipped and told, an exit is derived again from the position, after the settling time and two look-ups that
+        agree.
+Rule 2: an unknown never expires in silence: it ends when the broker shows the order, or agrees that there is none.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import attrs
+
+from statecharts import closing, exposure
+from statecharts.book import Copy, Verb
+from statecharts.draft import Draft
+from statecharts.effects import LookUp, Severity
+from statecharts.events import LookedUp
+from statecharts.order import News, Stage
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
+
+LOOK_UPS_THAT_AGREE = 2
+NEXT_LOOK_UP = timedelta(seconds=2)  # between look-ups that find nothing
+AFTER_A_FAILED_LOOK_UP = timedelta(seconds=5)
+NOT_AT_ONCE = timedelta(seconds=1)  # a request that never left is not repeated into the same dead session
+
+
+def lost(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
+    """No answer came: nobody knows whether the request has arrived."""
+    copy = draft.news(attrs.evolve(copy, lost_at=copy.sent_at or draft.at), News.ANSWER_LOST, reason)
+    if copy.trades and copy.stage is Stage.UNKNOWN:
+        draft.tell(
+            "copy.unknown",
+            f"sent {words(copy)}, no answer ({reason}). {copy.symbol} is frozen while the order is looked up by its "
+            "own id. It will not be sent twice",
+            Severity.WARNING,
+            reason=reason,
+            copy=copy.id,
+        )
+        look_up(draft, copy, draft.at + NEXT_LOOK_UP)
+
+
+def look_up(draft: Draft, copy: Copy, not_before: datetime) -> None:
+    assert draft.book.mine is not None
+    draft.do(LookUp(copy=copy.id, client_id=copy.client_id, account=draft.book.mine.broker_id, not_before=not_before))
+
+
+def not_found(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> None:
+    """A look-up has found nothing. Two that agree, after the settling time, end the doubt."""
+    settled = (copy.lost_at or copy.decided_at) + rules.settle
+    if event.asked_at < settled:
+        look_up(draft, copy, settled)
+        return
+    if copy.absent_at is not None and event.asked_at < copy.absent_at + NEXT_LOOK_UP:
+        # The same moment asked twice agrees with itself: another look-up was under way when the account was read anew.
+        look_up(draft, copy, copy.absent_at + NEXT_LOOK_UP)
+        return
+    copy = draft.keep(attrs.evolve(copy, absent=copy.absent + 1, absent_at=event.asked_at))
+    if copy.absent < LOOK_UPS_THAT_AGREE:
+        look_up(draft, copy, draft.at + NEXT_LOOK_UP)
+        return
+    why = f"no answer, and {LOOK_UPS_THAT_AGREE} look-ups agree that the broker does not have it"
+    _not_there(draft, draft.news(copy, News.ABSENT, why), why, rules)
+
+
+def never_sent(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
+    """Not a byte has left: certain."""
+    if copy.kind is not Kind.ENTRY and copy.trades:
+        draft.note(copy.symbol, retry_at=draft.at + NOT_AT_ONCE)
+    elif not copy.trades:
+        draft.change_ended(copy, ask_after=draft.at + NOT_AT_ONCE)
+    why = f"it was never sent: {reason}"
+    copy = draft.news(copy, News.NEVER_SENT, why)
+    if copy.stage is Stage.SKIPPED:
+        _not_there(draft, copy, why, rules)
+
+
+def _not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
+    """A request that certainly made no order. Entries are not repeated; exits and closings are derived again."""
+    if not copy.trades:
+        draft.change_ended(copy)
+    elif copy.verb is Verb.PLACE and copy.kind is Kind.EXIT:
+        closing.put_back(draft, copy, why)
+    elif copy.verb is Verb.PLACE:
+        if copy.kind is Kind.REVERSAL:  # what it would have closed is closed; what it would have opened is missed
+            exposure.want_as_leader(draft, copy.symbol, rules, f"a reversal is not there: {why}")
+        draft.note(copy.symbol, no_entry="an entry never reached the broker; waits until the leader is flat")
+        draft.tell("copy.skipped", f"{words(copy)} not copied: {why}", Severity.WARNING, reason=why, copy=copy.id)
+
+
+def turned_up(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    """Real world: an order that two look-ups did not find exists after all. What it opened is closed at once."""
+    draft.tell(
+        "copy.failed",
+        f"{copy.symbol}: an order believed lost turned up ({copy.stage.value}); what it did is corrected at once",
+        Severity.WARNING,
+        copy=copy.id,
+    )
+    draft.keep(attrs.evolve(draft.book.copies[copy.id], cancel_wanted="it turned up after it had been given up"))
+    exposure.want_as_leader(draft, copy.symbol, rules, "an order believed lost turned up")
+
+
+def words(copy: Copy) -> str:
+    """Sell 2 MESZ6 Market"""
+    quantity = copy.terms.quantity if copy.terms else 0
+    kind = copy.terms.order_type.value if copy.terms else ""
+    return f"{copy.side.value} {quantity} {copy.symbol} {kind}".rstrip()
