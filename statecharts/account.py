@@ -14,7 +14,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import connection, follower, leader, outcomes, own_orders, pursuit, resync
+from statecharts import catch_up, connection, follower, leader, outcomes, own_orders, pursuit, resync
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.book import Book
@@ -140,9 +140,9 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
     if not draft.acting:
         return
     if draft.book.ready_to_catch_up():
-        resync.catch_up(draft, rules)
+        catch_up.run(draft, rules)
     elif not draft.book.held_back():
-        resync.go_on(draft, rules)
+        catch_up.go_on(draft, rules)
     pursuit.advance(draft, rules)
 
 
