@@ -26,6 +26,7 @@ from statecharts.effects import (
     ModifyOrder,
     PlaceOrder,
     Priority,
+    ReadAnew,
     Request,
     Tell,
     Unexpected,
@@ -41,9 +42,10 @@ from statecharts.events import (
     RequestAccepted,
     RequestRefused,
     RequestSent,
+    SnapshotTaken,
 )
 from statecharts.states import State
-from statecharts.values import AccountName, OrderId
+from statecharts.values import AccountName, BrokerAccountId, OrderId
 
 ANSWER_LIMIT = 10.0  # seconds: the broker answers in milliseconds; after this nobody should go on hoping
 SLOW_ANSWER = 0.5  # seconds: from then on the copies show that a request was sent, though unanswered
@@ -84,6 +86,8 @@ class AccountErrands:
                 self._request(effect)
             case LookUp():
                 self._start(self._look_up, effect)
+            case ReadAnew(account=account):
+                self._start(self._read_anew, account)
             case WakeAt(at=at):
                 self._alarm = at
                 self._alarm_set.set()
@@ -212,6 +216,23 @@ class AccountErrands:
         if isinstance(outcome, Answered) and outcome.status == 200 and isinstance(outcome.data, list):
             return outcome.data
         return None
+
+    async def _read_anew(self, account: BrokerAccountId) -> None:
+        """Without a session nothing has to be done: the account is read when there is one again."""
+        session = self.session()
+        if session is None:
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read_on, session, account, nursery.cancel_scope)
+            await session.ended.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _read_on(self, session: Session, account: BrokerAccountId, done: trio.CancelScope) -> None:
+        await session.settled(account, anew=True)
+        snapshot = session.mirror.snapshot(account, self.ports.wall())
+        if snapshot is not None and self.session() is session:
+            self.post(SnapshotTaken(at=self.ports.wall(), snapshot=snapshot))
+        done.cancel()
 
     async def _ring(self) -> None:
         """The account's one alarm. It follows the wall clock, so it looks at that clock again every minute."""

@@ -14,10 +14,10 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import catch_up, connection, follower, leader, outcomes, own_orders, pursuit, resync
+from statecharts import catch_up, connection, flattening, follower, leader, outcomes, own_orders, pursuit, resync
 from statecharts import events as e
 from statecharts import states as s
-from statecharts.book import Book
+from statecharts.book import Book, FlattenedBy
 from statecharts.draft import Draft
 from statecharts.effects import Effect, Severity, Tell, Unexpected, WakeAt
 from statecharts.rules import CopyRules, Rules
@@ -90,6 +90,8 @@ def _operated(account: Account, event: e.Event) -> Account:
     match event:
         case e.PauseAsked():
             return attrs.evolve(account, paused=True)
+        case e.FlattenAsked() if account.rules.copy is not None:
+            return attrs.evolve(account, paused=True)
         case e.ResumeAsked():
             return attrs.evolve(account, paused=False, close_only=None, failures=0)
         case e.RulesChanged(rules=rules):
@@ -137,6 +139,10 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
             follower.leader_lost(draft, event)
         case e.ErrandEvent():
             outcomes.errand_came_back(draft, event, rules)
+        case e.FlattenAsked(symbol=symbol):
+            flattening.ask(draft, FlattenedBy.OPERATOR, "the operator asked for it", symbol)
+        case e.ResumeAsked():
+            flattening.lift(draft, FlattenedBy.OPERATOR, rules)
     if not draft.acting:
         return
     if draft.book.ready_to_catch_up():
@@ -144,6 +150,7 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
     elif not draft.book.held_back():
         catch_up.go_on(draft, rules)
     pursuit.advance(draft, rules)
+    flattening.verify(draft)
 
 
 def fail(account: Account, at: datetime, what: str, during: e.Event | None = None, dropped: bool = False) -> Turn:

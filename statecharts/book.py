@@ -107,6 +107,33 @@ class Contract:
     due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt
 
 
+class FlattenedBy(enum.Enum):
+    """Who wants it flat, and so who takes the latch away again."""
+
+    OPERATOR = "operator"  # until `resume`
+    RISK = "risk"  # a limit, or the time of day: until that is over
+    LEADER_LOST = "leader lost"  # until the leader is back
+
+
+@attrs.frozen(kw_only=True)
+class Latch:
+    """What is ours is to go, and nothing is to come: in these contracts, or in all of them (None). See flattening.py.
+
+    `verified_at` is when a reading of the account has shown that nothing of ours is left. `reading` is the generation
+    of the view in which the book had nothing left; the next one decides.
+    """
+
+    by: FlattenedBy
+    why: str
+    since: datetime
+    symbols: frozenset[Symbol] | None = None
+    verified_at: datetime | None = None
+    reading: int | None = None
+
+    def holds(self, symbol: Symbol) -> bool:
+        return self.symbols is None or symbol in self.symbols
+
+
 _NOTHING = Contract()
 LEADERS_OWN = CopyId("")  # in `placed`: an order that was there before copying began
 
@@ -129,6 +156,7 @@ class Book:
     names: Mapping[str, CopyId] = attrs.field(factory=dict)  # client order id -> copy
     orders: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # our order -> the copy that made it
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
+    latches: tuple[Latch, ...] = ()  # at most one for each who
 
     def contract(self, symbol: Symbol) -> Contract:
         return self.contracts.get(symbol, _NOTHING)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, resync, sizing
+from statecharts import exposure, flattening, resync, sizing
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -94,7 +94,7 @@ def _position(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     working = [copy for copy in draft.book.in_progress(symbol) if copy.trades]
     in_doubt = any(copy.stage.in_doubt for copy in working)
     draft.note(symbol, due=in_doubt)
-    if in_doubt:
+    if in_doubt or flattening.latched(draft.book, symbol) is not None:
         return
     keep = exposure.goal(own, target)
     if own != keep:

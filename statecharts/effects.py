@@ -70,6 +70,13 @@ class LookUp(Effect):
 
 
 @attrs.frozen(kw_only=True)
+class ReadAnew(Effect):
+    """Read the account once more, without leaving its state: it comes back as a SnapshotTaken."""
+
+    account: BrokerAccountId
+
+
+@attrs.frozen(kw_only=True)
 class Announce(Effect):
     """Tell the followers of this account."""
 

@@ -97,6 +97,13 @@ class ResumeAsked(Event):
 
 
 @attrs.frozen(kw_only=True)
+class FlattenAsked(Event):
+    """Get out of this contract, or of all of them (None), and stay out until resumed."""
+
+    symbol: Symbol | None = None
+
+
+@attrs.frozen(kw_only=True)
 class RulesChanged(Event):
     """The configuration was read again."""
 

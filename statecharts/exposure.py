@@ -14,6 +14,8 @@ from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, OrderId, OrderType, Symbol
 
+_NOT_HAD = frozenset({Stage.REJECTED, Stage.SKIPPED, Stage.CANCELED, Stage.EXPIRED})
+
 
 def total_target(book: Book, symbol: Symbol, rules: CopyRules) -> int:
     """Our target in `symbol` over every contract of the leader that is copied into it."""
@@ -41,7 +43,7 @@ def leader_done(book: Book, symbol: Symbol, rules: CopyRules) -> bool:
 
 def _missed(book: Book, number: OrderId) -> bool:
     copy = book.copies.get(book.placed.get(number, LEADERS_OWN))
-    return copy is not None and copy.stage in (Stage.REJECTED, Stage.SKIPPED)
+    return copy is not None and copy.stage in _NOT_HAD
 
 
 def goal(own: int, target: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, openings, sizing
+from statecharts import exposure, flattening, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority
@@ -62,7 +62,8 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     if order.status is Status.SUSPENDED:
         return  # the child of a bracket sleeps until its parent fills; it is copied when it wakes
     copy = new_copy(draft, order, rules)
-    why_not = _refusal(order)
+    latch = flattening.latched(draft.book, copy.symbol)
+    why_not = _refusal(order) or (f"flattened: {latch.why}" if latch is not None else None)
     if why_not is not None or order.terms is None:
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why_not), why_not or "")
         return

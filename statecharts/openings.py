@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure
+from statecharts import exposure, flattening
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.order import Stage
@@ -24,6 +24,9 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
         return f"{root} is not among the products to copy (allow)"
     if root in rules.deny:
         return f"{root} is not copied (deny)"
+    latch = flattening.latched(draft.book, symbol)
+    if latch is not None:
+        return f"flattened: {latch.why}"
     contract = draft.contract(symbol)
     if contract.foreign:
         return f"somebody else trades {symbol} on this account"

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import closing, exposure, follower, openings, sizing
+from statecharts import closing, exposure, flattening, follower, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import CancelOrder, ModifyOrder, Priority, Severity
@@ -59,11 +59,12 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     ready = contract.retry_at is None or contract.retry_at <= draft.at
     if ready:
         draft.note(symbol, retry_at=None)
+    latched = flattening.pursue(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         _unanswered_change(draft, copy, rules)
     for copy in tuple(draft.book.in_progress(symbol)):
         _chase(draft, copy, rules)
-    if current:
+    if current and not latched:
         _flat_with_the_leader(draft, symbol, rules)
         _on_the_leaders_side(draft, symbol, rules)
         _exit_what_became_ours(draft, symbol, rules)
@@ -72,9 +73,9 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     for copy in tuple(draft.book.in_progress(symbol)):
         if copy.stage is Stage.HELD:
             _release(draft, copy, rules, current, ready)
-    if current:
+    if current and not latched:
         _within_ours(draft, symbol)
-    for copy in tuple(draft.book.in_progress(symbol)):
+    for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
         _change(draft, copy)
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import attrs
 
 from statecharts import events as e
-from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceOrder, Priority
+from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceOrder, Priority, ReadAnew
 from statecharts.values import Order, OrderId, OrderType, Status, Symbol
 from tests.statecharts.desk import Desk, order
 
@@ -34,7 +34,7 @@ class Exchange:
                 self.used.add(effect.client_id)
                 assert effect.terms.quantity > 0
                 reduced |= effect.priority is Priority.EXIT
-            if isinstance(effect, (PlaceOrder, CancelOrder, ModifyOrder, LookUp)):
+            if isinstance(effect, (PlaceOrder, CancelOrder, ModifyOrder, LookUp, ReadAnew)):
                 self.queue.append(effect)
         self.read = len(self.desk.everything)
         if reduced:
@@ -63,10 +63,17 @@ class Exchange:
         effect = self.queue.pop(0)
         if isinstance(effect, LookUp):
             self._look_up(effect, how)
+        elif isinstance(effect, ReadAnew):
+            self.is_read()
         elif isinstance(effect, PlaceOrder):
             self._place(effect, how)
         elif isinstance(effect, (CancelOrder, ModifyOrder)):
             self._change(effect, how)
+
+    def is_read(self) -> None:
+        """The account is read anew, on a session that is alive."""
+        positions = {symbol: n for symbol, n in self.position.items() if n}
+        self.desk.read_anew(*(one for _, one in self.orders.values()), positions=positions)
 
     def _look_up(self, effect: LookUp, how: str) -> None:
         self.desk.wait(max(0.0, (effect.not_before - self.desk.now) / timedelta(seconds=1)))

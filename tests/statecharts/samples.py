@@ -83,6 +83,8 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.Reauthorized(at=at),
         e.PauseAsked(at=at),
         e.ResumeAsked(at=at),
+        e.FlattenAsked(at=at),
+        e.FlattenAsked(at=at, symbol=ES),
         e.RulesChanged(at=at, rules=Rules()),
         e.RulesChanged(at=at, rules=Rules(copy=rules(ratio=Decimal(2)), leads=True)),
         *(e.OrderSeen(at=at, order=one) for one in seen),

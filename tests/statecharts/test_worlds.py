@@ -103,7 +103,8 @@ def moves(also: tuple[str, ...] = ()) -> st.SearchStrategy[list[tuple[str, int, 
     what = st.sampled_from(
         (
             "enter", "enter", "exit", "exit", "leader fills", "leader cancels", "leader modifies", "repeat", "answer",
-            "answer", "answer", "market", "market", "tell", "wait", "reconnect", "restart", "pause", "resume", *also,
+            "answer", "answer", "market", "market", "tell", "wait", "reconnect", "restart", "pause", "resume",
+            "flatten", *also,
         )
     )  # fmt: skip
     return st.lists(st.tuples(what, st.integers(0, 6), st.integers(0, 6)), min_size=15, max_size=50)
@@ -147,6 +148,8 @@ def live(desk: Desk, leader: Leader, exchange: Exchange, what: str, a: int, b: i
             exchange.queue.clear()
             desk.restarted()
             back(desk, leader, exchange, a)
+        case "flatten":
+            desk.hear(e.FlattenAsked(at=desk.now, symbol=ES if a % 2 else None))
         case "pause":
             desk.hear(e.PauseAsked(at=desk.now))
         case "resume":
