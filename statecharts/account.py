@@ -21,7 +21,7 @@ from statecharts.book import Book, FlattenedBy
 from statecharts.draft import Draft
 from statecharts.effects import Effect, Severity, Tell, Unexpected, WakeAt
 from statecharts.rules import CopyRules, Rules
-from statecharts.values import AccountName
+from statecharts.values import AccountName, Order
 
 RESTARTS_AFTER_BUGS = 3
 
@@ -109,15 +109,22 @@ def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
             resync.read(draft, snapshot)
             if rules.copy is not None:
                 resync.compare(draft, before, snapshot, rules.copy)
-        case e.OrderSeen(order=order) if draft.book.mine is not None:
-            known = draft.book.mine.orders.get(order.id)
-            mine = draft.book.mine.with_order(order)
-            draft.book = attrs.evolve(draft.book, mine=mine)
-            if rules.copy is not None:
-                own_orders.own_order_seen(draft, mine.orders[order.id], known, rules.copy)
+        case e.OrderSeen(orders=orders):
+            for order in orders:
+                _own_order_seen(draft, rules, order)
         case e.PositionSeen(symbol=symbol, net=net):
             positions = {k: n for k, n in draft.book.positions.items() if k != symbol}
             draft.book = attrs.evolve(draft.book, positions={**positions, symbol: net} if net else positions)
+
+
+def _own_order_seen(draft: Draft, rules: Rules, order: Order) -> None:
+    if draft.book.mine is None:
+        return
+    known = draft.book.mine.orders.get(order.id)
+    mine = draft.book.mine.with_order(order)
+    draft.book = attrs.evolve(draft.book, mine=mine)
+    if rules.copy is not None:
+        own_orders.own_order_seen(draft, mine.orders[order.id], known, rules.copy)
 
 
 def _lead(draft: Draft, before: s.State, after: s.State, event: e.Event) -> None:

@@ -115,9 +115,18 @@ class RulesChanged(Event):
 
 @attrs.frozen(kw_only=True)
 class OrderSeen(Event):
-    """The present view of one order of this account. The same view twice is no news."""
+    """The present view of one order of this account. The same view twice is no news.
+
+    `beside` are the other orders that the same frame of the broker tells of: whether orders belong together is decided
+    once for each frame.
+    """
 
     order: Order
+    beside: tuple[Order, ...] = ()
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        return (self.order, *self.beside)
 
 
 @attrs.frozen(kw_only=True)
@@ -199,8 +208,15 @@ class LeaderEvent(Event):
 
 @attrs.frozen(kw_only=True)
 class LeaderOrderSeen(LeaderEvent):
+    """As `OrderSeen`: `beside` came in the same frame."""
+
     order: Order
     generation: int
+    beside: tuple[Order, ...] = ()
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        return (self.order, *self.beside)
 
 
 @attrs.frozen(kw_only=True)

@@ -30,11 +30,11 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
     theirs = draft.book.theirs
     if theirs is None or theirs.generation != event.generation:
         return  # of a generation whose view we do not have: that view will hold it
-    theirs = theirs.with_order(event.order)
-    draft.book = attrs.evolve(draft.book, theirs=theirs)
-    if not draft.acting or draft.book.held_back():
-        return
-    copied_or_not(draft, theirs.orders[event.order.id], rules)
+    for order in event.orders:  # one after the other: what an order is to the position depends on those before it
+        theirs = theirs.with_order(order)
+        draft.book = attrs.evolve(draft.book, theirs=theirs)
+        if draft.acting and not draft.book.held_back():
+            copied_or_not(draft, theirs.orders[order.id], rules)
 
 
 def copied_or_not(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None = None) -> None:

@@ -15,10 +15,11 @@ from statecharts.events import Event, LeaderLost, LeaderOrderSeen, LeaderViewTak
 def order_seen(draft: Draft, event: OrderSeen) -> None:
     mine = draft.book.mine
     if draft.acting and mine is not None:
+        first, *beside = (mine.orders[order.id] for order in event.orders)
         draft.do(
             Announce(
                 event=LeaderOrderSeen(
-                    at=event.at, leader=draft.name, order=mine.orders[event.order.id], generation=mine.generation
+                    at=event.at, leader=draft.name, order=first, generation=mine.generation, beside=tuple(beside)
                 )
             )
         )

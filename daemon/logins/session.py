@@ -18,9 +18,9 @@ from daemon.logins.gate import Gate, NotNow
 from daemon.logins.reading import Reading
 from daemon.logins.tokens import NoToken, Token, Tokens
 from daemon.ports import Ports
-from daemon.tradovate import frames
+from daemon.tradovate import bundle, frames
 from daemon.tradovate.frames import Closing, Frame, Heartbeat, Malformed, Messages, Opened, Pushed, Response
-from daemon.tradovate.mirror import Mirror
+from daemon.tradovate.mirror import Facts, Mirror
 from daemon.tradovate.socket import Connection, SocketLost, connected
 from statecharts.events import Event
 from statecharts.states import Cause
@@ -255,11 +255,13 @@ class Session:
     def _take(self, messages: Messages) -> None:
         for why in messages.faults:
             self._fault(why)
+        told: list[tuple[BrokerAccountId, Event]] = []
         for item in messages.items:
             if isinstance(item, Response):
                 self._answered(item)
             else:
-                self._pushed(item)
+                told += self._pushed(item)
+        self._hand_out(told, ())
 
     def _answered(self, response: Response) -> None:
         call = self._calls.pop(response.id, None)
@@ -268,21 +270,22 @@ class Session:
         else:
             self._reading.another_answer(response)
 
-    def _pushed(self, pushed: Pushed) -> None:
+    def _pushed(self, pushed: Pushed) -> Facts:
         if pushed.name == "shutdown":
             data = pushed.data if isinstance(pushed.data, dict) else {}
             code = str(data.get("reasonCode", "no reason"))
             reason, cause = _SHUTDOWN.get(code, (f"the broker shuts this connection down ({code})", Cause.BROKER))
             self._announced = Loss(reason, cause)
-            return
+            return ()
         facts, faults = self.mirror.fold(pushed, self.ports.wall())
-        self._hand_out(facts, faults)
+        self._hand_out((), faults)
+        return facts
 
     def _hand_out(self, facts: Iterable[tuple[BrokerAccountId, Event]], faults: Iterable[str]) -> None:
         for why in faults:
             self._fault(why)
         if self.synced.is_set():  # before that the mirror keeps them, and the snapshot will hold them
-            for account, event in facts:
+            for account, event in bundle.of_one_frame(facts):
                 self.deliver(account, event)
             if self.mirror.missing_contracts():
                 self._reading.seek_names()
