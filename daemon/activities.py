@@ -88,7 +88,7 @@ class AccountActivities:
         if loss.final:
             post(TokenRefused(at=self.ports.wall(), reason=loss.reason))
         else:
-            post(SessionLost(at=self.ports.wall(), reason=loss.reason, cause=loss.cause))
+            post(SessionLost(at=self.ports.wall(), reason=loss.reason, cause=loss.cause, advice=loss.advice))
 
     async def _read(self, post: Post) -> None:
         session = self.session

@@ -82,9 +82,9 @@ def login_of(
     where = addresses[settings.environment]
     journal = board.journal
 
-    def tell(event: str, message: str) -> None:
+    def tell(event: str, message: str, remedy: str | None = None) -> None:
         # An attempt that fails is no warning: that the connection is broken has been one.
-        remedy = REMEDIES.get(event, "").replace("LOGIN", name) or None
+        remedy = (remedy or REMEDIES.get(event, "")).replace("LOGIN", name) or None
         severity: Severity = "warning" if remedy else "info"
         board.tell(event, f"login {name}: {message}", severity=severity, login=name, reason=message, remedy=remedy)
 

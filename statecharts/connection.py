@@ -44,7 +44,11 @@ def _start(state: s.Stopped, event: e.Started, rules: ReconnectRules) -> s.State
 
 
 def _dial(state: s.Reconnecting, event: e.Event, rules: ReconnectRules) -> s.State:
-    return s.Dialing(since=state.since, reason=state.reason, cause=state.cause, **_tries(state))
+    return s.Dialing(since=state.since, **_why(state), **_tries(state))
+
+
+def _why(told: s.State | e.SessionLost) -> dict[str, Any]:
+    return {"reason": told.reason, "cause": told.cause, "advice": told.advice}
 
 
 def _tries(state: s.Reconnecting | s.Copying) -> dict[str, Any]:
@@ -54,22 +58,22 @@ def _tries(state: s.Reconnecting | s.Copying) -> dict[str, Any]:
 def _dial_or_give_up(state: s.BackingOff, event: e.TimerFired, rules: ReconnectRules) -> s.State:
     inside = rules.windows is not None and rules.windows.end_of(event.at) is not None
     if event.at - state.since >= rules.give_up_after and not inside:
-        return s.GivenUp(since=event.at, lost_at=state.since, reason=state.reason, cause=state.cause)
+        return s.GivenUp(since=event.at, lost_at=state.since, **_why(state))
     return _dial(state, event, rules)
 
 
 def _dial_again(state: s.GivenUp, event: e.SessionFound, rules: ReconnectRules) -> s.State:
     # The outage goes on counting: when this dial fails too, the account is GivenUp again at once.
-    return s.Dialing(since=state.lost_at, reason=state.reason, cause=state.cause)
+    return s.Dialing(since=state.lost_at, **_why(state))
 
 
 def _window_over(state: s.Maintenance, event: e.Event, rules: ReconnectRules) -> s.State:
     # Time in a window never counts: the outage begins anew, also when a probe ends the wait before the window does.
-    return s.Dialing(since=event.at, reason=state.reason, cause=state.cause)
+    return s.Dialing(since=event.at, **_why(state))
 
 
 def _authorized(state: s.Dialing, event: e.Authorized, rules: ReconnectRules) -> s.State:
-    return s.Resyncing(since=state.since, reason=state.reason, cause=state.cause, **_tries(state))
+    return s.Resyncing(since=state.since, **_why(state), **_tries(state))
 
 
 def _read_again(state: s.Copying, event: e.ReconnectAsked, rules: ReconnectRules) -> s.State:
@@ -88,7 +92,7 @@ def _lost_while_copying(state: s.Copying, event: e.SessionLost, rules: Reconnect
 def _lost(state: s.Reconnecting, event: e.SessionLost, rules: ReconnectRules) -> s.State:
     evictions = state.evictions + (event.cause is s.Cause.EVICTED)
     if evictions > EVICTED_TRIES and not rules.retake:
-        return s.Stopped(since=event.at, reason=event.reason, cause=event.cause)
+        return s.Stopped(since=event.at, **_why(event))
     until = rules.windows.end_of(event.at) if rules.windows else None
     if until is not None and event.cause is not s.Cause.EVICTED:
         return s.Maintenance(
@@ -101,8 +105,8 @@ def _lost(state: s.Reconnecting, event: e.SessionLost, rules: ReconnectRules) ->
         )
     attempt = state.attempt + 1
     if event.at - state.since >= rules.give_up_after:
-        return s.GivenUp(since=event.at, lost_at=state.since, reason=event.reason, cause=event.cause)
-    return s.BackingOff(since=state.since, attempt=attempt, evictions=evictions, reason=event.reason, cause=event.cause)
+        return s.GivenUp(since=event.at, lost_at=state.since, **_why(event))
+    return s.BackingOff(since=state.since, attempt=attempt, evictions=evictions, **_why(event))
 
 
 def _refused(state: s.State, event: e.TokenRefused, rules: ReconnectRules) -> s.State:
@@ -219,6 +223,8 @@ def remedy(state: s.State) -> str | None:
     """What the operator can do about it, as a sentence; None when all is well."""
     if isinstance(state, s.Connected):
         return None
+    if state.advice is not None:
+        return state.advice
     if isinstance(state, s.Unauthorized):
         return "correct the login's credential where it is wrong, then: copierctl authorize LOGIN"
     if isinstance(state, s.Stopped):

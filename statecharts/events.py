@@ -41,10 +41,11 @@ class Authorized(Event):
 
 @attrs.frozen(kw_only=True)
 class SessionLost(Event):
-    """The session ended, or could not be made."""
+    """The session ended, or could not be made. `advice`: what a human can do, where it is more than to wait."""
 
     reason: str
     cause: Cause = Cause.NETWORK
+    advice: str | None = None
 
 
 @attrs.frozen(kw_only=True)

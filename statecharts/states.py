@@ -28,7 +28,10 @@ class Cause(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class State:
-    """Any state. `reason` is a phrase for the operator, `cause` its category (both None when all is well)."""
+    """Any state. `reason` is a phrase for the operator, `cause` its category (both None when all is well).
+
+    `advice` is what helps, where whoever told of the trouble knew more than the category says.
+    """
 
     shown: ClassVar[str]
     colour: ClassVar[str]
@@ -36,6 +39,7 @@ class State:
     since: datetime
     reason: str | None = None
     cause: Cause | None = None
+    advice: str | None = None
 
 
 @attrs.frozen(kw_only=True)

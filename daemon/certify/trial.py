@@ -145,6 +145,6 @@ def _kept(plan: Plan, credentials: Credentials, witness: Witness, ports: Ports, 
         store=memory,
         ports=ports,
         budget=Budget(ports.wall, memory),
-        tell=lambda event, message: None,
+        tell=lambda event, message, remedy=None: None,
         conceal=masks.add,
     )

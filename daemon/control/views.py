@@ -18,6 +18,7 @@ from statecharts.values import Order
 
 if TYPE_CHECKING:
     from daemon.logins.login import Login
+    from daemon.logins.session import Loss
     from daemon.supervisor import Supervisor
     from daemon.wiring import Running
 
@@ -158,10 +159,9 @@ def _blocked_by(supervisor: Supervisor, running: Running, held: str | None) -> l
 
 
 def login(supervisor: Supervisor, one: Login) -> Json:
-    now = supervisor.ports.wall()
     token = one.tokens.current
-    held = one.tokens.held_until if one.tokens.held_until and one.tokens.held_until > now else None
-    state = _login_state(supervisor, one, held is not None)
+    hold = one.tokens.restraint.hold
+    state = _login_state(supervisor, one, hold is not None)
     skew = one.tokens.skew
     loss = one.session.loss if one.session is not None else None
     return {
@@ -170,14 +170,20 @@ def login(supervisor: Supervisor, one: Login) -> Json:
         "state": state,
         "cause": loss.cause.value if loss is not None and state != "Connected" else None,
         "reason": loss.reason if loss is not None and state != "Connected" else None,
+        "remedy": _remedy(one, loss) if state != "Connected" else None,
         "token_expires_at": instant(token.expires_at) if token else None,
         "refresh_expires_at": instant(one.tokens.refresh_expires_at),
         "password_expires_at": None,
         "requests_left": None,
-        "hold_until": instant(held),
-        "hold_reason": one.tokens.hold_reason if held else None,
+        "hold_until": instant(hold.until if hold else one.gate.budget.held_until),
+        "hold_reason": hold.reason if hold else one.gate.budget.hold_reason,
         "clock_skew_ms": None if skew is None else round(skew / timedelta(milliseconds=1)),
     }
+
+
+def _remedy(one: Login, loss: Loss | None) -> str | None:
+    """What only the login knows; the rest is the accounts' own."""
+    return loss.advice.replace("LOGIN", one.name) if loss is not None and loss.advice is not None else None
 
 
 def _login_state(supervisor: Supervisor, one: Login, held: bool) -> str:

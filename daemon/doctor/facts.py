@@ -13,6 +13,7 @@ from typing import Any, Literal
 import attrs
 
 from daemon.config import Account, Config, ConfigError, Environment, Login
+from daemon.logins.restraint import Hold
 from daemon.tradovate.rest import Asked, Unreachable
 
 Reach = Literal["name", "connection", "certificate"]
@@ -96,7 +97,7 @@ class Site:
 @attrs.frozen
 class Kept:
     """What the ledger has of a login. `device` is the one made here, `before` the one of the last look and since when
-    it is another now."""
+    it is another now; `hold` is what the broker has asked it to wait for."""
 
     token_expires_at: datetime | None = None
     refresh_expires_at: datetime | None = None
@@ -105,6 +106,7 @@ class Kept:
     device: str | None = None
     before: str | None = None
     changed_at: datetime | None = None
+    hold: Hold | None = None
 
 
 @attrs.frozen

@@ -25,6 +25,7 @@ from daemon.control.evidence import DENIED
 from daemon.doctor.facts import Door, File, Kept, Orders, Person, Proof, State, Trouble
 from daemon.ledger import Ledger, LedgerError
 from daemon.ledger.schema import MEMORY
+from daemon.logins.restraint import kept_hold
 from daemon.state_lock import StateInUse, StateLock
 from statecharts.values import AccountName
 
@@ -200,6 +201,7 @@ def kept(ledger: Ledger, settings: Login) -> Kept:
         device=made,
         before=before if before != current else None,
         changed_at=datetime.fromisoformat(changed) if changed and look.get("device") == current else None,
+        hold=kept_hold(ledger, name),
     )
 
 

@@ -10,6 +10,7 @@ from daemon.config.sense import FLATTEN_REQUESTS
 from daemon.doctor.facts import Answers, Person, Silence
 from daemon.doctor.offline import settled
 from daemon.doctor.verdicts import Check, Unknown, Verdict, Well, Wrong
+from daemon.logins.grant import CAPTCHA, SOLVE_IT
 from daemon.tradovate.messages import text_of
 from daemon.tradovate.rest import Said
 
@@ -172,6 +173,15 @@ def _session(person: Person) -> Verdict:
     return Well() if person.online is None else Unknown(person.online.why)
 
 
+def _captcha(person: Person) -> Verdict:
+    hold = person.kept.hold
+    if hold is not None and hold.captcha and hold.until > person.now:
+        return Wrong(f"{hold.reason}; nothing is asked before {_shown(hold.until)}", f"login {person.name}")
+    if isinstance(person.online, Silence) and CAPTCHA in person.online.why:
+        return Wrong(CAPTCHA, f"login {person.name}")
+    return Well()
+
+
 def _token(person: Person) -> Verdict:
     if person.settings is None:
         return UNREADABLE
@@ -271,6 +281,7 @@ LOGIN: Final = (
         "then: copierctl reconnect --login LOGIN",
         _session,
     ),
+    Check("captcha", "a captcha that the broker wants solved before it gives a token", SOLVE_IT, _captcha),
     Check(
         "token",
         "a token that ends and is not renewed, or is not accepted",

@@ -119,12 +119,13 @@ class Desk:
         return Answers(said, own, asked_for)
 
     def _held_until(self, person: Person) -> datetime | None:
-        """From the daemon's budget in the ledger, and from what a running daemon says of the login."""
+        """From the daemon's budget and the login's own hold in the ledger, and from what a running daemon says."""
         assert self.ledger is not None
         held = Budget(self.ports.wall, self.ledger).held_until
+        own = person.kept.hold.until if person.kept.hold else None
         said = person.status.get("hold_until") if person.status else None
         told = datetime.fromisoformat(said) if isinstance(said, str) else None
-        return max((one for one in (held, told) if one is not None and one > self.ports.wall()), default=None)
+        return max((one for one in (held, own, told) if one is not None and one > self.ports.wall()), default=None)
 
     def _current(self, login: str) -> str | None:
         assert self.ledger is not None
@@ -143,11 +144,11 @@ class Desk:
             store=self.ledger,
             ports=self.ports,
             budget=Budget(self.ports.wall, self.ledger),
-            tell=lambda event, words: None,
+            tell=lambda event, words, remedy=None: None,
             conceal=self.journal.keep_secret,
         )
         tokens.load()
-        if tokens.refusal is None or tokens.mended():
+        if tokens.restraint.refusal is None or tokens.mended():
             kept = "" if person.embedded else ", which the daemon will go on with"
             self.say(f"login {person.name}: there is no valid token; one is asked for{kept}.")
         found: str | Silence = ""

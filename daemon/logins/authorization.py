@@ -19,6 +19,7 @@ import attrs
 import trio
 
 from daemon.logins import outcomes, redirect
+from daemon.logins.grant import Teller
 from daemon.logins.grants import granted
 from daemon.logins.outcomes import Outcome
 from daemon.logins.redirect import Callback, Page
@@ -75,7 +76,7 @@ class Authorization:
     tokens: Tokens
     accounts: frozenset[str]
     wall: Callable[[], datetime]
-    tell: Callable[[str, str], None]
+    tell: Teller
     authorized: Callable[[], None]
     patience: timedelta = PATIENCE
     pending: Pending | None = None
@@ -192,6 +193,8 @@ class Authorization:
         match answer:
             case Declined():
                 return outcomes.refused(self.login, answer)
+            case Penalised(captcha=True):
+                return outcomes.captcha(self.login)
             case Limited() | Penalised():
                 return outcomes.unreachable(self.login, "it limits requests")
             case Unreachable(reason=reason):

@@ -13,6 +13,9 @@ import attrs
 from daemon.tradovate.rest import TokenAnswer
 from statecharts.states import Cause
 
+CAPTCHA = "the broker wants a captcha solved, which no program can: a human must log in"
+SOLVE_IT = "log in to Tradovate in a browser as this login's user and solve it there, then: copierctl authorize LOGIN"
+
 
 @attrs.frozen
 class Token:
@@ -24,11 +27,15 @@ class Token:
 
 @attrs.frozen
 class NoToken(Exception):
-    """There is no token to be had now. `final`: not before somebody has changed something."""
+    """There is no token to be had now. `final`: not before somebody has changed something.
+
+    `advice`: what a human can do about it, where it is more than to wait.
+    """
 
     reason: str
     cause: Cause
     final: bool = False
+    advice: str | None = None
 
 
 @attrs.frozen
@@ -63,16 +70,29 @@ class Grant(Protocol):
         """Of the credential as it is now: tells whether it has changed, and nothing else."""
         ...
 
-    async def obtain(self) -> GrantAnswer:
-        """A token where there is no valid one."""
+    async def obtain(self, ticket: str = "") -> GrantAnswer:
+        """A token where there is no valid one. `ticket` is that of a penalty that has been waited for."""
         ...
 
-    async def renew(self, token: Token) -> GrantAnswer:
+    async def renew(self, token: Token, ticket: str = "") -> GrantAnswer:
         """A later one."""
         ...
 
 
-class TokenStore(Protocol):
+class Teller(Protocol):
+    """Takes a login's news: the event's name, a sentence, and what to do where the event's usual remedy is another."""
+
+    def __call__(self, event: str, message: str, remedy: str | None = None) -> None: ...
+
+
+class Facts(Protocol):
+    """What the ledger keeps under a name."""
+
+    def keep_fact(self, key: str, value: str) -> None: ...
+    def fact(self, key: str) -> str | None: ...
+
+
+class TokenStore(Facts, Protocol):
     """What the ledger keeps of a login's tokens."""
 
     def keep_token(
@@ -88,5 +108,3 @@ class TokenStore(Protocol):
     def refresh_token(self, login: str) -> tuple[str, datetime | None] | None: ...
     def user(self, login: str) -> int | None: ...
     def forget_token(self, login: str) -> None: ...
-    def keep_fact(self, key: str, value: str) -> None: ...
-    def fact(self, key: str) -> str | None: ...

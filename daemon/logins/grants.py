@@ -12,11 +12,10 @@ import json
 import secrets
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 import attrs
 
-from daemon.logins.grant import Doubted, GrantAnswer, NoToken, Token, TokenStore
+from daemon.logins.grant import Doubted, Facts, GrantAnswer, NoToken, Token, TokenStore
 from daemon.tradovate.oauth import Application, Declined, OAuth, Pair, PairAnswer
 from daemon.tradovate.rest import BadCredentials, Credentials, Granted, Rest, Unreachable
 from statecharts.states import Cause
@@ -24,11 +23,6 @@ from statecharts.states import Cause
 _KEY = "fingerprint key"
 _BROKERS_TROUBLE = ("server_error", "temporarily_unavailable")
 _DEFINITE = ("invalid_grant", "invalid_client", "unauthorized_client", "unsupported_grant_type")
-
-
-class Facts(Protocol):
-    def keep_fact(self, key: str, value: str) -> None: ...
-    def fact(self, key: str) -> str | None: ...
 
 
 def fingerprint(facts: Facts, *parts: str | int | None) -> str:
@@ -58,13 +52,13 @@ class PasswordGrant:
             self.facts, who.username, who.password, who.app_id, who.app_version, who.cid, who.sec, who.device_id
         )
 
-    async def obtain(self) -> GrantAnswer:
+    async def obtain(self, ticket: str = "") -> GrantAnswer:
         who = self.credentials()
         self.asked_with = self._fingerprint(who)
-        return await self.rest.access_token(who)
+        return await self.rest.access_token(who, ticket)
 
-    async def renew(self, token: Token) -> GrantAnswer:
-        return await self.rest.renew(token.text)
+    async def renew(self, token: Token, ticket: str = "") -> GrantAnswer:
+        return await self.rest.renew(token.text, ticket)
 
 
 @attrs.define(eq=False)
@@ -96,19 +90,19 @@ class OAuthGrant:
             raise NoToken(words, Cause.CREDENTIALS, final=True)
         return kept[0]
 
-    async def obtain(self) -> GrantAnswer:
-        return await self._refreshed(self._refresh_token())
+    async def obtain(self, ticket: str = "") -> GrantAnswer:
+        return await self._refreshed(self._refresh_token(), ticket)
 
-    async def renew(self, token: Token) -> GrantAnswer:
+    async def renew(self, token: Token, ticket: str = "") -> GrantAnswer:
         """Where the broker gave no refresh token, its older way extends the access token instead."""
         if not self.outlasts_tokens:
-            return await self.rest.renew(token.text)
-        return await self._refreshed(self._refresh_token())
+            return await self.rest.renew(token.text, ticket)
+        return await self._refreshed(self._refresh_token(), ticket)
 
-    async def _refreshed(self, refresh: str) -> GrantAnswer:
+    async def _refreshed(self, refresh: str, ticket: str) -> GrantAnswer:
         app, asked_at = self.application(), self.wall()
         self.asked_with = self._fingerprint(app, refresh)
-        return judged(await self.oauth.refresh(app, refresh), asked_at, refresh)
+        return judged(await self.oauth.refresh(app, refresh, ticket), asked_at, refresh)
 
 
 def judged(answer: PairAnswer, asked_at: datetime, kept: str = "") -> GrantAnswer:

@@ -18,6 +18,7 @@ import trio
 from daemon.logins import outcomes
 from daemon.logins.authorization import Authorization, Unfit
 from daemon.logins.gate import Gate
+from daemon.logins.grant import Teller
 from daemon.logins.outcomes import Outcome
 from daemon.logins.session import Session, SessionSettings
 from daemon.logins.tokens import NoToken, Tokens
@@ -34,7 +35,7 @@ HANG_UP_LIMIT = 1.0  # seconds for closing idle connections
 class LoginHooks:
     """What a login tells the daemon: news for the journal, a message it could not understand, a session that is up."""
 
-    tell: Callable[[str, str], None]
+    tell: Teller
     fault: Callable[[str], None]
     session_up: Callable[[], None]
     crashed: Callable[[BaseException], None]

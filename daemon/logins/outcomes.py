@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from daemon.logins.grant import NoToken, WrongUser
+from daemon.logins.grant import CAPTCHA, SOLVE_IT, NoToken, WrongUser
 from daemon.tradovate.oauth import Declined, Owner
 
 
@@ -63,6 +63,10 @@ def unreachable(login: str, reason: str) -> Outcome:
     return Outcome("broker-unreachable", "Broker Unreachable", 503, detail, f"try again later: {_again(login)}")
 
 
+def captcha(login: str) -> Outcome:
+    return Outcome("captcha", "Captcha Wanted", 409, CAPTCHA, SOLVE_IT.replace("LOGIN", login))
+
+
 def declined(login: str, error: str, text: str) -> Outcome:
     """What the broker's page, or its token address, said instead of yes."""
     said = f"{error}: {text}" if text else error
@@ -113,6 +117,8 @@ def of_password(login: str, failure: NoToken) -> Outcome:
     if isinstance(failure, WrongUser):
         detail, remedy = failure.reason, "correct its username, or give the other user a login of another name"
         return Outcome("wrong-user", "Wrong User", 409, f"{detail}; nothing was changed", remedy)
+    if failure.advice is not None:
+        return captcha(login)
     if not failure.final:
         return unreachable(login, failure.reason)
     remedy = f"correct the login's username, password and API key where they are configured, then: {_again(login)}"

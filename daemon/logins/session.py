@@ -40,11 +40,15 @@ _SHUTDOWN = {
 
 @attrs.frozen
 class Loss:
-    """Why a session ended. `final`: the credential was refused, and nothing is tried again by itself."""
+    """Why a session ended. `final`: the credential was refused, and nothing is tried again by itself.
+
+    `advice`: what a human can do, where it is more than to wait.
+    """
 
     reason: str
     cause: Cause = Cause.NETWORK
     final: bool = False
+    advice: str | None = None
 
 
 @attrs.frozen
@@ -124,7 +128,7 @@ class Session:
             loss = Loss(error.reason, error.cause)
         except NoToken as error:
             passage.failed(silence=error.cause is Cause.NETWORK)
-            loss = Loss(error.reason, error.cause, error.final)
+            loss = Loss(error.reason, error.cause, error.final, error.advice)
         except SocketLost as error:
             passage.failed(silence=error.status is None)
             loss = self._announced or Loss(error.reason, _cause(error))

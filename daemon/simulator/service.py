@@ -74,7 +74,7 @@ class Service:
             lambda: [login.spec.username for login in broker.logins.values()],
             lambda gone: self.on_evicted(gone),
         )
-        self._tickets: dict[str, datetime] = {}
+        self._tickets: dict[str, tuple[datetime, str]] = {}  # when each may come back, and with which request
         self._throttled: dict[str, tuple[datetime, int]] = {}
         self._recent: dict[int, deque[datetime]] = {}
         self._commands = Commands(broker)
@@ -202,11 +202,15 @@ class Service:
         now = self.broker.now()
         ticket = call.body.get("p-ticket")
         if isinstance(ticket, str) and ticket in self._tickets:
-            left = (self._tickets[ticket] - now).total_seconds()
+            left = (self._tickets[ticket][0] - now).total_seconds()
             if left <= 0:
                 del self._tickets[ticket]
                 return None
             return Answer(200, {"p-ticket": ticket, "p-time": int(left) + 1})
+        if self.faults.insist_on_tickets:
+            for known, (until, endpoint) in self._tickets.items():
+                if endpoint == call.endpoint:
+                    return Answer(200, {"p-ticket": known, "p-time": max(1, int((until - now).total_seconds()) + 1)})
         if not self.penalties or self.penalties[0].endpoint != call.endpoint:
             return None
         penalty = self.penalties.popleft()
@@ -215,7 +219,7 @@ class Service:
         if penalty.captcha:
             body["p-captcha"] = True
         else:
-            self._tickets[ticket] = now + timedelta(seconds=penalty.seconds)
+            self._tickets[ticket] = now + timedelta(seconds=penalty.seconds), penalty.endpoint
         return Answer(200, body)
 
     def _limit(self, login: Login) -> int:

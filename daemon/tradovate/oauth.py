@@ -108,9 +108,13 @@ class OAuth:
         }
         return await self._token(application, fields)
 
-    async def refresh(self, application: Application, refresh: str) -> PairAnswer:
-        """A later pair. The broker then forgets `refresh`: write the new one down before anything else."""
-        return await self._token(application, {"grant_type": "refresh_token", "refresh_token": refresh})
+    async def refresh(self, application: Application, refresh: str, ticket: str = "") -> PairAnswer:
+        """A later pair. The broker then forgets `refresh`: write the new one down before anything else.
+
+        `ticket` is that of a penalty that has been waited for.
+        """
+        fields = {"grant_type": "refresh_token", "refresh_token": refresh}
+        return await self._token(application, {**fields, "p-ticket": ticket} if ticket else fields)
 
     async def owner(self, token: str) -> Owner | Unreachable:
         """user/list is the token's own user; account.userId would be a prop firm's."""

@@ -8,7 +8,7 @@ import attrs
 import pytest
 import trio
 
-from daemon.logins.tokens import DOUBTS
+from daemon.logins.restraint import DOUBTS
 from daemon.simulator import LoginSpec
 from daemon.simulator.oauth import Application
 from statecharts import states as s

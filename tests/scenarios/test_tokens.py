@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from daemon.control import views
+from daemon.control.evidence import Evidence
 from daemon.ledger import Ledger
+from daemon.logins.authorization import Unfit
 from daemon.simulator import LoginSpec
 from statecharts import states as s
 from statecharts.states import Cause
@@ -153,18 +156,75 @@ def test_a_penalty_is_waited_for_and_nothing_is_asked_meanwhile(tmp_path: Path) 
     run(story, tmp_path, TWO)
 
 
-def test_a_captcha_is_waited_for_a_whole_hour_and_needs_no_human(tmp_path: Path) -> None:
+def test_a_penalty_s_ticket_is_shown_when_its_time_is_over_also_after_a_restart(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.fault(insist_on_tickets=True)
+        world.server.penalise(seconds=40)
+        async with world.daemon():
+            await trio.sleep(20)
+        async with world.daemon():
+            await trio.sleep(19)
+            assert world.server.calls["auth/accesstokenrequest"] == 1, "the wait is kept"
+            await world.copying(within=60)
+            assert world.server.calls["auth/accesstokenrequest"] == 2, "with the ticket, or it would be penalised again"
+            await trio.sleep(61 * 60)
+            world.server.penalise("auth/renewaccesstoken", seconds=40)
+            await trio.sleep(10 * 60)
+            assert world.said("token.renewed")
+            assert world.server.token_requests["jane"] == 1
+
+    run(story, tmp_path, TWO)
+
+
+def test_a_captcha_is_told_as_a_human_s_and_waited_for_a_whole_hour_also_over_a_restart(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.server.penalise(seconds=15, captcha=True)
+        for _ in range(2):
+            async with world.daemon() as daemon:
+                await trio.sleep(HOUR / 2 - 10)
+                assert world.server.calls["auth/accesstokenrequest"] == 1
+                assert world.leaf("f1") is s.GivenUp
+                assert _cause(world) is Cause.PENALTY
+                shown = views.status(daemon, Evidence(daemon.ledger))
+                for row in (*_rows(shown, "accounts"), *_rows(shown, "logins")):
+                    assert "a human must log in" in str(row["reason"])
+                    assert "solve it there, then: copierctl authorize apex" in str(row["remedy"])
+                (login,) = _rows(shown, "logins")
+                assert login["state"] == "Held" and login["hold_until"] == "2026-11-18T16:00:00.000Z"
+        told = world.said("token.refused")
+        assert len(told) == 1, "once, by the process that heard it"
+        assert "a human must log in" in told[0] and "copierctl authorize apex" in told[0]
+        assert all("a human must log in" in line for line in world.said("connection.broken"))
         async with world.daemon():
-            await trio.sleep(HOUR - 1)
-            assert world.server.calls["auth/accesstokenrequest"] == 1
-            assert world.leaf("f1") is s.GivenUp
-            assert _cause(world) is Cause.PENALTY
             await world.copying(within=300)
             assert world.server.calls["auth/accesstokenrequest"] == 2
 
     run(story, tmp_path, TWO)
+
+
+def test_a_human_who_has_solved_the_captcha_need_not_wait(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.server.penalise(captcha=True, times=2)
+        async with world.daemon():
+            await trio.sleep(600)
+            with pytest.raises(Unfit) as unfit:  # he has not, yet
+                await world.login().ask_anew()
+            assert unfit.value.outcome.kind == "captcha"
+            assert "a human must log in" in unfit.value.outcome.detail
+            assert str(unfit.value.outcome.remedy).endswith("then: copierctl authorize apex")
+            await trio.sleep(600)
+            assert world.server.calls["auth/accesstokenrequest"] == 2
+            assert (await world.login().ask_anew()).kind == "authorized"
+            await world.copying(within=5)
+            assert world.server.calls["auth/accesstokenrequest"] == 3
+
+    run(story, tmp_path, TWO)
+
+
+def _rows(shown: dict[str, object], section: str) -> list[dict[str, object]]:
+    rows = shown[section]
+    assert isinstance(rows, list)
+    return rows
 
 
 def test_too_many_requests_hold_the_login_and_nothing_prolongs_it(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_session_of_everything_is_valid() -> None:
         server, broker = house.server, house.broker
         server.penalise("auth/accesstokenrequest", 1, captcha=True)
         assert "p-captcha" in await login(server)
-        token = (await login(server, cid=8123))["accessToken"]
+        token = (await login(server, cid=8123, **{"p-ticket": "of-a-penalty"}))["accessToken"]
         await get(server, "auth/renewaccesstoken", token)
         await get(server, "auth/me", token)
         async with house.connect() as client:

@@ -12,6 +12,7 @@ import trio
 
 from daemon.control import views
 from daemon.control.evidence import Evidence
+from daemon.logins.restraint import Hold
 from daemon.supervisor import Supervisor
 from statecharts import states as s
 from statecharts.book import Book, Contract
@@ -218,11 +219,11 @@ def test_a_login_that_the_broker_holds_back_says_until_when(tmp_path: Path) -> N
     supervisor = still(tmp_path)
     login = supervisor.logins["apex"]
     until = supervisor.ports.wall() + timedelta(minutes=1)
-    login.tokens.held_until, login.tokens.hold_reason = until, "the broker limits requests (429)"
+    login.tokens.restraint.wait_until(Hold(until, "the broker limits requests (429)"))
     shown = views.login(supervisor, login)
     assert shown["state"] == "Held"
     assert (shown["hold_until"], shown["hold_reason"]) == (views.instant(until), "the broker limits requests (429)")
-    login.tokens.held_until = supervisor.ports.wall() - timedelta(seconds=1)
+    login.tokens.restraint.wait_until(Hold(supervisor.ports.wall() - timedelta(seconds=1), "it was"))
     shown = views.login(supervisor, login)
     assert (shown["state"], shown["hold_until"], shown["hold_reason"]) == ("Idle", None, None)
 

@@ -16,6 +16,8 @@ from tests.daemon.doctor.clinic import ADDRESSES, ARMED, LIVE, SPEC, Clinic, tex
 from tests.daemon.doctor.states import (
     another_device,
     authorization_ended,
+    captcha,
+    captcha_of_before,
     closed,
     distrusted,
     examined,
@@ -73,6 +75,7 @@ CAUSES: Final = (
     "credentials",
     "configuration",
     "addresses of both environments",
+    "captcha",
 )
 
 
@@ -294,6 +297,10 @@ PROVOCATIONS: Final = (
         faults=Faults(evicted_status=429),
     ),
     Provocation("session limit", "session-limit", "are the same user", "one login", text_of(extra=TWINS), OFF),
+    Provocation(
+        "captcha", "captcha", "a human must log in", "solve it there, then: copierctl authorize", visit=captcha
+    ),
+    Provocation("captcha", "captcha", "nothing is asked before", "log in to Tradovate", visit=captcha_of_before),
     Provocation("token life", "token", "does not accept it", "copierctl authorize apex", visit=voided),
     Provocation(
         "token life",

@@ -109,6 +109,19 @@ async def pushed_out(clinic: Clinic) -> Report:
     return await clinic.examined()
 
 
+async def captcha(clinic: Clinic) -> Report:
+    clinic.server.penalise(captcha=True)
+    return await clinic.examined()
+
+
+async def captcha_of_before(clinic: Clinic) -> Report:
+    await captcha(clinic)
+    asked = clinic.server.calls["auth/accesstokenrequest"]
+    report = await clinic.examined()
+    assert clinic.server.calls["auth/accesstokenrequest"] == asked, "the hold lasts an hour, also for doctor"
+    return report
+
+
 async def voided(clinic: Clinic) -> Report:
     await clinic.examined()
     clinic.server.revoke_tokens("apex")

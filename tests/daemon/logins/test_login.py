@@ -72,7 +72,9 @@ class Stage:
             purse,  # type: ignore[arg-type]  # all that a session asks of its tokens
             scripted.gate(ports),
             ports,
-            LoginHooks(lambda event, words: None, lambda why: None, lambda: news.append("up"), bugs.append),
+            LoginHooks(
+                lambda event, words, remedy=None: None, lambda why: None, lambda: news.append("up"), bugs.append
+            ),
         )
         await nursery.start(login.run)
         return cls(login, network, purse, news, bugs)

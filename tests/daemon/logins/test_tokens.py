@@ -31,6 +31,7 @@ class ScriptedGrant:
 
     script: list[GrantAnswer] = attrs.field(factory=list)
     asked: list[tuple[float, str]] = attrs.field(factory=list)
+    tickets: list[str] = attrs.field(factory=list)  # shown with each
     credential: str = "first"
     asked_with: str = ""
     outlasts_tokens: bool = False
@@ -39,15 +40,16 @@ class ScriptedGrant:
     def fingerprint(self) -> str:
         return self.credential
 
-    async def obtain(self) -> GrantAnswer:
+    async def obtain(self, ticket: str = "") -> GrantAnswer:
         self.asked_with = self.credential
-        return await self._answer("obtain")
+        return await self._answer("obtain", ticket)
 
-    async def renew(self, token: Token) -> GrantAnswer:
-        return await self._answer("renew")
+    async def renew(self, token: Token, ticket: str = "") -> GrantAnswer:
+        return await self._answer("renew", ticket)
 
-    async def _answer(self, what: str) -> GrantAnswer:
+    async def _answer(self, what: str, ticket: str) -> GrantAnswer:
         self.asked.append((trio.current_time(), what))
+        self.tickets.append(ticket)
         await trio.sleep(self.takes)
         if self.script:
             return self.script.pop(0)
@@ -62,7 +64,7 @@ def _kept(nursery: trio.Nursery, path: Path, grant: ScriptedGrant) -> Iterator[T
     ledger = Ledger.open(path / "ledger.sqlite")
     ports = Ports(wall, scripted.dice(), ScriptedNetwork(nursery))
     budget = Budget(wall, ledger)
-    tokens = Tokens("apex", grant, ledger, ports, budget, lambda event, words: None, lambda secret: None)
+    tokens = Tokens("apex", grant, ledger, ports, budget, lambda event, words, remedy=None: None, lambda secret: None)
     tokens.load()
     life = trio.CancelScope()
 
@@ -185,11 +187,11 @@ def test_a_token_that_the_broker_refuses_is_replaced_at_once_and_then_ever_more_
         grant = ScriptedGrant(takes=0.0)
         with _kept(nursery, tmp_path, grant) as tokens:
             while trio.current_time() < 3600:
-                if tokens.held_until is None or tokens.held_until <= wall():
+                if tokens.restraint.hold is None:
                     tokens.refused(await tokens.valid())
                 await trio.sleep(1)
             assert len(grant.asked) <= 5
-            while tokens.held_until is not None and tokens.held_until > wall():
+            while tokens.restraint.hold is not None:
                 await trio.sleep(60)
             await tokens.valid()
             tokens.accepted()
