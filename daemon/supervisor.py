@@ -9,7 +9,6 @@ Rule 2: the supervisor alone catches what nobody expected: it is logged with its
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,11 +17,12 @@ import attrs
 import trio
 
 from daemon import holdings
-from daemon.bulletins import STATE, Board
+from daemon.bulletins import Board
 from daemon.config import Config, ConfigErrors, load
 from daemon.embedded import Embedded
+from daemon.herald import Herald
 from daemon.journal import Journal
-from daemon.ledger import Ledger, LedgerError, Taken
+from daemon.ledger import Ledger, LedgerError
 from daemon.logins.budget import Budget
 from daemon.logins.gate import Gate
 from daemon.logins.host import Host
@@ -40,7 +40,6 @@ from statecharts.events import Reauthorized, RulesChanged, SessionFound, Started
 
 DRAIN_LIMIT = 5.0  # seconds for orders in flight; a stop takes 10 at most
 CHECKPOINT_EVERY = 60.0  # seconds
-CATCHING_UP_LIMIT = 60.0  # seconds after a start, until it is told who is not there yet
 BETWEEN_CRASHES = 1.0  # seconds before an account that crashed runs again
 
 
@@ -61,19 +60,20 @@ class Supervisor:
     last_stop: str = attrs.field(init=False)
     rounds: Rounds = attrs.field(init=False)
     board: Board = attrs.field(init=False)
+    herald: Herald = attrs.field(init=False)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     ready: trio.Event = attrs.field(factory=trio.Event)
     gates: dict[str, Gate] = attrs.field(factory=dict)  # by environment
     budget: Budget = attrs.field(init=False)
     crashes: int = 0
-    _turn_taken: trio.Event = attrs.field(factory=trio.Event)
 
     def __attrs_post_init__(self) -> None:
         self.started_at = self.ports.wall()
         self.last_stop = self.ledger.fact("last_stop") or "clean"
         self.board = Board.of(self.journal, self.ports.wall, self.ledger)
         self.budget = Budget(self.ports.wall, self.ledger)
-        self.rounds = Rounds(self.ledger, self.ports.wall, self._told, followers_of(self.config))
+        self.herald = Herald(self.board, self.notify, self.accounts, self.last_stop)
+        self.rounds = Rounds(self.ledger, self.ports.wall, self.herald.told, followers_of(self.config))
 
     async def run(self, serve_control: Callable[..., Awaitable[None]] | None = None) -> None:
         """Runs until `stopping` is set and everything is drained. Raises LedgerError."""
@@ -99,8 +99,9 @@ class Supervisor:
                 running.runner.post(Started(at=self.ports.wall()))
                 await nursery.start(self._keep, running)
             nursery.start_soon(self._checkpoint)
-            self._say_ready()
-            nursery.start_soon(self._say_caught_up)
+            self.ready.set()
+            self.herald.ready(len(self.logins))
+            nursery.start_soon(self.herald.caught_up)
             if self.embedded is not None:
                 nursery.start_soon(self._trade, self.embedded)
             await self.stopping.wait()
@@ -212,7 +213,9 @@ class Supervisor:
 
     async def _trade(self, embedded: Embedded) -> None:
         """The scripted leader begins when its followers are there to see it."""
-        await self._until(lambda: all(isinstance(r.account.connection, s.Copying) for r in self.accounts.values()))
+        await self.herald.until(
+            lambda: all(isinstance(r.account.connection, s.Copying) for r in self.accounts.values())
+        )
         await embedded.trade()
 
     async def _checkpoint(self) -> None:
@@ -223,83 +226,19 @@ class Supervisor:
 
     async def _drain(self) -> None:
         """No new copies; orders in flight are waited for."""
-        self.notify("STOPPING=1")
-        self.board.tell("daemon.stopped", "stopping: no new copies, waiting for orders in flight")
+        self.herald.stopping()
         for running in self.accounts.values():
             running.runner.inbox.close()
         with trio.move_on_after(DRAIN_LIMIT):
             everybody = self.accounts.values()
-            await self._until(lambda: all(not r.errands.under_way and r.runner.inbox.empty for r in everybody))
+            await self.herald.until(lambda: all(not r.errands.under_way and r.runner.inbox.empty for r in everybody))
 
     def _close(self) -> None:
         for running in self.accounts.values():
             self.ledger.save(running.account)
         self.ledger.keep_fact("last_stop", "clean")
         self.ledger.close()
-        self.board.tell("daemon.stopped", "stopped cleanly; orders and positions stay at the broker")
-
-    def _say_ready(self) -> None:
-        self.ready.set()
-        self.board.tell(
-            "daemon.started",
-            f"started: {len(self.accounts)} accounts, {len(self.logins)} logins; last stop: {self.last_stop}",
-            reason=self.last_stop,
-        )
-        self.notify("READY=1")
-        self._say_status()
-
-    def _say_status(self) -> None:
-        shown = Counter(running.account.connection.shown for running in self.accounts.values())
-        self.notify("STATUS=" + ", ".join(f"{count} {state}" for state, count in shown.items()))
-
-    async def _say_caught_up(self) -> None:
-        """Told once after a start: what the followers held before, what they hold now, who is not like its leader."""
-        before = {account.name: holdings.own(account) for account in self._accounts() if account.rules.copy}
-        with trio.move_on_after(CATCHING_UP_LIMIT):
-            await self._until(lambda: not any(holdings.uncompared(account) for account in self._accounts()))
-        odd = list(holdings.mismatches(self._accounts()))
-        words = f"{len(before) - len(odd)} of {len(before)} followers match their leader"
-        self.board.tell(
-            "daemon.ready",
-            "; ".join([f"ready (last stop: {self.last_stop}): {words}", *odd]),
-            severity="warning" if odd else "info",
-            reason=self.last_stop,
-            positions={name: (held, holdings.own(self.accounts[name].account)) for name, held in before.items()},
-        )
-
-    async def _until(self, true: Callable[[], bool]) -> None:
-        """Looks after each turn."""
-        while not true():
-            await self._turn_taken.wait()
-
-    def _told(self, taken: Taken) -> None:
-        """One line a turn; a change of state for the operator, the rest for whoever reads at level debug."""
-        self._turn_taken.set()
-        self._turn_taken = trio.Event()
-        before, after, event = taken.before.connection, taken.after.connection, taken.event
-        kind = type(event).__name__
-        if taken.failed is not None:
-            self.journal.say(
-                "turn.failed",
-                f"{taken.after.name}: {kind} raised\n{taken.failed}",
-                severity="error",
-                account=taken.after.name,
-            )
-        if after is before:
-            return
-        reason = f"({after.reason})" if after.reason else ""
-        self.board.tell(
-            STATE,
-            f"{taken.after.name} {type(before).__name__} -> {type(after).__name__} on {kind}{reason}",
-            account=taken.after.name,
-            login=self.config.accounts[taken.after.name].login,
-            from_=before.shown,
-            state=after.shown,
-            cause=after.cause.value if after.cause else None,
-            event=kind,
-            reason=after.reason,
-        )
-        self._say_status()
+        self.herald.stopped()
 
     def reload(self) -> None:
         """Reads the configuration again. Raises ConfigErrors and changes nothing when it has an error."""

@@ -167,6 +167,17 @@ def test_every_state_but_connected_has_a_remedy() -> None:
     assert "log out" in (connection.remedy(waiting(1, s.Cause.EVICTED)) or "")
 
 
+def test_what_a_human_can_do_about_it_is_told_until_it_is_over() -> None:
+    state = after(s.Dialing(since=NOON), e.SessionLost(at=NOON, reason="closed", advice="solve the captcha"))
+    for event in (e.TimerFired(at=NOON), lost(NOON + timedelta(minutes=5))):
+        assert connection.remedy(state) == "solve the captcha"
+        state = after(state, event)
+    assert connection.remedy(state) != "solve the captcha", "the newest loss says what helps"
+    given_up = after(attrs.evolve(waiting(3), advice="solve it"), e.TimerFired(at=NOON + timedelta(minutes=5)))
+    (broken,) = told(waiting(3), given_up)
+    assert broken.remedy == connection.remedy(given_up) == "solve it"
+
+
 def test_evictions_are_counted_by_themselves_three_tries_then_stopped() -> None:
     state: s.State = s.Copying(since=NOON, attempt=7)
     for lost in range(1, 5):
