@@ -15,10 +15,12 @@ import trio
 
 from daemon.bulletins import Board
 from daemon.logins.calls import Answered, Call, Lost, Urgency
+from daemon.logins.contracts import NoSuchContract, Unanswered
 from daemon.logins.session import Session
 from daemon.ports import Ports
 from daemon.tradovate import look_up, messages
 from daemon.tradovate.messages import Accepted, Doubtful, Held, Penalty, Refused
+from statecharts.contracts import ContractFacts
 from statecharts.effects import (
     CancelOrder,
     Effect,
@@ -27,6 +29,7 @@ from statecharts.effects import (
     PlaceOrder,
     Priority,
     ReadAnew,
+    ReadContract,
     Request,
     Tell,
     Unexpected,
@@ -35,6 +38,9 @@ from statecharts.effects import (
 from statecharts.events import (
     AlarmRang,
     AnswerLost,
+    ContractAbsent,
+    ContractRead,
+    ContractUnread,
     Event,
     LookedUp,
     LookUpFailed,
@@ -45,7 +51,7 @@ from statecharts.events import (
     SnapshotTaken,
 )
 from statecharts.states import State
-from statecharts.values import AccountName, BrokerAccountId, OrderId
+from statecharts.values import AccountName, BrokerAccountId, OrderId, Symbol
 
 ANSWER_LIMIT = 10.0  # seconds: the broker answers in milliseconds; after this nobody should go on hoping
 SLOW_ANSWER = 0.5  # seconds: from then on the copies show that a request was sent, though unanswered
@@ -88,6 +94,8 @@ class AccountErrands:
                 self._start(self._look_up, effect)
             case ReadAnew(account=account):
                 self._start(self._read_anew, account)
+            case ReadContract(symbol=symbol):
+                self._start(self._read_contract, symbol)
             case WakeAt(at=at):
                 self._alarm = at
                 self._alarm_set.set()
@@ -210,6 +218,18 @@ class AccountErrands:
                 asked_at=asked_at,
             )
         )
+
+    async def _read_contract(self, symbol: Symbol) -> None:
+        session = self.session()
+        found = Unanswered("not connected") if session is None else await session.contracts.read(symbol)
+        now = self.ports.wall()
+        match found:
+            case ContractFacts():
+                self.post(ContractRead(at=now, facts=found))
+            case NoSuchContract(reason=reason):
+                self.post(ContractAbsent(at=now, symbol=symbol, reason=reason))
+            case Unanswered(reason=reason):
+                self.post(ContractUnread(at=now, symbol=symbol, reason=reason))
 
     async def _listed(self, session: Session, endpoint: str) -> list[object] | None:
         outcome = await session.request(endpoint, None, Urgency.READ).answer(LOOK_UP_LIMIT)

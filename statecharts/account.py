@@ -14,7 +14,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import catch_up, connection, flattening, follower, leader, outcomes, own_orders, pursuit, resync
+from statecharts import catch_up, connection, facts, flattening, follower, leader, outcomes, own_orders, pursuit, resync
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.book import Book, FlattenedBy
@@ -101,6 +101,7 @@ def _operated(account: Account, event: e.Event) -> Account:
 
 def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
     """Facts are kept in every state; a follower's own orders need the view before, so they come first."""
+    facts.learn(draft, event)
     match event:
         case e.Started():
             resync.start(draft)
@@ -156,6 +157,7 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
         catch_up.run(draft, rules)
     elif not draft.book.held_back():
         catch_up.go_on(draft, rules)
+    facts.ask(draft, event, rules)
     pursuit.advance(draft, rules)
     flattening.verify(draft)
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import attrs
 
+from statecharts.contracts import ContractFacts
 from statecharts.order import Stage
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, CopyName, OrderId, Side, Symbol, Terms, View
+from statecharts.values import CopyId, CopyName, OrderId, Side, Symbol, Terms, View, root_of
 
 
 class Verb(enum.Enum):
@@ -157,6 +158,13 @@ class Book:
     orders: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # our order -> the copy that made it
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
     latches: tuple[Latch, ...] = ()  # at most one for each who
+    facts: Mapping[Symbol, ContractFacts] = attrs.field(factory=dict)  # of contracts, and of products under their root
+    absent: Mapping[Symbol, str] = attrs.field(factory=dict)  # contracts that do not exist on our side, and why
+    asked: Mapping[Symbol, datetime] = attrs.field(factory=dict)  # contracts asked for, and when they may be again
+
+    def facts_of(self, symbol: Symbol) -> ContractFacts | None:
+        """What the broker says of this contract, or of its product; None while it has said nothing."""
+        return self.facts.get(symbol) or self.facts.get(Symbol(root_of(symbol)))
 
     def contract(self, symbol: Symbol) -> Contract:
         return self.contracts.get(symbol, _NOTHING)

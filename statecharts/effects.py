@@ -77,6 +77,13 @@ class ReadAnew(Effect):
 
 
 @attrs.frozen(kw_only=True)
+class ReadContract(Effect):
+    """Ask the broker what it says of a contract, or of a product as a whole."""
+
+    symbol: Symbol
+
+
+@attrs.frozen(kw_only=True)
 class Announce(Effect):
     """Tell the followers of this account."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import attrs
 
+from statecharts.contracts import ContractFacts
 from statecharts.rules import Rules
 from statecharts.states import Cause
 from statecharts.values import AccountName, CopyId, Order, OrderId, Snapshot, Symbol, View
@@ -136,6 +137,30 @@ class PositionSeen(Event):
 
     symbol: Symbol
     net: int
+
+
+# What the broker tells of the contracts that this account trades
+
+
+@attrs.frozen(kw_only=True)
+class ContractRead(Event):
+    facts: ContractFacts
+
+
+@attrs.frozen(kw_only=True)
+class ContractAbsent(Event):
+    """The broker knows no contract of this name."""
+
+    symbol: Symbol
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class ContractUnread(Event):
+    """The broker could not be asked, or its answer not be read."""
+
+    symbol: Symbol
+    reason: str
 
 
 # What came of an errand

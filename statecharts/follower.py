@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, flattening, openings, sizing
+from statecharts import exposure, facts, flattening, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority
@@ -63,7 +63,8 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
         return  # the child of a bracket sleeps until its parent fills; it is copied when it wakes
     copy = new_copy(draft, order, rules)
     latch = flattening.latched(draft.book, copy.symbol)
-    why_not = _refusal(order) or (f"flattened: {latch.why}" if latch is not None else None)
+    flattened = f"flattened: {latch.why}" if latch is not None else None
+    why_not = _refusal(order) or facts.nowhere(draft.book, copy.symbol) or flattened
     if why_not is not None or order.terms is None:
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why_not), why_not or "")
         return

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import closing, exposure, flattening, follower, openings, sizing
+from statecharts import closing, exposure, facts, flattening, follower, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import CancelOrder, ModifyOrder, Priority, Severity
@@ -39,6 +39,7 @@ def advance(draft: Draft, rules: CopyRules) -> None:
 def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     """When the book wants to be looked at again, if nothing happens before."""
     deadlines = [c.retry_at for c in draft.book.contracts.values() if c.retry_at is not None]
+    deadlines.extend(draft.book.asked.values())
     for copy in draft.book.all_open():
         if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
             deadlines.append(copy.chase_at)
@@ -207,7 +208,7 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
         return
     found = openings.allowed(draft, copy, found, openings.bar(draft, order, copy.symbol, rules))
     if found.quantity <= 0:
-        draft.news(copy, News.GIVEN_UP, found.why_nothing)
+        draft.news(copy, News.GIVEN_UP, facts.nowhere(draft.book, copy.symbol) or found.why_nothing)
         return
     terms = attrs.evolve(sizing.asked(order.terms, rules), quantity=found.quantity)
     chase_at = draft.at + rules.chase_after if order.status.finished else None

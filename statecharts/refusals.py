@@ -6,7 +6,7 @@ Rule 2: a refused exit is told at once, and what the leader has exited is closed
 
 from __future__ import annotations
 
-from statecharts import closing, exposure, follower
+from statecharts import closing, exposure, facts, follower
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -41,6 +41,7 @@ def answered(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) 
 def rejected(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     """The broker has said a definite no to an order of ours."""
     _told(draft, copy, why)
+    facts.refused(draft, copy.symbol, why)
     theirs = follower.leaders(draft, copy)
     left = copy.kind is not Kind.ENTRY and theirs is not None and theirs.filled > 0
     if left:

@@ -96,6 +96,11 @@ def root_of(symbol: Symbol) -> Root:
     return Root(match["root"] if match else symbol)
 
 
+def is_contract(symbol: Symbol) -> bool:
+    """Is this the name of one contract, and not of a product, a spread, or of nothing that has one?"""
+    return _CONTRACT.match(symbol) is not None
+
+
 def with_root(symbol: Symbol, root: Root) -> Symbol:
     """The same month of another product: (ESZ6, MES) -> MESZ6."""
     match = _CONTRACT.match(symbol)

@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from daemon.logins.calls import Answered, Call, Lost, Queue, Urgency
+from daemon.logins.contracts import Contracts
 from daemon.logins.gate import Gate, NotNow
 from daemon.logins.reading import Reading
 from daemon.logins.tokens import NoToken, Token, Tokens
@@ -86,9 +87,11 @@ class Session:
     _limit: str | None = None  # what the broker said last: too many requests, or that our session is gone
     _limit_told: trio.Event = attrs.field(factory=trio.Event)
     _announced: Loss | None = None  # what the broker said before it closed
+    contracts: Contracts = attrs.field(init=False)
     _reading: Reading = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.contracts = Contracts(self.mirror, self.ports.wall, self.request, self._hand_out)
         self._reading = Reading(self.mirror, self.ports, self.request, self._hand_out, self.limited, self.synced)
 
     def request(self, endpoint: str, body: object | None, urgency: int, query: str = "") -> Call:

@@ -125,6 +125,11 @@ class Terminal:
             self.exchange.halted.discard(symbol)
             self.move(symbol, self.exchange.last[symbol])
 
+    def delist(self, symbol: str) -> None:
+        """From now on there is no such contract: it cannot be found, and orders for it are refused."""
+        listing = self.listings.pop(symbol)
+        self.entities.forget("contract", listing.contract_id)
+
     def lock(self, account: str, reason: str | None = "TradingLocked") -> None:
         """Refuse the account's orders: TradingLocked, LiquidationOnly, AccountClosed; None lifts it."""
         account_id = self.account_ids[account]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import TypeVar
 
 import attrs
@@ -21,9 +22,11 @@ from daemon.tradovate.parts import (
     ContractPart,
     ExecutionPart,
     FillPart,
+    MaturityPart,
     OrderPart,
     Part,
     PositionPart,
+    ProductPart,
     UserPart,
     VersionPart,
 )
@@ -84,7 +87,25 @@ def _account(of: Fields, faults: list[str]) -> AccountPart:
 
 
 def _contract(of: Fields, faults: list[str]) -> ContractPart:
-    return ContractPart(_id(of, "id"), _named(of))
+    return ContractPart(_id(of, "id"), _named(of), identity(of.get("contractMaturityId")))
+
+
+def _maturity(of: Fields, faults: list[str]) -> MaturityPart:
+    expires = moment(of.get("expirationDate"))
+    if expires is None:
+        faults.append("no readable expirationDate")
+    return MaturityPart(_id(of, "id"), _id(of, "productId"), expires)
+
+
+def _product(of: Fields, faults: list[str]) -> ProductPart:
+    return ProductPart(_id(of, "id"), _named(of), _above_zero(of, "tickSize"), _above_zero(of, "valuePerPoint"))
+
+
+def _above_zero(of: Fields, name: str) -> Decimal:
+    value = decimal(of.get(name))
+    if value is None or value <= 0:
+        raise _Unreadable(name)
+    return value
 
 
 # Seen in unofficial clients only, and harmless to understand.
@@ -216,6 +237,8 @@ READERS: Mapping[str, Callable[[Fields, list[str]], Part]] = {
     "user": _user,
     "account": _account,
     "contract": _contract,
+    "contractMaturity": _maturity,
+    "product": _product,
     "order": _order,
     "orderVersion": _version,
     "command": _command,

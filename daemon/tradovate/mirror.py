@@ -10,15 +10,26 @@ Rule 4: a mirror belongs to one session; the next session begins with an empty o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 import attrs
 
 from daemon.tradovate.entities import READERS, decode
 from daemon.tradovate.frames import Pushed
+from daemon.tradovate.listings import Listings
 from daemon.tradovate.paperwork import Paperwork
-from daemon.tradovate.parts import AccountPart, ContractPart, FillPart, OrderPart, Part, PositionPart, UserPart
+from daemon.tradovate.parts import (
+    AccountPart,
+    ContractPart,
+    FillPart,
+    MaturityPart,
+    OrderPart,
+    Part,
+    PositionPart,
+    ProductPart,
+    UserPart,
+)
 from statecharts.events import Event, OrderSeen, PositionSeen
 from statecharts.values import BrokerAccountId, Order, OrderId, Snapshot, Symbol
 
@@ -26,7 +37,7 @@ Facts = tuple[tuple[BrokerAccountId, Event], ...]
 Faults = tuple[str, ...]
 
 # The collections of the SyncMessage that matter here, and the type of their entities (Tradovate OpenAPI).
-COLLECTIONS: Mapping[str, str] = {
+COLLECTIONS: dict[str, str] = {
     "users": "user",
     "accounts": "account",
     "contracts": "contract",
@@ -38,7 +49,8 @@ COLLECTIONS: Mapping[str, str] = {
     "fills": "fill",
     "positions": "position",
 }
-
+# Those that say what the contracts are. They may be missing: then it is asked for when it is wanted.
+_LISTED: dict[str, str] = {"contractMaturities": "contractMaturity", "products": "product"}
 
 _MOVING = frozenset({"order", "executionReport", "fill", "position"})  # a position and its explanation
 
@@ -60,6 +72,7 @@ class Mirror:
     def __init__(self) -> None:
         self.ignored: Counter[str] = Counter()
         self.user_id: int | None = None
+        self.listings = Listings()
         self._seen: set[str] = set()
         self._accounts: dict[int, str] = {}
         self._contracts: dict[int, str] = {}
@@ -82,9 +95,9 @@ class Mirror:
         faults: list[str] = []
         if "users" not in data and "users" not in self._seen:
             faults.append("a sync answer without users")
-        self.ignored.update(f"collection {name[:40]}" for name in data if name not in COLLECTIONS)
+        self.ignored.update(f"collection {name[:40]}" for name in data if name not in COLLECTIONS | _LISTED)
         touched = _Touched()
-        for name, kind in COLLECTIONS.items():
+        for name, kind in (COLLECTIONS | _LISTED).items():
             rows = data.get(name)
             if isinstance(rows, list):
                 self._seen.add(name)
@@ -215,7 +228,10 @@ class Mirror:
                 self.user_id = self.user_id or part.id
             case AccountPart():
                 self._accounts[part.id] = part.name
+            case MaturityPart() | ProductPart():
+                self.listings.put(part)
             case ContractPart():
+                self.listings.put(part)
                 if self._contracts.get(part.id) != part.name:
                     self._contracts[part.id] = part.name
                     touched.orders |= self._paperwork.of_contract(part.id)

@@ -28,6 +28,26 @@ class AccountPart:
 class ContractPart:
     id: int
     name: str
+    maturity_id: int | None = None
+
+
+@attrs.frozen
+class MaturityPart:
+    """One contractMaturity: a month of a product."""
+
+    id: int
+    product_id: int
+    expires: datetime | None
+
+
+@attrs.frozen
+class ProductPart:
+    """One product; `name` is the root of its contracts' names."""
+
+    id: int
+    name: str
+    tick: Decimal
+    value_per_point: Decimal
 
 
 @attrs.frozen
@@ -118,6 +138,8 @@ Part = (
     UserPart
     | AccountPart
     | ContractPart
+    | MaturityPart
+    | ProductPart
     | OrderPart
     | VersionPart
     | CommandPart

@@ -128,6 +128,11 @@ class World:
         """What the broker holds for the account, flat contracts left out."""
         return {k: n for k, n in self.broker.positions(self.config.accounts[name].name).items() if n}
 
+    @property
+    def requests(self) -> list[str]:
+        """The endpoint of every request that has reached the broker, in order."""
+        return list(self.audit.requests)
+
     def said(self, kind: str) -> list[str]:
         return [entry.message for entry in self.journal if entry.kind == kind]
 

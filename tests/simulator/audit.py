@@ -47,6 +47,7 @@ class Audit:
 
     def __init__(self) -> None:
         self.flaws: list[str] = []
+        self.requests: list[str] = []  # the endpoint of every request, in order
         self.reviewed = Reviewed()
         self.checked: dict[str, int] = {}
         self._validators: dict[str, Draft4Validator] = {}
@@ -56,6 +57,7 @@ class Audit:
     def __call__(self, direction: str, transport: str, name: str, status: int | None, payload: object) -> None:
         schema: Any = None
         if direction == "request":
+            self.requests.append(name)
             schema = self._requests.get(name)
         elif direction == "answer" and status == 200:
             schema = self._answers.get(name)

@@ -17,7 +17,8 @@ from statecharts import events as e
 from statecharts import states as s
 from statecharts.account import Account, step
 from statecharts.book import Copy
-from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceOrder, Tell
+from statecharts.contracts import ContractFacts
+from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceOrder, ReadContract, Tell
 from statecharts.rules import CopyRules, Rules
 from statecharts.values import (
     AccountName,
@@ -35,6 +36,7 @@ from statecharts.values import (
     Terms,
     VersionId,
     View,
+    root_of,
 )
 
 NOON = datetime(2026, 3, 3, 18, tzinfo=UTC)
@@ -64,6 +66,10 @@ def limit(quantity: int, price: int = 5000) -> Terms:
 
 def stop(quantity: int, price: int = 4990) -> Terms:
     return Terms(quantity, OrderType.STOP, stop_price=Decimal(price))
+
+
+def facts_of(symbol: Symbol = MES, tick: str = "0.25", expires: datetime | None = None) -> ContractFacts:
+    return ContractFacts(symbol, root_of(symbol), Decimal(tick), Decimal(5), expires)
 
 
 def order(
@@ -162,6 +168,11 @@ class Desk:
         return self.made(LookUp)
 
     @property
+    def asked_of(self) -> list[Symbol]:
+        """The contracts that the last event makes the account ask for."""
+        return [one.symbol for one in self.made(ReadContract)]
+
+    @property
     def quantities(self) -> list[tuple[Side, int]]:
         """What the last event asks to be placed."""
         return [(one.side, one.terms.quantity) for one in self.places]
@@ -228,6 +239,12 @@ class Desk:
         self.sent(request)
         self.accepted(request, number)
         self.seen(request, number, request.terms.quantity)
+
+    def contract_read(self, facts: ContractFacts) -> None:
+        self.hear(e.ContractRead(at=self.now, facts=facts))
+
+    def contract_absent(self, symbol: Symbol) -> None:
+        self.hear(e.ContractAbsent(at=self.now, symbol=symbol, reason="the broker knows no contract of this name"))
 
     def foreign(self, one: Order) -> None:
         self.hear(e.OrderSeen(at=self.now, order=one))

@@ -10,9 +10,9 @@ from datetime import timedelta
 import attrs
 
 from statecharts import events as e
-from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceOrder, Priority, ReadAnew
+from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceOrder, Priority, ReadAnew, ReadContract
 from statecharts.values import Order, OrderId, OrderType, Status, Symbol
-from tests.statecharts.desk import Desk, order
+from tests.statecharts.desk import Desk, facts_of, order
 
 
 @attrs.define
@@ -34,7 +34,7 @@ class Exchange:
                 self.used.add(effect.client_id)
                 assert effect.terms.quantity > 0
                 reduced |= effect.priority is Priority.EXIT
-            if isinstance(effect, (PlaceOrder, CancelOrder, ModifyOrder, LookUp, ReadAnew)):
+            if isinstance(effect, (PlaceOrder, CancelOrder, ModifyOrder, LookUp, ReadAnew, ReadContract)):
                 self.queue.append(effect)
         self.read = len(self.desk.everything)
         if reduced:
@@ -65,6 +65,8 @@ class Exchange:
             self._look_up(effect, how)
         elif isinstance(effect, ReadAnew):
             self.is_read()
+        elif isinstance(effect, ReadContract):
+            self._read_contract(effect.symbol, how)
         elif isinstance(effect, PlaceOrder):
             self._place(effect, how)
         elif isinstance(effect, (CancelOrder, ModifyOrder)):
@@ -86,6 +88,14 @@ class Exchange:
         self.desk.looked_up(effect, found)
         if found is not None:
             self.tell(found)
+
+    def _read_contract(self, symbol: Symbol, how: str) -> None:
+        if how == "lost and absent":
+            self.desk.contract_absent(symbol)
+        elif how in ("refused", "never sent", "lost"):
+            self.desk.hear(e.ContractUnread(at=self.desk.now, symbol=symbol, reason="no answer"))
+        else:
+            self.desk.contract_read(facts_of(symbol))
 
     def _place(self, effect: PlaceOrder, how: str) -> None:
         if how == "never sent":
