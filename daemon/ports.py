@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -50,13 +50,18 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+async def _in_a_thread(act: Callable[[], None]) -> None:
+    await trio.to_thread.run_sync(act)
+
+
 @attrs.frozen
 class Ports:
-    """`wall` answers aware UTC; waiting is always done with trio's own clock."""
+    """`wall` answers aware UTC; waiting is always done with trio's own clock. `aside` does what would block the loop."""
 
     wall: Callable[[], datetime]
     dice: random.Random
     network: Network
+    aside: Callable[[Callable[[], None]], Awaitable[None]] = _in_a_thread
 
     @staticmethod
     def real() -> Ports:

@@ -222,7 +222,7 @@ class Supervisor:
         """Moves the write-ahead log into the ledger on another connection, where it delays no turn."""
         while True:
             await trio.sleep(CHECKPOINT_EVERY)
-            await trio.to_thread.run_sync(self.ledger.checkpoint)
+            await self.ports.aside(self.ledger.checkpoint)
 
     async def _drain(self) -> None:
         """No new copies; orders in flight are waited for."""

@@ -92,6 +92,14 @@ class Service:
         """Answer 429, or 423, without a body to all of the user's requests for so long."""
         self._throttled[login] = (self.broker.now() + timedelta(seconds=seconds), status)
 
+    def calm(self) -> None:
+        """Nothing is prepared, and nobody is throttled any more."""
+        self.fates.clear()
+        self.penalties.clear()
+        self.broker.desk.rejects.clear()
+        self._throttled.clear()
+        self._recent.clear()
+
     # ---- calls
 
     async def perform(

@@ -58,6 +58,11 @@ class Tokens:
         self._tokens: dict[str, Token] = {}
         self._sessions: list[TokenSession] = []
 
+    @property
+    def issued(self) -> tuple[str, ...]:
+        """The tokens of the last day, for whoever looks where they must not be."""
+        return tuple(self._tokens)
+
     def open(self, login: Login, device: str | None) -> tuple[Token, list[TokenSession]]:
         """A new session and its token, and the sessions that had to go for it."""
         session = TokenSession(self._entities.issue(), login, device, self._now())

@@ -1,0 +1,199 @@
+"""What must never be false, whatever befalls a world: each invariant by its number in the catalogue, in one place.
+
+Some are looked at from above, at the broker; some at every commit of the daemon; some at the end, when all is calm.
+A violation is a value; the world stops at the first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from daemon.ledger import Taken
+from daemon.simulator.entities import Change
+from statecharts import exposure
+from statecharts import states as s
+from statecharts.book import Verb
+from statecharts.effects import PlaceOrder, Request
+from statecharts.order import Stage
+from statecharts.sizing import Kind
+from statecharts.values import CopyId, Symbol
+
+if TYPE_CHECKING:
+    from tests.faults.world import Storm
+
+DIALS, DIALS_A_MINUTE = 40, 12
+DEAD_SOCKET_LIMIT = 15.0  # seconds that an account may be Connected on a link that is dead, seen from above
+
+
+class Violation(AssertionError):
+    """An invariant was false: its number, and what was seen."""
+
+
+@attrs.define(eq=False)
+class Invariants:
+    storm: Storm
+    checks: Counter[str] = attrs.field(factory=Counter)
+    first: Violation | None = None
+    broken: trio.Event = attrs.field(factory=trio.Event)
+    _sent: dict[str, set[str]] = attrs.field(factory=dict)  # client order ids, by account
+    _openings: Counter[tuple[str, int]] = attrs.field(factory=Counter)  # orders accepted, by account and leader order
+    _on_dead_since: dict[str, float] = attrs.field(factory=dict)
+
+    def expect(self, number: str, holds: bool, words: str) -> None:
+        self.checks[number] += 1
+        if not holds and self.first is None:
+            self.first = Violation(f"{number}: {words}")
+            self.storm.tell("VIOLATION", str(self.first))
+            self.broken.set()
+
+    # ---- at the broker
+
+    def changed(self, change: Change) -> None:
+        if change.kind == "command" and change.event == "Created" and change.entity["commandType"] == "New":
+            self._accepted(change)
+        elif change.kind == "position":
+            self._moved(change)
+
+    def _accepted(self, change: Change) -> None:
+        entity, storm = change.entity, self.storm
+        name = storm.name_of(change.owner)
+        if name is None or not entity.get("isAutomated"):
+            return
+        self.expect("I11", name in storm.followers, f"an order of ours on {name}, which follows nobody")
+        client_id = str(entity.get("clOrdId") or storm.text_of(entity["orderId"]))
+        known = storm.row_of(name, client_id)
+        self.expect(
+            "I02", known is not None or storm.forgotten, f"{name}: {client_id} is at the broker, not in the ledger"
+        )
+        seen = self._sent.setdefault(f"{name} at the broker", set())
+        self.expect("I01", client_id not in seen, f"{name}: {client_id} was accepted twice")
+        seen.add(client_id)
+        if known is not None and known["verb"] == Verb.PLACE.value and known["leader_order_id"] is not None:
+            self._openings[name, int(str(known["leader_order_id"]))] += 1
+
+    def _moved(self, change: Change) -> None:
+        storm, entity = self.storm, change.entity
+        name = storm.name_of(entity["accountId"])
+        if name not in storm.followers or name in storm.visited:
+            return
+        most = storm.caps[name]
+        self.expect("I09", abs(entity["netPos"]) <= most, f"{name} holds {entity['netPos']} where {most} is the cap")
+
+    # ---- at a commit
+
+    def committed(self, turns: Sequence[Taken]) -> None:
+        for taken in turns:
+            if taken.failed is not None:
+                self.expect("I16", False, f"{taken.after.name}: a turn raised: {taken.failed[-400:]}")
+            for effect in taken.effects:
+                if isinstance(effect, Request):
+                    self._asked(taken, effect)
+
+    def _asked(self, taken: Taken, effect: Request) -> None:
+        name, after = taken.after.name, taken.after
+        sent = self._sent.setdefault(name, set())
+        again = effect.client_id in sent
+        self.expect("I06", not again or self.storm.forgotten, f"{name}: {effect.client_id} is asked for twice")
+        sent.add(effect.client_id)
+        self.expect(
+            "I03", isinstance(after.connection, s.Copying), f"{name}: sends in {type(after.connection).__name__}"
+        )
+        copy = after.book.copies.get(CopyId(effect.copy))
+        if not isinstance(effect, PlaceOrder) or copy is None:
+            return
+        in_doubt = [c.id for c in after.book.in_progress(effect.symbol) if c.trades and c.stage is Stage.UNKNOWN]
+        if copy.kind is not Kind.EXIT:
+            self.expect("I05", not in_doubt, f"{name}: opens in {effect.symbol} beside the unknown {in_doubt}")
+            self.expect("I03", not after.book.held_back(), f"{name}: opens while it is not compared with its leader")
+            self.expect("pause", after.no_openings is None, f"{name}: opens although {after.no_openings}")
+        elif copy.verb is Verb.CLOSE:
+            self.expect("I05", not in_doubt, f"{name}: closes in {effect.symbol} beside the unknown {in_doubt}")
+            own = after.book.contract(effect.symbol).own
+            market = sum(
+                c.rest
+                for c in after.book.in_progress(effect.symbol)
+                if exposure.reduces(c, own) and c.terms is not None and c.terms.order_type.value == "Market"
+            )
+            self.expect("exits", market <= abs(own), f"{name}: {market} {effect.symbol} leave at market of {own}")
+
+    # ---- now and then
+
+    async def watch(self) -> None:
+        while True:
+            await trio.sleep(1.0)
+            self._budget()
+            self._dead_sockets()
+
+    def _budget(self) -> None:
+        storm, now = self.storm, trio.current_time()
+        dials = [at for at in storm.wire.connects if at > now - 60.0]
+        self.expect("I19", len(dials) <= DIALS + DIALS_A_MINUTE + 1, f"{len(dials)} connections in a minute")
+        for login in storm.config.logins:
+            live = [one for one in storm.server.live_sockets(login) if not one.dark]
+            self.expect("I17", len(live) <= 3 + storm.deaths, f"login {login} has {len(live)} sockets")
+
+    def _dead_sockets(self) -> None:
+        storm, now = self.storm, trio.current_time()
+        if storm.supervisor is None or not storm.alive:
+            self._on_dead_since.clear()
+            return
+        for name, running in storm.supervisor.accounts.items():
+            if not storm.wire.all_dark() or not isinstance(running.account.connection, s.Connected):
+                self._on_dead_since.pop(name, None)
+                continue
+            since = self._on_dead_since.setdefault(name, now)
+            self.expect("I18", now - since <= DEAD_SOCKET_LIMIT, f"{name} is Connected on a dead socket")
+
+    # ---- when all is calm
+
+    def calm(self) -> None:
+        storm = self.storm
+        for name in storm.config.accounts:
+            leaf = storm.leaf(name)
+            self.expect("I31", leaf is s.Copying, f"{name} is {leaf.__name__} when all is calm")
+        for name in storm.followers:
+            self._settled(name)
+        for secret in storm.secrets():
+            told = [entry.message for entry in storm.journal if secret in entry.message]
+            self.expect("I28", not told, f"a secret in the journal: {told[:1]}")
+
+    def _settled(self, name: str) -> None:
+        storm = self.storm
+        running = storm.account(name).account
+        for copy in running.book.all_open():
+            fine = copy.stage.value in ("working", "accepted", "held") and not copy.stage.in_doubt
+            self.expect(
+                "I33", fine, f"{name}: {copy.verb.value} {copy.symbol} is still {copy.stage.value}: {copy.reason}"
+            )
+        held = storm.positions(name)
+        owned = {symbol: c.own for symbol, c in running.book.contracts.items() if c.own}
+        foreign = {symbol: c.foreign for symbol, c in running.book.contracts.items() if c.foreign}
+        total = {s_: owned.get(s_, 0) + foreign.get(s_, 0) for s_ in {*owned, *foreign}}
+        self.expect("I14", {k: n for k, n in total.items() if n} == held, f"{name}: books {total}, broker {held}")
+        rules = running.rules.copy
+        assert rules is not None
+        for symbol in sorted({*map(Symbol, held), *running.book.contracts}):
+            target = exposure.total_target(running.book, symbol, rules)
+            contract = running.book.contract(symbol)
+            same = contract.own == target
+            told = contract.no_entry or contract.left or contract.foreign or running.no_openings
+            self.expect(
+                "I32", same or bool(told), f"{name}: {symbol} {contract.own} where {target} is the target, in silence"
+            )
+            self.expect(
+                "I32",
+                exposure.goal(contract.own, target) == contract.own,
+                f"{name}: {symbol} {contract.own} beyond {target}",
+            )
+        rows = storm.rows(name, "place")
+        places = Counter(row["leader_order_id"] for row in rows if row["leader_order_id"] is not None)
+        doubled = {order for order, count in places.items() if count > 1}
+        self.expect("I01", not doubled, f"{name}: more than one copy of {sorted(map(str, doubled))[:3]}")
+        for row in rows:
+            if row["order_id"] is None:
+                self.expect("told", bool(row["reason"]), f"{name}: a non-copy without a reason: {row['id']}")

@@ -1,0 +1,107 @@
+"""Processes that live one after the other on the same disk: killed at a port, at any moment, or by a power cut.
+
+Rule 1: a death makes the ports dead first (see tests/scenarios/mortality.py); whatever was handed over stays so.
+Rule 2: a kill loses nothing that was committed. A power cut may lose the last commits, and leave half of one: the
+        write-ahead log is cut off at a random byte behind what was last known to be synced.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import attrs
+
+from daemon.ledger import Ledger, Posted, Taken
+from tests.scenarios.mortality import Mortality, MortalLedger
+
+LOG = "ledger.sqlite-wal"
+
+
+@attrs.define(eq=False)
+class Disk:
+    """The state directory. `synced` is the length of the write-ahead log that survives any power cut."""
+
+    directory: Path
+    dice: random.Random
+    synced: int = 0
+
+    @property
+    def path(self) -> Path:
+        return self.directory / "ledger.sqlite"
+
+    def keep(self) -> Path:
+        """The files as a process that dies now leaves them: a clean close would tidy them up."""
+        kept = self.directory / "kept"
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir()
+        for name in ("ledger.sqlite", LOG):
+            with suppress(FileNotFoundError):
+                shutil.copy(self.directory / name, kept / name)
+        return kept
+
+    def restore(self, kept: Path, power_lost: bool) -> int:
+        """Puts them back; answers how many bytes a power cut has taken."""
+        for name in ("ledger.sqlite", LOG, "ledger.sqlite-shm"):
+            (self.directory / name).unlink(missing_ok=True)
+        for file in kept.iterdir():
+            shutil.copy(file, self.directory / file.name)
+        shutil.rmtree(kept)
+        log = self.directory / LOG
+        if not power_lost or not log.exists():
+            return 0
+        size = log.stat().st_size
+        end = self.dice.randint(min(self.synced, size), size)
+        os.truncate(log, end)
+        return size - end
+
+    def sync(self) -> None:
+        """Now and then the system writes everything out by itself."""
+        with suppress(FileNotFoundError):
+            self.synced = (self.directory / LOG).stat().st_size
+
+
+Watch = Callable[[Sequence[Taken]], None]
+
+
+@attrs.define(eq=False)
+class Watched(Mortality):
+    """A process whose commits are watched once they are made, and that dies by chance."""
+
+    dice: random.Random = attrs.field(factory=random.Random)
+    chance: float = 0.0
+    committed: Watch = lambda turns: None
+
+    def call(self, what: str) -> None:
+        if not self.dead and self.counting and self.dice.random() < self.chance:
+            self.end_at = len(self.calls)
+        super().call(what)
+        self.calls.clear()
+
+    def ledger(self, path: Path) -> Ledger:
+        opened = WatchedLedger.open(path)
+        assert isinstance(opened, WatchedLedger)
+        opened.mortality = self
+        self._ledger = opened
+        return opened
+
+
+@attrs.define
+class WatchedLedger(MortalLedger):
+    def commit(self, turns: Sequence[Taken], posted: Sequence[Posted] = ()) -> list[int]:
+        assert isinstance(self.mortality, Watched)
+        try:
+            ids = MortalLedger.commit(self, turns, posted)
+        finally:
+            # Also when the process has died right behind the commit: it is on the disk.
+            if turns and self._last.get(turns[-1].after.name) is turns[-1].after:
+                self.mortality.committed(turns)
+        return ids
+
+    def checkpoint(self) -> None:
+        """On the loop: a simulated world has no threads, its clock would not wait for them."""
+        Ledger.checkpoint(self)
