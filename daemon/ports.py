@@ -56,7 +56,7 @@ async def _in_a_thread(act: Callable[[], None]) -> None:
 
 @attrs.frozen
 class Ports:
-    """`wall` answers aware UTC; waiting is always done with trio's own clock. `aside` does what would block the loop."""
+    """`wall` answers aware UTC; waiting is always done with trio's own clock. `aside` does what blocks the loop."""
 
     wall: Callable[[], datetime]
     dice: random.Random
