@@ -94,7 +94,7 @@ def uncompared(account: Account) -> bool:
 def mismatches(accounts: Iterable[Account]) -> Iterator[str]:
     """The followers that are not like their leaders, one phrase for each."""
     for account in accounts:
-        rules = account.rules.copy
+        rules = account.in_force.copy
         if rules is None:
             continue
         if not isinstance(account.connection, s.Connected):

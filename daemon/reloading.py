@@ -1,14 +1,14 @@
-"""What a reload may not change under a follower: it would trade because a file was edited.
+"""What a reload may not change under a follower: its positions would be left without an owner.
 
-Rule 1: nothing is trimmed, closed or left without an owner by an edit. What decides a follower's size stays as it is
-        while the follower owns anything; the reload is refused whole, with every reason at once.
+Rule 1: what decides a follower's size may be edited at any time: it is pending per contract until the leader is flat
+        there (statecharts/agreements.py). Whom it follows, at which account, in what mode, and whether it only shadows
+        stays as it is while it owns anything; the reload is refused whole, with every reason at once.
 Rule 2: who follows whom is changed by a restart, with everybody flat.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from statecharts.account import Account
 from statecharts.book import Book
 from statecharts.rules import CopyRules
 
-DECIDING = ("ratio", "min_one", "max_position", "map", "shadow")
+DECIDING = ("mode", "shadow")
 
 
 def objections(accounts: Iterable[Account], before: Config, config: Config, file: Path) -> tuple[ConfigError, ...]:
@@ -86,17 +86,8 @@ def keep(facts: Facts, config: Config, name: str, rules: CopyRules | None) -> No
 def _spelled(config: Config, name: str, rules: CopyRules | None) -> str:
     if rules is None:
         return ""
-    mapped = ", ".join(f"{root} to {to.to} x {_plain(to.factor)}" for root, to in sorted(rules.map.items()))
-    return (
-        f"account {_home(config, name)}, leader {rules.leader} ({_home(config, rules.leader)}), "
-        f"ratio {_plain(rules.ratio)}, min_one {rules.min_one}, max_position {rules.max_position}, "
-        f"map {mapped or 'none'}, shadow {rules.shadow}"
-    )
-
-
-def _plain(number: Decimal) -> str:
-    """1 and 1.0 are the same ratio."""
-    return format(number.normalize(), "f")
+    leader = f"leader {rules.leader} ({_home(config, rules.leader)})"
+    return f"account {_home(config, name)}, {leader}, mode {rules.mode}, shadow {rules.shadow}"
 
 
 def _changed(before: CopyRules, after: CopyRules) -> list[str]:

@@ -14,7 +14,19 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import catch_up, connection, facts, flattening, follower, leader, outcomes, own_orders, pursuit, resync
+from statecharts import (
+    agreements,
+    catch_up,
+    connection,
+    facts,
+    flattening,
+    follower,
+    leader,
+    outcomes,
+    own_orders,
+    pursuit,
+    resync,
+)
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.book import Book, FlattenedBy
@@ -43,6 +55,11 @@ class Account:
     def no_openings(self) -> str | None:
         """Why this account opens nothing, for reasons of its own."""
         return "the account is paused" if self.paused else self.close_only
+
+    @property
+    def in_force(self) -> Rules:
+        """The rules by which it copies now; `rules` are those of the file."""
+        return agreements.in_force(self.rules, self.book)
 
 
 @attrs.frozen
@@ -74,13 +91,15 @@ def step(account: Account, event: e.Event) -> Turn:
         no_openings=account.no_openings,
         effects=effects,
     )
-    _remember(draft, account.rules, event)
-    if account.rules.leads:
+    rules = account.in_force
+    _remember(draft, rules, event)
+    if rules.leads:
         _lead(draft, before, after, event)
-    if account.rules.copy is not None:
-        _follow(draft, account.rules.copy, event)
+    if rules.copy is not None:
+        _follow(draft, rules.copy, event)
+        agreements.keep(draft, rules.copy)
     # Only Copying acts on a deadline: elsewhere an alarm that has passed would ring without end.
-    wake_at = pursuit.next_deadline(draft, account.rules.copy) if account.rules.copy and draft.acting else None
+    wake_at = pursuit.next_deadline(draft, rules.copy) if rules.copy and draft.acting else None
     if wake_at != account.wake_at or isinstance(event, e.AlarmRang | e.Started):
         draft.do(WakeAt(at=wake_at))
     return Turn(attrs.evolve(account, book=draft.book, wake_at=wake_at), tuple(draft.effects))

@@ -16,6 +16,7 @@ import attrs
 
 from statecharts.contracts import ContractFacts
 from statecharts.order import Stage
+from statecharts.rules import Agreement
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, CopyName, OrderId, Side, Symbol, Terms, View, root_of
 
@@ -157,6 +158,7 @@ class Book:
     names: Mapping[str, CopyId] = attrs.field(factory=dict)  # client order id -> copy
     orders: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # our order -> the copy that made it
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
+    agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract, see agreements.py
     latches: tuple[Latch, ...] = ()  # at most one for each who
     facts: Mapping[Symbol, ContractFacts] = attrs.field(factory=dict)  # of contracts, and of products under their root
     absent: Mapping[Symbol, str] = attrs.field(factory=dict)  # contracts that do not exist on our side, and why

@@ -71,7 +71,7 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     found = size_of(draft, copy, order, rules)
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
-    terms = sizing.asked(order.terms, rules)
+    terms = sizing.asked(order.terms, order.symbol, rules)
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(terms, found), chase_at=chase_at)
     copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens)
     if awaited(draft, copy, found):
@@ -99,7 +99,7 @@ def new_copy(draft: Draft, order: Order, rules: CopyRules) -> Copy:
         copy=rules.name,
         verb=Verb.PLACE,
         symbol=sizing.follower_symbol(order.symbol, rules),
-        side=order.side if rules.ratio > 0 else sizing.other_side(order.side),
+        side=sizing.follower_side(order, rules),
         stage=Stage.INTENDED,
         decided_at=draft.at,
         cause=cause,
@@ -123,10 +123,11 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
         own = exposure.free(book, copy.symbol, own, copy.id, sizing.apart(order, book.theirs))
     own -= copy.side.sign * copy.filled
     found = sizing.size(order, book.theirs, own, rules)
-    if found.kind is Kind.ENTRY and rules.max_position is not None:
+    max_position = sizing.agreement(order.symbol, rules).max_position
+    if found.kind is Kind.ENTRY and max_position is not None:
         # The target is within the cap, and yet an exit of ours may still be on its way when this one fills.
         ours = copy.side.sign * book.contract(copy.symbol).own - copy.filled
-        room = rules.max_position - ours - exposure.opening(book, copy)
+        room = max_position - ours - exposure.opening(book, copy)
         if found.quantity > room:
             found = attrs.evolve(found, quantity=max(0, room), why_nothing="max_position is reached")
     return found
@@ -210,7 +211,7 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     elif order.status.finished:
         draft.keep(attrs.evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
     elif order.terms is not None and order.version is not None and order.version != copy.wanted_version:
-        draft.keep(_modified(draft, copy, order, sizing.asked(order.terms, rules), order.version, rules))
+        draft.keep(_modified(draft, copy, order, sizing.asked(order.terms, order.symbol, rules), order.version, rules))
 
 
 def _modified(draft: Draft, copy: Copy, order: Order, terms: Terms, version: VersionId, rules: CopyRules) -> Copy:

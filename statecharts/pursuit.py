@@ -210,7 +210,7 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, facts.nowhere(draft.book, copy.symbol) or found.why_nothing)
         return
-    terms = attrs.evolve(sizing.asked(order.terms, rules), quantity=found.quantity)
+    terms = attrs.evolve(sizing.asked(order.terms, order.symbol, rules), quantity=found.quantity)
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     released = attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
     follower.send(draft, released, rules)

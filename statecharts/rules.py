@@ -10,7 +10,7 @@ from typing import Literal
 import attrs
 
 from statecharts.market_hours import PlatformWindows
-from statecharts.values import AccountName, CopyName, Root
+from statecharts.values import AccountName, CopyName, Root, Symbol
 
 CatchUp = Literal["none", "reduce", "fresh"]
 Mode = Literal["orders", "fills"]
@@ -36,6 +36,18 @@ class MapTo:
 
     to: Root
     factor: Decimal
+
+
+@attrs.frozen
+class Agreement:
+    """What decides how much a follower trades for one contract of its leader, and in what. See agreements.py."""
+
+    to: Symbol  # the follower's contract
+    ratio: Decimal = Decimal(1)
+    factor: Decimal = Decimal(1)
+    min_one: bool = False
+    max_order: int | None = None
+    max_position: int | None = None
 
 
 @attrs.frozen
@@ -101,6 +113,7 @@ class CopyRules:
     leader_lost_after: timedelta = timedelta(minutes=5)
     runaway: Runaway = Runaway()
     limits: Limits = Limits()
+    agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract; it wins over the above
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts.rules import CopyRules
+from statecharts.rules import Agreement, CopyRules
 from statecharts.values import Order, OrderType, Side, Symbol, Terms, View, root_of, with_root
 
 
@@ -48,25 +48,43 @@ def kind_of(position: int, side: Side, quantity: int) -> Kind:
     return Kind.EXIT if quantity <= abs(position) else Kind.REVERSAL
 
 
+def configured(symbol: Symbol, rules: CopyRules) -> Agreement:
+    """What the configuration says for the leader's contract."""
+    mapped = rules.map.get(root_of(symbol))
+    return Agreement(
+        to=symbol if mapped is None else with_root(symbol, mapped.to),
+        ratio=rules.ratio,
+        factor=Decimal(1) if mapped is None else mapped.factor,
+        min_one=rules.min_one,
+        max_order=rules.max_order,
+        max_position=rules.max_position,
+    )
+
+
+def agreement(symbol: Symbol, rules: CopyRules) -> Agreement:
+    """What holds for the leader's contract: as it was agreed when copying went into it, else as it is configured."""
+    held = rules.agreed.get(symbol)
+    return configured(symbol, rules) if held is None else held
+
+
 def follower_symbol(symbol: Symbol, rules: CopyRules) -> Symbol:
     """The contract that the follower trades for the leader's."""
-    mapped = rules.map.get(root_of(symbol))
-    return symbol if mapped is None else with_root(symbol, mapped.to)
+    return agreement(symbol, rules).to
 
 
-def _scale(symbol: Symbol, rules: CopyRules) -> Decimal:
-    mapped = rules.map.get(root_of(symbol))
-    return rules.ratio if mapped is None else rules.ratio * mapped.factor
+def follower_side(order: Order, rules: CopyRules) -> Side:
+    return order.side if agreement(order.symbol, rules).ratio > 0 else other_side(order.side)
 
 
 def target(n: int, symbol: Symbol, rules: CopyRules) -> int:
     """The follower's position for the leader's position `n` in `symbol` (the leader's contract)."""
-    scale = _scale(symbol, rules)
+    agreed = agreement(symbol, rules)
+    scale = agreed.ratio * agreed.factor
     wanted = int(n * scale)  # int() cuts toward zero
-    if rules.min_one and wanted == 0 and n != 0:
+    if agreed.min_one and wanted == 0 and n != 0:
         wanted = 1 if n * scale > 0 else -1
-    if rules.max_position is not None:
-        wanted = max(-rules.max_position, min(rules.max_position, wanted))
+    if agreed.max_position is not None:
+        wanted = max(-agreed.max_position, min(agreed.max_position, wanted))
     return wanted
 
 
@@ -76,7 +94,7 @@ def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
     The view may already hold the order's own fills; they are taken out, so that the answer is the order's whole size.
     """
     assert order.terms is not None, "an order is sized by its terms"
-    side = order.side if rules.ratio > 0 else other_side(order.side)
+    side = follower_side(order, rules)
     held = view.position(order.symbol) - order.net
     quantity = order.terms.quantity
     kind = kind_of(held, order.side, quantity)
@@ -88,7 +106,8 @@ def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
         goes_flat = quantity == abs(held)  # the leader flat means the follower flat, whatever rounding said
         meant = abs(target(held, order.symbol, rules)) if goes_flat else change
         return attrs.evolve(_exit(side, abs(own) if goes_flat else change, own), meant=meant)
-    cap = change if rules.max_order is None else rules.max_order
+    max_order = agreement(order.symbol, rules).max_order
+    cap = change if max_order is None else max_order
     if kind is Kind.REVERSAL:
         beyond = target(held + order.side.sign * quantity, order.symbol, rules)
         against = abs(own) if own * side.sign < 0 else 0
@@ -129,13 +148,13 @@ def _sized(kind: Kind, side: Side, quantity: int) -> Size:
     )
 
 
-def asked(terms: Terms, rules: CopyRules) -> Terms:
-    """What the follower asks for where the leader asks for `terms`.
+def asked(terms: Terms, symbol: Symbol, rules: CopyRules) -> Terms:
+    """What the follower asks for where the leader asks for `terms` in `symbol`.
 
     An inverse follower is to trade when its leader does, on the other side: where the leader waits for a better price
     (Limit) it must wait for a worse one (Stop), and the other way round.
     """
-    if rules.ratio > 0 or terms.order_type is OrderType.MARKET:
+    if agreement(symbol, rules).ratio > 0 or terms.order_type is OrderType.MARKET:
         return terms
     if terms.order_type is OrderType.LIMIT:
         return attrs.evolve(terms, order_type=OrderType.STOP, stop_price=terms.price, price=None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from daemon import __version__
 from daemon.control.evidence import Evidence, latency
-from statecharts import connection
+from statecharts import agreements, connection
 from statecharts import states as s
 from statecharts.states import Cause
 from statecharts.values import Order
@@ -90,7 +90,7 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
         "armed": supervisor.config.armed(name),
         "shadow": rules is not None and rules.shadow,
         "locked": None,
-        "pending_config": False,
+        "pending_config": rules is not None and any(agreements.pending(known.book, rules)),
         "positions": dict(known.book.positions),
         "unprotected": [],
         "quarantined": [

@@ -8,24 +8,92 @@ import pytest
 import trio
 
 from daemon.config import ConfigErrors, loads
+from daemon.control import views
+from daemon.control.evidence import Evidence
+from tests.scenarios import truth
 from tests.scenarios.world import SYMBOL, World, config_of, run
 
-EDITS = {
-    "ratio": config_of(follower="ratio = 2"),
-    "max_position": config_of(follower="max_position = 1"),
-    "map": config_of(follower='map = { ES = { to = "MES", factor = 10 } }'),
+REFUSED = {
+    "mode": config_of(copy='mode = "fills"'),
     "shadow": config_of(follower="shadow = true"),
     "the account of lead": config_of().replace('"LEAD"', '"LEAD2"'),
     "the account of f1": config_of().replace('"F1"', '"F9"'),
     "follows nobody": config_of(("f2",), extra='[accounts.f1]\nlogin = "apex"\nname = "F1"'),
 }
+# What the next buy of 2 makes of the follower.
+PENDING = {
+    "ratio = 2": {SYMBOL: 4},
+    "ratio = 0.25": {},
+    "ratio = 0.25\nmin_one = true": {SYMBOL: 1},
+    "max_position = 1": {SYMBOL: 1},
+    "max_order = 1": {SYMBOL: 1},
+    'map = { ES = { to = "MES", factor = 10 } }': {"MESZ6": 20},
+}
 
 
-@pytest.mark.parametrize("what", EDITS)
-def test_what_decides_a_size_is_not_changed_under_a_position(what: str, tmp_path: Path) -> None:
+def pending(world: World) -> bool:
+    told = views.account(world.daemon_now, "f1", Evidence(world.daemon_now.ledger))["pending_config"]
+    assert isinstance(told, bool)
+    return told
+
+
+@pytest.mark.rule("reload.pending", "reload.nothing-traded")
+@pytest.mark.parametrize("how", ["reload", "restart"])
+@pytest.mark.parametrize("edit", PENDING)
+def test_what_decides_a_size_takes_effect_when_the_leader_is_flat_in_the_contract(
+    edit: str, how: str, tmp_path: Path
+) -> None:
+    async def before(world: World) -> None:
+        world.lead("Buy", 2)
+        await world.until(lambda: world.positions("f1") == {SYMBOL: 2})
+        assert not pending(world)
+
+    async def after(world: World) -> None:
+        assert pending(world)
+        await trio.sleep(60)
+        assert world.positions("f1") == {SYMBOL: 2} and len(world.ours("f1")) == 1
+        world.lead("Buy", 1)
+        await world.until(lambda: world.positions("f1") == {SYMBOL: 3})
+        world.lead("Sell", 1)
+        await world.until(lambda: world.positions("f1") == {SYMBOL: 2})
+        truth.all_is_well(world)
+        world.lead("Sell", 2)
+        await world.until(lambda: world.positions("f1") == {})
+        await world.until(lambda: not pending(world))
+        world.lead("Buy", 2)
+        await trio.sleep(5)
+        assert world.positions("f1") == PENDING[edit]
+        world.lead("Sell", 2)
+        await trio.sleep(30)
+        assert world.positions("f1") == {}
+        assert world.login().sockets == 1
+
     async def story(world: World) -> None:
         file = tmp_path / "copier.toml"
-        file.write_text(EDITS[what])
+        file.write_text(config_of(follower=edit))
+        async with world.daemon() as daemon:
+            daemon.config_path = file
+            await world.copying()
+            await before(world)
+            if how == "reload":
+                daemon.reload()
+                await trio.sleep(1)
+                await after(world)
+        if how == "restart":
+            world.config = loads(file.read_text())
+            async with world.daemon():
+                await world.copying()
+                await after(world)
+
+    run(story, tmp_path)
+
+
+@pytest.mark.rule("reload.removed-owning")
+@pytest.mark.parametrize("what", REFUSED)
+def test_who_follows_whom_is_not_changed_under_a_position(what: str, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        file = tmp_path / "copier.toml"
+        file.write_text(REFUSED[what])
         async with world.daemon() as daemon:
             daemon.config_path = file
             await world.copying()
@@ -66,30 +134,17 @@ def test_a_start_with_an_edited_file_is_refused_while_the_follower_owns_somethin
             await world.copying()
             world.lead("Buy", 2)
             await world.until(lambda: world.positions("f1") == {SYMBOL: 2})
-        world.config = loads(config_of(follower="ratio = 1.0"))
-        async with world.daemon():
-            await world.copying()
-        moved = loads(config_of().replace('"LEAD"', '"LEAD2"'))
-        old, world.config = world.config, moved
-        with pytest.raises(ExceptionGroup):
-            async with world.daemon():
-                await trio.sleep(30)
-        world.config = loads(config_of(follower="ratio = 1.5"))
+        old, world.config = world.config, loads(config_of().replace('"LEAD"', '"LEAD2"'))
         with pytest.raises(ExceptionGroup) as refused:
             async with world.daemon():
                 await trio.sleep(30)
         told = str(refused.value.exceptions[0].exceptions[0])
         assert "owns +2 ESZ6 by other rules" in told
-        assert "ratio 1," in told and "ratio 1.5," in told
+        assert "LEAD of login apex" in told and "LEAD2 of login apex" in told
         world.config = old
         async with world.daemon():
             await world.copying()
             world.lead("Sell", 2)
             await world.until(lambda: world.positions("f1") == {})
-        world.config = loads(config_of(follower="ratio = 1.5"))
-        async with world.daemon():
-            await world.copying()
-            world.lead("Buy", 2)
-            await world.until(lambda: world.positions("f1") == {SYMBOL: 3})
 
     run(story, tmp_path)

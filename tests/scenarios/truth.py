@@ -74,7 +74,7 @@ def in_step(world: World) -> None:
         assert {symbol: c.own for symbol, c in book.contracts.items() if c.own} == held, name
         if not world.positions("lead"):
             assert held == {}, (name, held)
-        rules = world.account(name).account.rules.copy
+        rules = world.account(name).account.in_force.copy
         assert rules is not None
         for symbol, contract in book.contracts.items():
             target = exposure.total_target(book, symbol, rules)

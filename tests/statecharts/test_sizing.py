@@ -146,9 +146,9 @@ def test_exits_are_apart_when_the_leaders_position_covers_them_all() -> None:
 
 def test_an_inverse_follower_waits_on_the_other_side_of_the_same_price() -> None:
     inverse = rules(ratio=Decimal(-1))
-    assert sizing.asked(limit(1, 5190), inverse) == stop(1, 5190)
-    assert sizing.asked(stop(1, 5190), inverse) == limit(1, 5190)
+    assert sizing.asked(limit(1, 5190), ES, inverse) == stop(1, 5190)
+    assert sizing.asked(stop(1, 5190), ES, inverse) == limit(1, 5190)
     both = terms(1, OrderType.STOP_LIMIT, price=Decimal(5212), stop_price=Decimal(5210))
-    assert sizing.asked(both, inverse) == limit(1, 5210)
-    assert sizing.asked(both, rules()) is both
-    assert sizing.asked(terms(1), inverse) == terms(1)
+    assert sizing.asked(both, ES, inverse) == limit(1, 5210)
+    assert sizing.asked(both, ES, rules()) is both
+    assert sizing.asked(terms(1), ES, inverse) == terms(1)

@@ -1,0 +1,48 @@
+"""By what a contract is copied at present: the configuration of the day on which copying went into it.
+
+Rule 1: ratio, min_one, caps and map are agreed for a contract of the leader when copying goes into it, and kept until
+        he is flat and nothing of ours is left there or on its way. Until then a changed configuration is pending.
+Rule 2: an agreement is a value in the book, so it holds through a reload and through a restart with an edited file:
+        nothing is traded because a file was edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from statecharts import sizing
+from statecharts.book import Book
+from statecharts.draft import Draft
+from statecharts.rules import Agreement, CopyRules, Rules
+from statecharts.values import Symbol
+
+
+def in_force(rules: Rules, book: Book) -> Rules:
+    """The rules as they hold now: what has been agreed wins over what the file says today."""
+    if rules.copy is None or rules.copy.agreed == book.agreed:
+        return rules
+    return attrs.evolve(rules, copy=attrs.evolve(rules.copy, agreed=book.agreed))
+
+
+def keep(draft: Draft, rules: CopyRules) -> None:
+    """Agrees on the contracts that copying has gone into, and ends the agreements on those that it has left."""
+    book = draft.book
+    theirs = book.theirs.net if book.theirs is not None else {}
+    entered = {symbol for symbol, n in theirs.items() if n}
+    entered |= {copy.leader_symbol for copy in book.all_open() if copy.leader_symbol is not None}
+    agreed = {symbol: kept for symbol, kept in book.agreed.items() if symbol in entered or _ours(book, kept)}
+    agreed |= {symbol: sizing.configured(symbol, rules) for symbol in entered - agreed.keys()}
+    if agreed != book.agreed:
+        draft.book = attrs.evolve(book, agreed=agreed)
+
+
+def _ours(book: Book, agreement: Agreement) -> bool:
+    """Is there still something of ours in the contract that is traded by this agreement?"""
+    return bool(book.contract(agreement.to).own or book.open.get(agreement.to))
+
+
+def pending(book: Book, rules: CopyRules) -> Iterator[Symbol]:
+    """The leader's contracts in which the configuration has changed, and does not hold yet."""
+    return (symbol for symbol, kept in book.agreed.items() if kept != sizing.configured(symbol, rules))
