@@ -3,27 +3,23 @@
 Rule 1: level-triggered: whatever the last event was, `advance` looks at each contract and asks for what may be asked.
 Rule 2: one rule for all exits: market reductions in flight never exceed our position; our own resting exits of that
         contract are cancelled, and confirmed cancelled, before a close at market.
-Rule 3: one request at a time for each order, so AnotherCommandPending is not of our doing; the newest terms win.
-Rule 4: while an order of the contract is in doubt, nothing is closed: two unknowns at once cannot be told apart.
+Rule 3: while an order of the contract is in doubt, nothing is closed: two unknowns at once cannot be told apart.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import attrs
 
-from statecharts import closing, exposure, facts, flattening, follower, openings, sizing
+from statecharts import changes, closing, exposure, facts, flattening, follower, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
-from statecharts.effects import CancelOrder, ModifyOrder, Priority, Severity
-from statecharts.identity import client_order_id
+from statecharts.effects import Severity
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import BrokerAccountId, Order, OrderType, Status, Symbol
-
-PENDING_NEW = timedelta(seconds=2)  # risk and exchange take milliseconds; after this the event that says so is lost
+from statecharts.values import Order, OrderType, Status, Symbol
 
 
 def advance(draft: Draft, rules: CopyRules) -> None:
@@ -43,8 +39,8 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     for copy in draft.book.all_open():
         if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
             deadlines.append(copy.chase_at)
-        if _waits_to_change(copy):
-            deadlines.append(_not_before(copy))
+        if changes.wanted(copy):
+            deadlines.append(changes.not_before(copy))
         if copy.lost_at is not None and not copy.trades:
             deadlines.append(copy.lost_at + rules.settle)
     return min(deadlines, default=None)
@@ -62,7 +58,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         draft.note(symbol, retry_at=None)
     latched = flattening.pursue(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
-        _unanswered_change(draft, copy, rules)
+        changes.unanswered(draft, copy, rules)
     for copy in tuple(draft.book.in_progress(symbol)):
         _chase(draft, copy, rules)
     if current and not latched:
@@ -77,7 +73,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if current and not latched:
         _within_ours(draft, symbol)
     for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
-        _change(draft, copy)
+        changes.ask(draft, copy)
 
 
 def _within_ours(draft: Draft, symbol: Symbol) -> None:
@@ -101,14 +97,6 @@ def _within_ours(draft: Draft, symbol: Symbol) -> None:
         elif copy.rest > room:
             wanted = attrs.evolve(copy.wanted or copy.terms, quantity=copy.filled - copy.earlier + room)
             draft.keep(attrs.evolve(copy, wanted=wanted))
-
-
-def _unanswered_change(draft: Draft, copy: Copy, rules: CopyRules) -> None:
-    """A change without an answer: the order has not shown it within the settling time, so it is asked for again."""
-    if copy.trades or copy.lost_at is None or draft.at < copy.lost_at + rules.settle:
-        return
-    draft.news(copy, News.ABSENT, "no answer, and the order does not show the change")
-    draft.change_ended(copy)
 
 
 def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
@@ -214,85 +202,3 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     released = attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
     follower.send(draft, released, rules)
-
-
-def _waits_to_change(copy: Copy) -> bool:
-    """Exactly what `_change` will send at `_not_before`: a deadline that nobody answers would ring without end."""
-    wanted = copy.cancel_wanted is not None or (copy.wanted is not None and copy.wanted != copy.terms)
-    able = copy.trades and copy.order_id is not None and copy.pending is None
-    return wanted and able and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
-
-
-def _not_before(copy: Copy) -> datetime:
-    """When the order may be asked to change. Accepted is not yet working: its own New command is still pending."""
-    moments = [copy.decided_at]
-    if copy.stage is Stage.ACCEPTED:
-        moments.append((copy.answered_at or copy.decided_at) + PENDING_NEW)
-    if copy.ask_after is not None:
-        moments.append(copy.ask_after)
-    return max(moments)
-
-
-def _change(draft: Draft, copy: Copy) -> None:
-    """Sends the newest wish for a working order, when no other request for it is under way."""
-    if not copy.trades or copy.order_id is None or copy.pending is not None:
-        return
-    if copy.stage not in (Stage.ACCEPTED, Stage.WORKING) or _not_before(copy) > draft.at:
-        return
-    if copy.cancel_wanted is not None:
-        change = _changing(draft, copy, Verb.CANCEL, copy.cancel_wanted)
-        draft.do(
-            CancelOrder(
-                copy=change.id,
-                client_id=change.client_id,
-                account=_account(draft),
-                priority=Priority.CANCEL,
-                order_id=copy.order_id,
-            )
-        )
-    elif copy.wanted is not None and copy.wanted != copy.terms:
-        change = _changing(draft, copy, Verb.MODIFY, None)
-        draft.do(
-            ModifyOrder(
-                copy=change.id,
-                client_id=change.client_id,
-                account=_account(draft),
-                priority=Priority.MODIFY,
-                order_id=copy.order_id,
-                terms=copy.wanted,
-            )
-        )
-
-
-def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None) -> Copy:
-    book = draft.book
-    assert book.mine is not None, "copying begins with both views"
-    assert book.theirs is not None, "copying begins with both views"
-    name = client_order_id(
-        book.theirs.broker_id, book.mine.broker_id, copy.wanted_version or copy.cause, verb.value, 0, copy.changes
-    )
-    change = Copy(
-        id=name,
-        client_id=name,
-        copy=copy.copy,
-        verb=verb,
-        symbol=copy.symbol,
-        side=copy.side,
-        stage=Stage.INTENDED,
-        decided_at=draft.at,
-        cause=copy.wanted_version,
-        kind=copy.kind,
-        terms=copy.wanted if verb is Verb.MODIFY else copy.terms,
-        leader_order_id=copy.leader_order_id,
-        leader_symbol=copy.leader_symbol,
-        subject=copy.id,
-        order_id=copy.order_id,
-        reason=reason,
-    )
-    draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, ask_after=None))
-    return draft.keep(change)
-
-
-def _account(draft: Draft) -> BrokerAccountId:
-    assert draft.book.mine is not None
-    return draft.book.mine.broker_id

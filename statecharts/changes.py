@@ -1,0 +1,112 @@
+"""Changes of our working orders: a cancel, or the leader's newest terms.
+
+Rule 1: one request at a time for each order, so AnotherCommandPending is not of our doing; what comes meanwhile is
+        held, and the newest wins.
+Rule 2: a modify restates all terms. It is done when the order shows them, not when the broker has said yes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import attrs
+
+from statecharts.book import Copy, Verb
+from statecharts.draft import Draft
+from statecharts.effects import CancelOrder, ModifyOrder, Priority
+from statecharts.identity import client_order_id
+from statecharts.order import News, Stage
+from statecharts.rules import CopyRules
+from statecharts.values import BrokerAccountId
+
+PENDING_NEW = timedelta(seconds=2)  # risk and exchange take milliseconds; after this the event that says so is lost
+
+
+def wanted(copy: Copy) -> bool:
+    """Exactly what `ask` will send at `not_before`: a deadline that nobody answers would ring without end."""
+    wish = copy.cancel_wanted is not None or (copy.wanted is not None and copy.wanted != copy.terms)
+    able = copy.trades and copy.order_id is not None and copy.pending is None
+    return wish and able and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
+
+
+def not_before(copy: Copy) -> datetime:
+    """When the order may be asked to change. Accepted is not yet working: its own New command is still pending."""
+    moments = [copy.decided_at]
+    if copy.stage is Stage.ACCEPTED:
+        moments.append((copy.answered_at or copy.decided_at) + PENDING_NEW)
+    if copy.ask_after is not None:
+        moments.append(copy.ask_after)
+    return max(moments)
+
+
+def ask(draft: Draft, copy: Copy) -> None:
+    """Sends the newest wish for a working order, when no other request for it is under way."""
+    if not copy.trades or copy.order_id is None or copy.pending is not None:
+        return
+    if copy.stage not in (Stage.ACCEPTED, Stage.WORKING) or not_before(copy) > draft.at:
+        return
+    if copy.cancel_wanted is not None:
+        change = _changing(draft, copy, Verb.CANCEL, copy.cancel_wanted)
+        draft.do(
+            CancelOrder(
+                copy=change.id,
+                client_id=change.client_id,
+                account=_account(draft),
+                priority=Priority.CANCEL,
+                order_id=copy.order_id,
+            )
+        )
+    elif copy.wanted is not None and copy.wanted != copy.terms:
+        change = _changing(draft, copy, Verb.MODIFY, None)
+        draft.do(
+            ModifyOrder(
+                copy=change.id,
+                client_id=change.client_id,
+                account=_account(draft),
+                priority=Priority.MODIFY,
+                order_id=copy.order_id,
+                terms=copy.wanted,
+            )
+        )
+
+
+def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None) -> Copy:
+    book = draft.book
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
+    name = client_order_id(
+        book.theirs.broker_id, book.mine.broker_id, copy.wanted_version or copy.cause, verb.value, 0, copy.changes
+    )
+    change = Copy(
+        id=name,
+        client_id=name,
+        copy=copy.copy,
+        verb=verb,
+        symbol=copy.symbol,
+        side=copy.side,
+        stage=Stage.INTENDED,
+        decided_at=draft.at,
+        cause=copy.wanted_version,
+        kind=copy.kind,
+        terms=copy.wanted if verb is Verb.MODIFY else copy.terms,
+        leader_order_id=copy.leader_order_id,
+        leader_symbol=copy.leader_symbol,
+        subject=copy.id,
+        order_id=copy.order_id,
+        reason=reason,
+    )
+    draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, ask_after=None))
+    return draft.keep(change)
+
+
+def _account(draft: Draft) -> BrokerAccountId:
+    assert draft.book.mine is not None
+    return draft.book.mine.broker_id
+
+
+def unanswered(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    """A change without an answer: the order has not shown it within the settling time, so it is asked for again."""
+    if copy.trades or copy.lost_at is None or draft.at < copy.lost_at + rules.settle:
+        return
+    draft.news(copy, News.ABSENT, "no answer, and the order does not show the change")
+    draft.change_ended(copy)
