@@ -26,7 +26,9 @@ from statecharts.effects import (
     Effect,
     LookUp,
     ModifyOrder,
+    PlaceOco,
     PlaceOrder,
+    PlaceOso,
     Priority,
     ReadAnew,
     ReadContract,
@@ -134,6 +136,10 @@ class AccountErrands:
             )
             return
         match effect:
+            case PlaceOso():
+                endpoint, body = messages.place_oso(effect, self.broker_name)
+            case PlaceOco():
+                endpoint, body = messages.place_oco(effect, self.broker_name)
             case PlaceOrder():
                 endpoint, body = messages.place(effect, self.broker_name)
             case ModifyOrder():
@@ -179,9 +185,11 @@ class AccountErrands:
                 return AnswerLost(at=now, copy=copy, client_id=name, reason=outcome.reason, sent_at=sent_at)
             return NeverSent(at=now, copy=copy, client_id=name, reason=outcome.reason)
         match messages.answer(outcome.status, outcome.data):
-            case Accepted(order_id=order_id):
+            case Accepted(order_id=order_id, legs=ids):
                 accepted = None if order_id is None else OrderId(order_id)
-                return RequestAccepted(at=now, copy=copy, client_id=name, order_id=accepted, sent_at=sent_at)
+                pairs = zip(effect.legs, ids, strict=False)
+                legs = tuple((leg.copy, OrderId(number)) for leg, number in pairs if number is not None)
+                return RequestAccepted(at=now, copy=copy, client_id=name, order_id=accepted, sent_at=sent_at, legs=legs)
             case Refused(reason=reason, text=text):
                 pass
             case Penalty(seconds=seconds, captcha=captcha):

@@ -32,6 +32,16 @@ class Effect:
 
 
 @attrs.frozen(kw_only=True)
+class Leg:
+    """An order that goes out within the request of another. It has no size of its own: it takes the other's."""
+
+    copy: CopyId
+    client_id: str
+    side: Side
+    terms: Terms
+
+
+@attrs.frozen(kw_only=True)
 class Request(Effect):
     """Something to send on the account's session, once, under the client order id `client_id`."""
 
@@ -40,12 +50,39 @@ class Request(Effect):
     account: BrokerAccountId
     priority: Priority
 
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The orders that go out within it."""
+        return ()
+
 
 @attrs.frozen(kw_only=True)
 class PlaceOrder(Request):
     symbol: Symbol
     side: Side
     terms: Terms
+
+
+@attrs.frozen(kw_only=True)
+class PlaceOco(PlaceOrder):
+    """Two orders in one request, of which one cancels the other."""
+
+    other: Leg
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        return (self.other,)
+
+
+@attrs.frozen(kw_only=True)
+class PlaceOso(PlaceOrder):
+    """An order with the one or two that sleep until it fills, in one request; two of them are an OCO."""
+
+    brackets: tuple[Leg, ...]
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        return self.brackets
 
 
 @attrs.frozen(kw_only=True)

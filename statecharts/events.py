@@ -179,10 +179,14 @@ class RequestSent(ErrandEvent):
 
 @attrs.frozen(kw_only=True)
 class RequestAccepted(ErrandEvent):
-    """Accepted for processing, which is not yet accepted by risk or by the exchange."""
+    """Accepted for processing, which is not yet accepted by risk or by the exchange.
+
+    `legs` are the orders that went out within the same request, as far as the answer names them.
+    """
 
     order_id: OrderId | None = None
     sent_at: datetime
+    legs: tuple[tuple[CopyId, OrderId], ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -16,7 +16,7 @@ import attrs
 
 from daemon.tradovate.frames import decode
 from daemon.tradovate.scalars import decimal, identity, iso, phrase
-from statecharts.effects import CancelOrder, ModifyOrder, PlaceOrder
+from statecharts.effects import CancelOrder, Leg, ModifyOrder, PlaceOco, PlaceOrder, PlaceOso
 from statecharts.values import OrderType, Terms, TimeInForce
 
 Body = dict[str, object]
@@ -38,6 +38,28 @@ def place(effect: PlaceOrder, account_name: str) -> tuple[str, Body]:
         **_terms(effect.terms),
         "isAutomated": True,
     }
+
+
+def place_oco(effect: PlaceOco, account_name: str) -> tuple[str, Body]:
+    """Endpoint and body of order/placeoco: the fields of placeorder, and `other`. (Tradovate OpenAPI.)"""
+    _, body = place(effect, account_name)
+    return "order/placeoco", {**body, "other": _leg(effect.other)}
+
+
+def place_oso(effect: PlaceOso, account_name: str) -> tuple[str, Body]:
+    """Endpoint and body of order/placeoso: the fields of placeorder, and one or two brackets. (Tradovate OpenAPI.)"""
+    _, body = place(effect, account_name)
+    return "order/placeoso", {
+        **body,
+        **{f"bracket{number}": _leg(leg) for number, leg in enumerate(effect.brackets, start=1)},
+    }
+
+
+def _leg(leg: Leg) -> Body:
+    """A RestrainedOrderVersion: it takes the other's orderQty, and has no customTag50."""
+    terms = _terms(leg.terms)
+    del terms["orderQty"]
+    return {"action": leg.side.value, "clOrdId": leg.client_id, "text": leg.client_id, **terms}
 
 
 def modify(effect: ModifyOrder) -> tuple[str, Body]:
@@ -81,10 +103,14 @@ def _terms(terms: Terms) -> Body:
 
 @attrs.frozen
 class Accepted:
-    """Accepted for processing; risk and the exchange may still refuse."""
+    """Accepted for processing; risk and the exchange may still refuse.
+
+    `legs` are the ids of what went out with the order, in the order of the request; None where the answer names none.
+    """
 
     order_id: int | None = None
     command_id: int | None = None
+    legs: tuple[int | None, ...] = ()
 
 
 @attrs.frozen
@@ -213,13 +239,22 @@ def _success(data: object) -> Answer:
             return Refused(reason, text)
         return Doubtful(f"{reason}: {text}" if text else reason)
     if known:
-        return Accepted(order_id, command_id)
+        return Accepted(order_id, command_id, _legs(data))
     violations = data.get("violations")
     if isinstance(violations, list) and violations:
         return Refused("Violations", "; ".join(filter(None, map(_violation, violations)))[:_SHOWN])
     if phrase(data.get("errorText")) or (_DENIED in text.lower()):
         return Refused("ErrorText", text)
     return Doubtful("an answer without an id")
+
+
+def _legs(data: Body) -> tuple[int | None, ...]:
+    """PlaceOCOResult has an ocoId; PlaceOSOResult oso1Id and, for two brackets, oso2Id. (Tradovate OpenAPI.)"""
+    if "ocoId" in data:
+        return (identity(data["ocoId"]),)
+    if "oso1Id" in data or "oso2Id" in data:
+        return (identity(data.get("oso1Id")), identity(data.get("oso2Id")))
+    return ()
 
 
 def _violation(one: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import attrs
 import pytest
@@ -21,9 +22,11 @@ from daemon.tradovate.messages import (
     cancel,
     modify,
     place,
+    place_oco,
+    place_oso,
     text_of,
 )
-from statecharts.effects import CancelOrder, ModifyOrder, PlaceOrder, Priority
+from statecharts.effects import CancelOrder, Leg, ModifyOrder, PlaceOco, PlaceOrder, PlaceOso, Priority
 from statecharts.values import BrokerAccountId, CopyId, OrderId, OrderType, Side, Symbol, Terms, TimeInForce
 
 ACCOUNT = BrokerAccountId(900111)
@@ -66,6 +69,80 @@ def test_a_stop_goes_out_with_a_stop_price_wherever_its_price_was() -> None:
         body = place(attrs.evolve(PLACE, terms=terms), "X")[1]
         assert body["stopPrice"] == Decimal("5195.25")
         assert "price" not in body
+
+
+TARGET = Leg(
+    copy=CopyId("cpd-t"),
+    client_id="cpd-t",
+    side=Side.SELL,
+    terms=Terms(9, OrderType.LIMIT, Decimal("5210.25"), time_in_force=TimeInForce.GTC),
+)
+STOP = Leg(
+    copy=CopyId("cpd-s"),
+    client_id="cpd-s",
+    side=Side.SELL,
+    terms=Terms(9, OrderType.STOP, stop_price=Decimal("5195.25")),
+)
+TARGET_BODY = {
+    "action": "Sell",
+    "clOrdId": "cpd-t",
+    "text": "cpd-t",
+    "orderType": "Limit",
+    "price": Decimal("5210.25"),
+    "timeInForce": "GTC",
+}
+STOP_BODY = {
+    "action": "Sell",
+    "clOrdId": "cpd-s",
+    "text": "cpd-s",
+    "orderType": "Stop",
+    "stopPrice": Decimal("5195.25"),
+    "timeInForce": "Day",
+}
+_BASE: dict[str, Any] = {
+    "copy": PLACE.copy,
+    "client_id": NAME,
+    "account": ACCOUNT,
+    "priority": Priority.ENTRY,
+    "symbol": PLACE.symbol,
+}
+
+
+def test_an_oco_is_an_order_and_another_without_a_size_of_its_own() -> None:
+    effect = PlaceOco(**_BASE, side=Side.SELL, terms=attrs.evolve(STOP.terms, quantity=2), other=TARGET)
+    endpoint, body = place_oco(effect, "DEMO40125")
+    alone = place(PlaceOrder(**_BASE, side=Side.SELL, terms=effect.terms), "DEMO40125")[1]
+    assert endpoint == "order/placeoco"
+    assert body == {**alone, "other": TARGET_BODY}
+    assert body["orderQty"] == 2
+
+
+def test_an_oso_is_an_order_with_one_or_two_brackets() -> None:
+    alone = place(PLACE, "DEMO40125")[1]
+    effect = PlaceOso(**_BASE, side=Side.BUY, terms=PLACE.terms, brackets=(TARGET, STOP))
+    assert place_oso(effect, "DEMO40125") == (
+        "order/placeoso",
+        {**alone, "bracket1": TARGET_BODY, "bracket2": STOP_BODY},
+    )
+    effect = attrs.evolve(effect, brackets=(STOP,))
+    assert place_oso(effect, "DEMO40125") == ("order/placeoso", {**alone, "bracket1": STOP_BODY})
+
+
+@pytest.mark.parametrize(
+    ("data", "legs"),
+    [
+        ({"orderId": 7}, ()),
+        ({"orderId": 7, "ocoId": 8}, (8,)),
+        ({"orderId": 7, "ocoId": None}, (None,)),
+        ({"orderId": 7, "oso1Id": 8, "oso2Id": "9"}, (8, 9)),
+        ({"orderId": 7, "oso1Id": 8}, (8, None)),
+        ({"orderId": 7, "oso2Id": 9}, (None, 9)),
+    ],
+)
+def test_an_answer_names_the_legs_in_the_order_of_the_request(
+    data: dict[str, object], legs: tuple[int | None, ...]
+) -> None:
+    assert answer(200, data) == Accepted(order_id=7, legs=legs)
 
 
 def test_every_field_of_the_terms() -> None:
