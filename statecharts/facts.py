@@ -53,8 +53,8 @@ def learn(draft: Draft, event: e.Event) -> None:
 def ask(draft: Draft, event: e.Event, rules: CopyRules) -> None:
     """Asks for what is wanted and not known."""
     match event:
-        case e.LeaderOrderSeen(order=order):
-            wanted = {s for s in (sizing.follower_symbol(order.symbol, rules),) if is_contract(s)}
+        case e.LeaderOrderSeen(orders=orders):
+            wanted = {s for s in (sizing.follower_symbol(order.symbol, rules) for order in orders) if is_contract(s)}
         case e.LeaderViewTaken() | e.SnapshotTaken() | e.RulesChanged() | e.AlarmRang():
             wanted = _wanted(draft.book, rules)
             draft.book = attrs.evolve(draft.book, asked=_without(draft.book.asked, draft.book.asked.keys() - wanted))
