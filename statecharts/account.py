@@ -16,6 +16,7 @@ import attrs
 
 from statecharts import (
     agreements,
+    calendar,
     catch_up,
     connection,
     facts,
@@ -89,6 +90,7 @@ def step(account: Account, event: e.Event) -> Turn:
         book=account.book,
         acting=isinstance(after, s.Copying),
         no_openings=account.no_openings,
+        markets=account.rules.markets,
         effects=effects,
     )
     rules = account.in_force
@@ -142,6 +144,8 @@ def _own_order_seen(draft: Draft, rules: Rules, order: Order) -> None:
         return
     known = draft.book.mine.orders.get(order.id)
     mine = draft.book.mine.with_order(order)
+    if rules.leads and draft.acting:
+        calendar.leader_seen(draft, order, known, tells=True)
     draft.book = attrs.evolve(draft.book, mine=mine)
     if rules.copy is not None:
         own_orders.own_order_seen(draft, mine.orders[order.id], known, rules.copy)

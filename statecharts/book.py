@@ -68,6 +68,7 @@ class Copy:
     restore: bool = False  # an exit that was cancelled for a closing, and whose leader order still works
     chase_at: datetime | None = None
     ask_after: datetime | None = None  # a change that was refused, or never left, is not asked for again before
+    opens_at: datetime | None = None  # while it is held: its market is closed until then
     # A request whose answer was lost
     lost_at: datetime | None = None
     absent_at: datetime | None = None  # when the last of these look-ups was asked
@@ -104,6 +105,7 @@ class Contract:
     close_why: str | None = None
     refused: int = 0  # closings refused in a row
     retry_at: datetime | None = None
+    opens_at: datetime | None = None  # the market is closed until then, and the closing waits for it
     newest_fill: int = 0  # of ours
     left: bool = False  # what we own beyond the leader's was left as it is (catch_up = none)
     due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt
@@ -136,6 +138,15 @@ class Latch:
         return self.symbols is None or symbol in self.symbols
 
 
+@attrs.frozen(kw_only=True)
+class Market:
+    """What one product group's market has shown beside what the table of hours says. See `calendar.py`."""
+
+    shut_until: datetime | None = None  # by the broker's own word
+    told: datetime | None = None  # the beginning of the window in which the table was last told to be wrong
+    traded: datetime | None = None  # the beginning of the closed window in which the leader's order filled
+
+
 _NOTHING = Contract()
 LEADERS_OWN = CopyId("")  # in `placed`: an order that was there before copying began
 
@@ -145,7 +156,7 @@ class Book:
     """`mine` is what the broker tells of this account, `theirs` what its leader has announced.
 
     `caught_up` is the pair of generations (mine, theirs) for which the catch-up table has run: until it names the
-    present pair, the follower holds.
+    present pair, the follower holds. `markets` are by product group.
     """
 
     mine: View | None = None
@@ -160,6 +171,7 @@ class Book:
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
     agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract, see agreements.py
     latches: tuple[Latch, ...] = ()  # at most one for each who
+    markets: Mapping[str, Market] = attrs.field(factory=dict)
     facts: Mapping[Symbol, ContractFacts] = attrs.field(factory=dict)  # of contracts, and of products under their root
     absent: Mapping[Symbol, str] = attrs.field(factory=dict)  # contracts that do not exist on our side, and why
     asked: Mapping[Symbol, datetime] = attrs.field(factory=dict)  # contracts asked for, and when they may be again

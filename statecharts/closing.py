@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import attrs
 
-from statecharts import exposure, follower
+from statecharts import calendar, exposure, follower
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -37,6 +37,8 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
         _closed(draft, symbol)
         return
     contract = draft.note(symbol, close_to=close_to)
+    if calendar.closing_waits(draft, symbol):
+        return
     side = Side.of(close_to - contract.own)
     in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
     exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
@@ -89,7 +91,7 @@ def _send_close(draft: Draft, symbol: Symbol, side: Side, quantity: int, rules: 
 
 def _closed(draft: Draft, symbol: Symbol) -> None:
     """There: exits that made way for the closing, and that the leader still has, are wanted again."""
-    draft.note(symbol, close_to=None, close_why=None, refused=0)
+    draft.note(symbol, close_to=None, close_why=None, refused=0, opens_at=None)
     if not draft.contract(symbol).own:
         return
     for copy in draft.book.copies.values():
@@ -120,6 +122,7 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
             ask_after=None,
             pending=None,
             restore=False,
+            opens_at=calendar.opens_at(draft, copy.symbol),
             lost_at=None,
             absent=0,
             absent_at=None,

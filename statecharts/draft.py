@@ -9,19 +9,24 @@ import attrs
 
 from statecharts.book import Book, Contract, Copy
 from statecharts.effects import Effect, Severity, Tell
+from statecharts.market_hours import Markets
 from statecharts.order import News, step
 from statecharts.values import AccountName, CopyId, Symbol
 
 
 @attrs.define
 class Draft:
-    """`acting`: is the account Copying, so that something may leave? Facts are kept either way."""
+    """`acting`: is the account Copying, so that something may leave? Facts are kept either way.
+
+    `markets` are the hours of its environment; None: always open.
+    """
 
     name: AccountName
     at: datetime
     book: Book
     acting: bool
     no_openings: str | None = None  # why: paused, close-only
+    markets: Markets | None = None
     effects: list[Effect] = attrs.field(factory=list)
 
     def do(self, effect: Effect) -> None:

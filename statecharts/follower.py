@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, facts, flattening, openings, sizing
+from statecharts import calendar, exposure, facts, flattening, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority
@@ -31,6 +31,7 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
     if theirs is None or theirs.generation != event.generation:
         return  # of a generation whose view we do not have: that view will hold it
     for order in event.orders:  # one after the other: what an order is to the position depends on those before it
+        calendar.leader_seen(draft, order, theirs.orders.get(order.id), tells=False)
         theirs = theirs.with_order(order)
         draft.book = attrs.evolve(draft.book, theirs=theirs)
         if draft.acting and not draft.book.held_back():
@@ -82,6 +83,10 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why), why)
+        return
+    opens = calendar.opens_at(draft, copy.symbol) if only_exits is not None else None
+    if opens is not None:  # it is made up for, which is our own doing
+        draft.keep(attrs.evolve(copy, stage=Stage.HELD, opens_at=opens, reason="waits for its market to open"))
         return
     send(draft, copy, rules)
 

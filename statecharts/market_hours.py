@@ -22,6 +22,7 @@ __all__ = [
     "Fault",
     "HoursFaults",
     "MarketHours",
+    "Markets",
     "Override",
     "PlatformWindows",
     "Reason",
@@ -52,6 +53,25 @@ _GROUPS = {root: group for group, roots in _ROOTS.items() for root in roots.spli
 def group_of(root: str) -> str | None:
     """The group of a product root ("MES"); None when we do not know it."""
     return _GROUPS.get(root)
+
+
+@attrs.frozen
+class Markets:
+    """The hours of an environment's product groups.
+
+    `vouched` are the same, without the special days that nobody has verified: what a silence may rest on.
+    """
+
+    groups: Mapping[str, MarketHours]
+    vouched: Mapping[str, MarketHours] = attrs.field(init=False, eq=False, repr=False)
+
+    @vouched.default
+    def _without_guesses(self) -> Mapping[str, MarketHours]:
+        return {name: hours.vouched() for name, hours in self.groups.items()}
+
+    def of(self, root: str) -> MarketHours | None:
+        """The hours of a product; None when it belongs to no group that we know."""
+        return self.groups.get(group_of(root) or "")
 
 
 @attrs.frozen

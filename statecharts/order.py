@@ -106,6 +106,7 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.UNKNOWN,   News.REFUSED,      Stage.REJECTED),
     Row(Stage.SKIPPED,   News.PUT_BACK,     Stage.HELD),
     Row(Stage.CANCELED,  News.PUT_BACK,     Stage.HELD),
+    Row(Stage.REJECTED,  News.PUT_BACK,     Stage.HELD),
     # A change of an order that was accepted, and that the order itself never shows.
     Row(Stage.ACCEPTED,  News.ABSENT,       Stage.SKIPPED),
     Row(Stage.ACCEPTED,  News.VANISHED,     Stage.UNKNOWN),

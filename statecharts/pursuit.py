@@ -12,7 +12,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import changes, closing, exposure, facts, flattening, follower, openings, sizing
+from statecharts import calendar, changes, closing, exposure, facts, flattening, follower, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -36,6 +36,7 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     """When the book wants to be looked at again, if nothing happens before."""
     deadlines = [c.retry_at for c in draft.book.contracts.values() if c.retry_at is not None]
     deadlines.extend(draft.book.asked.values())
+    deadlines.extend(calendar.deadlines(draft))
     for copy in draft.book.all_open():
         if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
             deadlines.append(copy.chase_at)
@@ -105,6 +106,10 @@ def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
         return
     if copy.stage.in_doubt:
         draft.keep(attrs.evolve(copy, chase_at=draft.at + rules.chase_after))
+        return
+    opens = None if copy.kind is Kind.ENTRY else calendar.opens_at(draft, copy.symbol)
+    if opens is not None:  # until then it protects, and nothing could take its place
+        draft.keep(attrs.evolve(copy, chase_at=opens))
         return
     draft.keep(attrs.evolve(copy, chase_at=None, cancel_wanted="the leader's order is complete; ours is not chased"))
     contract = draft.contract(copy.symbol)
@@ -186,6 +191,8 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     ended = order is not None and order.status.finished and order.status is not Status.FILLED and not order.filled
     if copy.cancel_wanted is not None or order is None or order.terms is None or ended:
         draft.news(copy, News.GIVEN_UP, copy.cancel_wanted or "the leader's order is gone")
+        return
+    if calendar.held(draft, copy):
         return
     found = follower.held_size(draft, copy, order)
     awaited = follower.awaited(draft, copy, found)

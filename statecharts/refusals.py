@@ -6,7 +6,7 @@ Rule 2: a refused exit is told at once, and what the leader has exited is closed
 
 from __future__ import annotations
 
-from statecharts import closing, exposure, facts, follower
+from statecharts import calendar, closed_session, closing, exposure, facts, follower
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -24,6 +24,9 @@ def answered(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) 
         if copy.stage is Stage.REJECTED:
             rejected(draft, copy, why, rules)
         return
+    if calendar.session_closed(why):
+        closed_session.change_waits(draft, copy, why)
+        return
     if copy.verb is Verb.CANCEL:
         # The order may just have filled, which its own news will tell; if not, the cancel is asked for again.
         draft.change_ended(copy, ask_after=draft.at + rules.chase_after)
@@ -40,6 +43,8 @@ def answered(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) 
 
 def rejected(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     """The broker has said a definite no to an order of ours."""
+    if calendar.session_closed(why) and closed_session.exit_waits(draft, copy, why, rules):
+        return
     _told(draft, copy, why)
     facts.refused(draft, copy.symbol, why)
     theirs = follower.leaders(draft, copy)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import attrs
 
-from statecharts.market_hours import PlatformWindows
+from statecharts.market_hours import Markets, PlatformWindows
 from statecharts.values import AccountName, CopyName, Root, Symbol
 
 CatchUp = Literal["none", "reduce", "fresh"]
@@ -118,8 +118,14 @@ class CopyRules:
 
 @attrs.frozen
 class Rules:
-    """`copy` is how this account follows (None: it does not); `leads` whether others follow it."""
+    """`copy` is how this account follows (None: it does not); `leads` whether others follow it.
+
+    `markets` are the hours of its environment (None: always open); `products` the roots that its copies name as those
+    that may be opened, its own as follower and its followers' as leader (None: they do not name them).
+    """
 
     reconnect: ReconnectRules = ReconnectRules()
     copy: CopyRules | None = None
     leads: bool = False
+    markets: Markets | None = None
+    products: frozenset[Root] | None = None

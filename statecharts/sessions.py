@@ -129,6 +129,11 @@ class MarketHours:
         line = self.days.get(day)
         return self._ordinary(day) if line is None else line.open
 
+    def vouched(self) -> MarketHours:
+        """The same without the special days that neither CME's calendar nor the operator vouches for."""
+        days = {day: line for day, line in self.days.items() if line.override or day <= self.verified_through}
+        return attrs.evolve(self, days=days)
+
     def _next(self, t: datetime, *, opening: bool) -> datetime | None:
         window = self.window_at(t)
         if window.open == opening and window.end is not None:
