@@ -164,8 +164,7 @@ class Storm(World):
 
     def holding_tokens(self) -> bool:
         assert self.supervisor is not None, "asked while a process lives"
-        held = [login.tokens.held_until for login in self.supervisor.logins.values()]
-        return any(until is not None and until > self.wall() for until in held)
+        return any(login.tokens.restraint.hold is not None for login in self.supervisor.logins.values())
 
     # ---- lives
 
