@@ -17,7 +17,7 @@ Table = Copy | Follower | Login
 
 # By table: the keys that have no effect, whatever their value.
 KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
-    Copy: ("fresh_age", "fresh_ticks", "quiet", "bracket_wait", "on_leader_lost", "leader_lost_after"),
+    Copy: ("fresh_age", "fresh_ticks", "quiet", "bracket_wait"),
     Follower: (
         "on_stop_refused",
         "runaway",

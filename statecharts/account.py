@@ -15,6 +15,7 @@ from datetime import datetime
 import attrs
 
 from statecharts import (
+    absence,
     agreements,
     calendar,
     catch_up,
@@ -131,6 +132,7 @@ def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
             resync.read(draft, snapshot)
             if rules.copy is not None:
                 resync.compare(draft, before, snapshot, rules.copy)
+                absence.returned(draft, rules.copy)
         case e.OrderSeen(orders=orders):
             for order in orders:
                 _own_order_seen(draft, rules, order)
@@ -158,6 +160,8 @@ def _lead(draft: Draft, before: s.State, after: s.State, event: e.Event) -> None
         leader.read_anew(draft)
     elif isinstance(before, s.Copying) and not isinstance(after, s.Copying):
         leader.lost(draft, event, after)
+    elif not isinstance(after, s.Copying):
+        leader.still_away(draft, event, before, after)
 
 
 def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
@@ -165,9 +169,9 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
         case e.LeaderOrderSeen():
             follower.leader_order_seen(draft, event, rules)
         case e.LeaderViewTaken():
-            follower.leader_view_taken(draft, event)
+            absence.over(draft, event, rules)
         case e.LeaderLost():
-            follower.leader_lost(draft, event)
+            absence.lost(draft, event)
         case e.ErrandEvent():
             outcomes.errand_came_back(draft, event, rules)
         case e.FlattenAsked(symbol=symbol):
@@ -176,6 +180,7 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
             flattening.lift(draft, FlattenedBy.OPERATOR, rules)
     if not draft.acting:
         return
+    absence.pursue(draft, rules)
     if draft.book.ready_to_catch_up():
         catch_up.run(draft, rules)
     elif not draft.book.held_back():

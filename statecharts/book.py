@@ -169,6 +169,7 @@ class Book:
     names: Mapping[str, CopyId] = attrs.field(factory=dict)  # client order id -> copy
     orders: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # our order -> the copy that made it
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
+    leader_lost_at: datetime | None = None  # since when he is away, unexpectedly; see absence.py
     agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract, see agreements.py
     latches: tuple[Latch, ...] = ()  # at most one for each who
     markets: Mapping[str, Market] = attrs.field(factory=dict)

@@ -258,10 +258,11 @@ class LeaderViewTaken(LeaderEvent):
 
 @attrs.frozen(kw_only=True)
 class LeaderLost(LeaderEvent):
-    """The leader is not Connected; its followers hold."""
+    """The leader is not Connected, now for this cause; its followers hold."""
 
     reason: str
     shown: str
+    cause: Cause | None = None
 
 
 # Time

@@ -14,7 +14,7 @@ from statecharts import calendar, exposure, facts, flattening, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority
-from statecharts.events import LeaderLost, LeaderOrderSeen, LeaderViewTaken
+from statecharts.events import LeaderOrderSeen
 from statecharts.identity import client_order_id
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
@@ -45,15 +45,6 @@ def copied_or_not(draft: Draft, order: Order, rules: CopyRules, only_exits: str 
         consider(draft, order, rules, only_exits)
     elif placed != LEADERS_OWN:
         follow(draft, draft.book.copies[placed], order, rules)
-
-
-def leader_view_taken(draft: Draft, event: LeaderViewTaken) -> None:
-    draft.book = attrs.evolve(draft.book, theirs=event.view)
-
-
-def leader_lost(draft: Draft, event: LeaderLost) -> None:
-    if draft.book.theirs is not None:
-        draft.book = attrs.evolve(draft.book, theirs=attrs.evolve(draft.book.theirs, current=False))
 
 
 def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None = None) -> None:

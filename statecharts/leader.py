@@ -33,9 +33,9 @@ def read_anew(draft: Draft) -> None:
 
 
 def lost(draft: Draft, event: Event, state: s.State) -> None:
-    reason = state.reason or "its connection ended"
+    """It was Connected, and is not any more."""
     expected = state.cause is s.Cause.MAINTENANCE
-    draft.do(Announce(event=LeaderLost(at=event.at, leader=draft.name, reason=reason, shown=state.shown)))
+    reason = _say_away(draft, event, state)
     draft.tell(
         "leader.lost",
         f"LEADER {draft.name} LOST {event.at:%H:%M:%S} UTC ({reason}). Its followers hold: nothing opens, their orders "
@@ -43,3 +43,26 @@ def lost(draft: Draft, event: Event, state: s.State) -> None:
         Severity.INFO if expected else Severity.WARNING,
         reason=reason,
     )
+
+
+def still_away(draft: Draft, event: Event, before: s.State, after: s.State) -> None:
+    """It is away, and has become expected, in a maintenance window, or is it no longer: its followers count on it."""
+    was, expected = (state.cause is s.Cause.MAINTENANCE for state in (before, after))
+    if was is expected:
+        return
+    reason = _say_away(draft, event, after)
+    if was:
+        draft.tell(
+            "leader.lost",
+            f"LEADER {draft.name} STILL AWAY {event.at:%H:%M:%S} UTC, after the maintenance window ({reason}). "
+            "Its followers hold",
+            Severity.WARNING,
+            reason=reason,
+        )
+
+
+def _say_away(draft: Draft, event: Event, state: s.State) -> str:
+    reason = state.reason or "its connection ended"
+    away = LeaderLost(at=event.at, leader=draft.name, reason=reason, shown=state.shown, cause=state.cause)
+    draft.do(Announce(event=away))
+    return reason

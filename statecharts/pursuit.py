@@ -12,7 +12,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import calendar, changes, closing, exposure, facts, flattening, follower, openings, sizing
+from statecharts import absence, calendar, changes, closing, exposure, facts, flattening, follower, openings, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -37,6 +37,7 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     deadlines = [c.retry_at for c in draft.book.contracts.values() if c.retry_at is not None]
     deadlines.extend(draft.book.asked.values())
     deadlines.extend(calendar.deadlines(draft))
+    deadlines.extend(at for at in (absence.deadline(draft, rules),) if at is not None)
     for copy in draft.book.all_open():
         if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
             deadlines.append(copy.chase_at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, own_orders, unknowns
+from statecharts import absence, exposure, own_orders, unknowns
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -19,9 +19,7 @@ from statecharts.values import Snapshot, Symbol, View
 
 def start(draft: Draft) -> None:
     """A new process: whatever was on its way when the last one ended may have arrived, and its answer is lost."""
-    theirs = draft.book.theirs
-    if theirs is not None:  # what the last process knew of the leader is history until the leader has been read anew
-        draft.book = attrs.evolve(draft.book, theirs=attrs.evolve(theirs, current=False))
+    absence.started(draft)
     for copy in tuple(draft.book.all_open()):
         lose_answer(draft, copy, "the daemon ended before the answer came")
 
