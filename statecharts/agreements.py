@@ -16,7 +16,7 @@ from statecharts import sizing
 from statecharts.book import Book
 from statecharts.draft import Draft
 from statecharts.rules import Agreement, CopyRules, Rules
-from statecharts.values import Symbol
+from statecharts.values import Symbol, View
 
 
 def in_force(rules: Rules, book: Book) -> Rules:
@@ -29,18 +29,27 @@ def in_force(rules: Rules, book: Book) -> Rules:
 def keep(draft: Draft, rules: CopyRules) -> None:
     """Agrees on the contracts that copying has gone into, and ends the agreements on those that it has left."""
     book = draft.book
-    theirs = book.theirs.net if book.theirs is not None else {}
-    entered = {symbol for symbol, n in theirs.items() if n}
-    entered |= {copy.leader_symbol for copy in book.all_open() if copy.leader_symbol is not None}
+    entered = {copy.leader_symbol for copy in book.all_open() if copy.leader_symbol is not None}
+    if book.theirs is not None:
+        entered |= {symbol for symbol, n in book.theirs.net.items() if n}
+        entered |= set(_awaited(book.theirs, {s for s, contract in book.contracts.items() if contract.no_entry}, rules))
     agreed = {symbol: kept for symbol, kept in book.agreed.items() if symbol in entered or _ours(book, kept)}
     agreed |= {symbol: sizing.configured(symbol, rules) for symbol in entered - agreed.keys()}
     if agreed != book.agreed:
         draft.book = attrs.evolve(book, agreed=agreed)
 
 
+def _awaited(theirs: View, waiting: set[Symbol], rules: CopyRules) -> Iterator[Symbol]:
+    """Where our contract waits until the leader is flat, and an order of his may yet take him into a position."""
+    if waiting:
+        orders = (order for order in theirs.orders.values() if order.rest)
+        yield from (order.symbol for order in orders if sizing.follower_symbol(order.symbol, rules) in waiting)
+
+
 def _ours(book: Book, agreement: Agreement) -> bool:
-    """Is there still something of ours in the contract that is traded by this agreement?"""
-    return bool(book.contract(agreement.to).own or book.open.get(agreement.to))
+    """Is there still something of ours in the contract that is traded by this agreement, or does it wait for him?"""
+    contract = book.contract(agreement.to)
+    return bool(contract.own or contract.no_entry or book.open.get(agreement.to))
 
 
 def pending(book: Book, rules: CopyRules) -> Iterator[Symbol]:
