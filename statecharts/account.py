@@ -26,6 +26,7 @@ from statecharts import (
     leader,
     outcomes,
     own_orders,
+    ownership,
     pursuit,
     resync,
 )
@@ -176,6 +177,10 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
             outcomes.errand_came_back(draft, event, rules)
         case e.FlattenAsked(symbol=symbol):
             flattening.ask(draft, FlattenedBy.OPERATOR, "the operator asked for it", symbol)
+        case e.ReleaseAsked(symbol=symbol):
+            ownership.release(draft, symbol)
+        case e.AdoptAsked(symbol=symbol):
+            ownership.adopt(draft, symbol, rules)
         case e.ResumeAsked():
             flattening.lift(draft, FlattenedBy.OPERATOR, rules)
     if not draft.acting:

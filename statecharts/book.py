@@ -95,12 +95,17 @@ class Contract:
     """What one follower remembers of one contract.
 
     `own` is our position in it. `no_entry` says why nothing opens until the leader is flat in it. `foreign` is the part
-    of the position that is not ours. `close_to` is the position that ours is being brought to at market, and why.
+    of the position that is not ours, since the trade `foreign_order` at `foreign_at`; `accepted` is how much of it the
+    operator has released, so that we trade beside it. `close_to` is the position that ours is being brought to at
+    market, and why.
     """
 
     own: int = 0
     no_entry: str | None = None
     foreign: int = 0
+    foreign_at: datetime | None = None
+    foreign_order: OrderId | None = None
+    accepted: int = 0
     close_to: int | None = None
     close_why: str | None = None
     refused: int = 0  # closings refused in a row

@@ -98,8 +98,13 @@ def _closed(draft: Draft, symbol: Symbol) -> None:
         theirs = follower.leaders(draft, copy)
         if theirs is None or not theirs.rest or copy.symbol != symbol:
             continue
-        if copy.restore and copy.stage in (Stage.CANCELED, Stage.SKIPPED):
+        if copy.restore and may_come_back(copy):
             put_back(draft, copy, "it made way for a closing at market")
+
+
+def may_come_back(copy: Copy) -> bool:
+    """Is it certain that the broker has no order for this copy, and may it have another one?"""
+    return copy.stage in (Stage.CANCELED, Stage.SKIPPED)
 
 
 def put_back(draft: Draft, copy: Copy, why: str) -> None:

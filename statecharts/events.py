@@ -106,6 +106,25 @@ class FlattenAsked(Event):
 
 
 @attrs.frozen(kw_only=True)
+class ReleaseAsked(Event):
+    """What is not ours in this contract is accepted as not ours: trade beside it."""
+
+    symbol: Symbol
+
+
+@attrs.frozen(kw_only=True)
+class AdoptAsked(Event):
+    """The whole position in this contract counts as ours."""
+
+    symbol: Symbol
+
+
+@attrs.frozen(kw_only=True)
+class UnlockAsked(Event):
+    """End the lock that a limit has set, before its session is over."""
+
+
+@attrs.frozen(kw_only=True)
 class RulesChanged(Event):
     """The configuration was read again."""
 

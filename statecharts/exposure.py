@@ -14,8 +14,6 @@ from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, OrderId, OrderType, Symbol
 
-_NOT_HAD = frozenset({Stage.REJECTED, Stage.SKIPPED, Stage.CANCELED, Stage.EXPIRED})
-
 
 def total_target(book: Book, symbol: Symbol, rules: CopyRules) -> int:
     """Our target in `symbol` over every contract of the leader that is copied into it."""
@@ -42,8 +40,9 @@ def leader_done(book: Book, symbol: Symbol, rules: CopyRules) -> bool:
 
 
 def _missed(book: Book, number: OrderId) -> bool:
+    """Has our copy come to its end before the leader's order? Also when it has filled: that was closed meanwhile."""
     copy = book.copies.get(book.placed.get(number, LEADERS_OWN))
-    return copy is not None and copy.stage in _NOT_HAD
+    return copy is not None and not copy.open and copy.stage is not Stage.SHADOWED
 
 
 def goal(own: int, target: int) -> int:

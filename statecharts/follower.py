@@ -56,7 +56,7 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     copy = new_copy(draft, order, rules)
     latch = flattening.latched(draft.book, copy.symbol)
     flattened = f"flattened: {latch.why}" if latch is not None else None
-    why_not = _refusal(order) or facts.nowhere(draft.book, copy.symbol) or flattened
+    why_not = refusal(order) or facts.nowhere(draft.book, copy.symbol) or flattened
     if why_not is not None or order.terms is None:
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why_not), why_not or "")
         return
@@ -69,7 +69,10 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     if awaited(draft, copy, found):
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for orders of ours that are on their way"))
         return
-    found = openings.allowed(draft, copy, found, only_exits or openings.bar(draft, order, copy.symbol, rules))
+    whole, barred = found.quantity, only_exits or openings.bar(draft, order, copy.symbol, rules)
+    found = openings.allowed(draft, copy, found, barred)
+    if found.quantity < whole:
+        openings.missed(draft, order, copy.symbol, barred, rules)
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(terms, found))
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
@@ -227,7 +230,7 @@ def _modified(draft: Draft, copy: Copy, order: Order, terms: Terms, version: Ver
     return attrs.evolve(copy, wanted=attrs.evolve(terms, quantity=whole - copy.earlier), wanted_version=version)
 
 
-def _refusal(order: Order) -> str | None:
+def refusal(order: Order) -> str | None:
     """Why an order cannot be copied at all, whatever the account's state."""
     if order.unsupported is not None:
         return f"copierd does not copy orders of type {order.unsupported}"

@@ -2,14 +2,17 @@
 
 Rule 1: what bars openings never bars an exit; of a reversal it leaves the part that brings us to flat.
 Rule 2: the first reason found is the one that is told; the order of the list is what the operator wants to hear first.
+Rule 3: an opening that was barred is missed, and nothing is chased: its contract waits until the leader is flat in it.
+Rule 4: while the account itself opens nothing, our entries that rest are cancelled: when they fill, they open. Of a
+        reversal that rests the part is left that brings us to flat.
 """
 
 from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, flattening
-from statecharts.book import Copy
+from statecharts import exposure, flattening, strangers
+from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
@@ -19,16 +22,14 @@ from statecharts.values import Order, Symbol, root_of
 
 def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | None:
     """Why nothing may open in this contract now; None when it may."""
-    root = root_of(order.symbol)
-    if rules.allow is not None and root not in rules.allow:
-        return f"{root} is not among the products to copy (allow)"
-    if root in rules.deny:
-        return f"{root} is not copied (deny)"
+    not_copied = _not_copied(order, rules)
+    if not_copied is not None:
+        return not_copied
     latch = flattening.latched(draft.book, symbol)
     if latch is not None:
         return f"flattened: {latch.why}"
     contract = draft.contract(symbol)
-    if contract.foreign:
+    if strangers.quarantined(contract):
         return f"somebody else trades {symbol} on this account"
     if contract.left:
         return f"our position in {symbol} was left as it is (catch_up = none)"
@@ -41,6 +42,15 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
     return draft.no_openings or contract.no_entry
 
 
+def _not_copied(order: Order, rules: CopyRules) -> str | None:
+    root = root_of(order.symbol)
+    if rules.allow is not None and root not in rules.allow:
+        return f"{root} is not among the products to copy (allow)"
+    if root in rules.deny:
+        return f"{root} is not copied (deny)"
+    return None
+
+
 def allowed(draft: Draft, copy: Copy, found: Size, barred: str | None) -> Size:
     """What may be sent of this size when openings are `barred`: of a reversal, the part that brings us to flat."""
     if barred is None or found.kind is Kind.EXIT:
@@ -50,3 +60,28 @@ def allowed(draft: Draft, copy: Copy, found: Size, barred: str | None) -> Size:
     own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id)
     exits = min(found.quantity, abs(own)) if own * copy.side.sign < 0 else 0
     return attrs.evolve(found, kind=Kind.EXIT, quantity=exits, why_nothing=barred)
+
+
+def missed(draft: Draft, order: Order, symbol: Symbol, why: str | None, rules: CopyRules) -> None:
+    """An opening for this order of the leader's was barred. What is not copied at all is not missed either."""
+    if draft.contract(symbol).no_entry is None and _not_copied(order, rules) is None:
+        draft.note(symbol, no_entry=f"an entry was missed ({why}); waits until the leader is flat")
+
+
+def withdraw(draft: Draft, symbol: Symbol) -> None:
+    """Takes back what may still open in this contract, while the account opens nothing."""
+    for copy in tuple(draft.book.in_progress(symbol)):
+        opens = copy.verb is Verb.PLACE and copy.kind is not Kind.EXIT and copy.stage is not Stage.HELD
+        if not opens or copy.cancel_wanted is not None or copy.terms is None:
+            continue
+        room = 0 if copy.kind is Kind.ENTRY else max(0, -copy.side.sign * draft.contract(symbol).own)
+        if copy.rest <= room:
+            continue
+        if room:
+            wanted = attrs.evolve(copy.wanted or copy.terms, quantity=copy.filled - copy.earlier + room)
+            draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0, wanted=wanted))
+        else:
+            draft.keep(attrs.evolve(copy, cancel_wanted=draft.no_openings))
+        if draft.contract(symbol).no_entry is None:
+            why = f"an entry was taken back ({draft.no_openings})"
+            draft.note(symbol, no_entry=f"{why}; waits until the leader is flat")

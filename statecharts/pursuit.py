@@ -59,6 +59,8 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if ready:
         draft.note(symbol, retry_at=None)
     latched = flattening.pursue(draft, symbol)
+    if draft.no_openings is not None:
+        openings.withdraw(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         changes.unanswered(draft, copy, rules)
     for copy in tuple(draft.book.in_progress(symbol)):
@@ -202,7 +204,10 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
             draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
     if awaited or (found.kind is not Kind.EXIT and not current) or (found.quantity and not ready):
         return
-    found = openings.allowed(draft, copy, found, openings.bar(draft, order, copy.symbol, rules))
+    whole, barred = found.quantity, openings.bar(draft, order, copy.symbol, rules)
+    found = openings.allowed(draft, copy, found, barred)
+    if found.quantity < whole:
+        openings.missed(draft, order, copy.symbol, barred, rules)
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, facts.nowhere(draft.book, copy.symbol) or found.why_nothing)
         return

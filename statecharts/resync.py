@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import absence, exposure, own_orders, unknowns
+from statecharts import absence, own_orders, strangers, unknowns
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -75,22 +75,22 @@ def compare_position(draft: Draft, symbol: Symbol) -> None:
     contract = draft.contract(symbol)
     assert draft.book.mine is not None, "compared after the account has been read"
     there = draft.book.mine.position(symbol)  # the snapshot's figure and the fills since: no event has to come for it
-    own = exposure.goal(contract.own, there)
-    foreign = there - own
+    own, foreign = strangers.apart(contract, there)
     if own != contract.own:
         draft.tell(
             "position.drifted",
             f"{symbol}: {abs(contract.own - own)} of our {abs(contract.own)} were closed by somebody else",
             Severity.WARNING,
         )
-    if foreign and foreign != contract.foreign:
+    news = foreign != contract.foreign
+    contract = strangers.note(draft, symbol, own, foreign)
+    if news and strangers.quarantined(contract):
         draft.tell(
             "account.quarantined",
             f"{symbol}: the account holds {there}, ours are {own}. {abs(foreign)} are not touched, and nothing opens",
             Severity.WARNING,
-            remedy="nothing to do: it is copied again when the other part is flat",
+            remedy=strangers.remedy(draft, symbol),
         )
-    draft.note(symbol, own=own, foreign=foreign)
 
 
 def _forget(draft: Draft) -> None:

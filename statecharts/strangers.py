@@ -2,6 +2,8 @@
 
 Rule 1: the human wins: his part of a position is never touched, and while there is one nothing opens in that contract.
 Rule 2: what he closes of ours is closed: ours is never more than what the account holds.
+Rule 3: what the operator has released (`ownership`) is his as before, and bars nothing; the next trade bars again,
+        unless it only makes that part smaller.
 """
 
 from __future__ import annotations
@@ -9,9 +11,34 @@ from __future__ import annotations
 import attrs
 
 from statecharts import exposure
+from statecharts.book import Contract
 from statecharts.draft import Draft
 from statecharts.effects import Severity
-from statecharts.values import Order, Symbol
+from statecharts.values import Order, OrderId, Symbol
+
+
+def quarantined(contract: Contract) -> bool:
+    """Is there a part that is not ours, beyond what was released?"""
+    return not min(0, contract.accepted) <= contract.foreign <= max(0, contract.accepted)
+
+
+def apart(contract: Contract, there: int) -> tuple[int, int]:
+    """Of the whole position `there`: what is ours, and what is not. A part on the other side is his once released."""
+    beside = contract.accepted if contract.accepted * contract.own < 0 else 0
+    own = exposure.goal(contract.own, there - beside)
+    return own, there - own
+
+
+def note(draft: Draft, symbol: Symbol, own: int, foreign: int, order: OrderId | None = None) -> Contract:
+    """Keeps who owns what. `order` is the trade that has shown it, if it was one."""
+    contract = draft.contract(symbol)
+    if foreign != contract.foreign:
+        seen = draft.at if foreign else None
+        contract = attrs.evolve(contract, foreign=foreign, foreign_at=seen, foreign_order=order if foreign else None)
+    accepted = foreign if not quarantined(contract) else contract.accepted if foreign * contract.accepted > 0 else 0
+    contract = attrs.evolve(contract, own=own, accepted=accepted)
+    draft.book = draft.book.with_contract(symbol, contract)
+    return contract
 
 
 def order_seen(draft: Draft, order: Order, before: Order | None) -> None:
@@ -21,17 +48,25 @@ def order_seen(draft: Draft, order: Order, before: Order | None) -> None:
         return
     contract = draft.contract(order.symbol)
     there = contract.own + contract.foreign + moved
-    own = exposure.goal(contract.own, there)
-    if own != contract.own:
+    own, foreign = apart(contract, there)
+    lost = own != contract.own
+    if lost:
         _closed(draft, order.symbol, contract.own, own)
-    contract = draft.note(order.symbol, own=own, foreign=there - own)
-    draft.tell(
-        "account.quarantined",
-        f"somebody else {order.side.value.lower()}s {abs(moved)} {order.symbol} (order {order.id}). "
-        f"Ours {contract.own}, theirs {contract.foreign}. Nothing opens in it; we will close only ours",
-        Severity.WARNING,
-        remedy="nothing to do: it is copied again when the other part is flat",
-    )
+    contract = note(draft, order.symbol, own, foreign, order.id)
+    what = f"somebody else {order.side.value.lower()}s {abs(moved)} {order.symbol} (order {order.id})"
+    whose = f"Ours {contract.own}, theirs {contract.foreign}"
+    if quarantined(contract) or lost:
+        words = f"{what}. {whose}. Nothing opens in it; we will close only ours"
+        draft.tell("account.quarantined", words, Severity.WARNING, remedy=remedy(draft, order.symbol))
+    else:
+        draft.tell("account.released", f"{what}. {whose}. It is copied as before")
+
+
+def remedy(draft: Draft, symbol: Symbol) -> str | None:
+    """How a quarantine ends; None where there is none."""
+    if not quarantined(draft.contract(symbol)):
+        return None
+    return f"it ends when the other part is flat, or by: copierctl release {draft.name} {symbol}"
 
 
 def _closed(draft: Draft, symbol: Symbol, before: int, own: int) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import events as e
 from statecharts.effects import PlaceOrder
 from statecharts.order import Stage
 from statecharts.values import Status, View
-from tests.statecharts.desk import BUY, ES, LEAD_ID, NOON, SELL, Desk, follower, in_position, limit, order, stop, terms
+from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, Desk, follower, in_position, limit, order, stop, terms
 
 
 def resting(quantity: int = 2, **more: object) -> tuple[Desk, PlaceOrder]:
@@ -148,9 +147,9 @@ def test_a_size_that_rounds_to_nothing_leaves_the_order_as_large_as_it_is() -> N
     assert [one.terms for one in desk.modifies] == [limit(2, 5001)]
 
 
-def test_a_larger_size_does_not_get_past_a_pause_but_its_price_does() -> None:
+def test_a_larger_size_does_not_get_past_what_bars_openings_but_its_price_does() -> None:
     desk, _ = resting()
-    desk.hear(e.PauseAsked(at=NOON))
+    desk.foreign(order(7, SELL, terms(1), 1))
     desk.leader(order(1, BUY, limit(5, 5001), version=2))
     assert [one.terms for one in desk.modifies] == [limit(2, 5001)]
 
