@@ -65,6 +65,7 @@ class Copy:
     cancel_wanted: str | None = None  # why
     pending: CopyId | None = None
     changes: int = 0  # requests made for this copy so far: each gets its own id
+    renew: bool = False  # cancelled for terms that no modify can bring about: placed anew when it is gone
     restore: bool = False  # an exit that was cancelled for a closing, and whose leader order still works
     chase_at: datetime | None = None
     ask_after: datetime | None = None  # a change that was refused, or never left, is not asked for again before

@@ -18,7 +18,7 @@ from statecharts.follower import consider, copied_or_not, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Order, OrderType, Symbol, View
+from statecharts.values import Order, Symbol, View
 
 
 def run(draft: Draft, rules: CopyRules) -> None:
@@ -84,7 +84,7 @@ def _orders(draft: Draft, rules: CopyRules) -> None:
 
 def _protects(draft: Draft, copy: Copy) -> bool:
     """The stop of an open position is never an order without a leader order."""
-    stops = copy.terms is not None and copy.terms.order_type in (OrderType.STOP, OrderType.STOP_LIMIT)
+    stops = copy.terms is not None and copy.terms.order_type.stops
     return stops and exposure.reduces(copy, draft.contract(copy.symbol).own)
 
 

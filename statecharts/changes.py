@@ -11,20 +11,33 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from statecharts import terms
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import CancelOrder, ModifyOrder, Priority
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
-from statecharts.values import BrokerAccountId
+from statecharts.values import BrokerAccountId, Terms
 
 PENDING_NEW = timedelta(seconds=2)  # risk and exchange take milliseconds; after this the event that says so is lost
+ANOTHER_ORDER = "its terms can only be changed by another order"  # see renewals.py
+
+
+def wish(copy: Copy) -> Copy:
+    """The copy with what it wants: a modify, or a cancel where none can bring it about."""
+    assert copy.terms is not None, "what is open has its terms"
+    assert copy.wanted is not None, "there is a wish"
+    if terms.needs_another_order(copy.terms, copy.wanted):
+        return attrs.evolve(copy, renew=True, cancel_wanted=ANOTHER_ORDER)
+    if copy.renew and copy.pending is None:  # the leader has changed his mind before it was asked for
+        return attrs.evolve(copy, renew=False, cancel_wanted=None)
+    return copy
 
 
 def wanted(copy: Copy) -> bool:
     """Exactly what `ask` will send at `not_before`: a deadline that nobody answers would ring without end."""
-    wish = copy.cancel_wanted is not None or (copy.wanted is not None and copy.wanted != copy.terms)
+    wish = copy.cancel_wanted is not None or _new_terms(copy) is not None
     able = copy.trades and copy.order_id is not None and copy.pending is None
     return wish and able and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
 
@@ -56,8 +69,8 @@ def ask(draft: Draft, copy: Copy) -> None:
                 order_id=copy.order_id,
             )
         )
-    elif copy.wanted is not None and copy.wanted != copy.terms:
-        change = _changing(draft, copy, Verb.MODIFY, None)
+    elif (newest := _new_terms(copy)) is not None:
+        change = _changing(draft, copy, Verb.MODIFY, None, newest)
         draft.do(
             ModifyOrder(
                 copy=change.id,
@@ -65,12 +78,19 @@ def ask(draft: Draft, copy: Copy) -> None:
                 account=_account(draft),
                 priority=Priority.MODIFY,
                 order_id=copy.order_id,
-                terms=copy.wanted,
+                terms=newest,
             )
         )
 
 
-def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None) -> Copy:
+def _new_terms(copy: Copy) -> Terms | None:
+    """All terms as they are to be, when they ask for something else than the order's present ones."""
+    if copy.wanted is None or copy.terms is None or terms.same(copy.wanted, copy.terms):
+        return None
+    return terms.restated(copy.terms, copy.wanted)
+
+
+def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None, newest: Terms | None = None) -> Copy:
     book = draft.book
     assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
@@ -88,7 +108,7 @@ def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None) -> Copy:
         decided_at=draft.at,
         cause=copy.wanted_version,
         kind=copy.kind,
-        terms=copy.wanted if verb is Verb.MODIFY else copy.terms,
+        terms=newest or copy.terms,
         leader_order_id=copy.leader_order_id,
         leader_symbol=copy.leader_symbol,
         subject=copy.id,

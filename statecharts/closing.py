@@ -128,6 +128,7 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
             pending=None,
             restore=False,
             opens_at=calendar.opens_at(draft, copy.symbol),
+            renew=False,
             lost_at=None,
             absent=0,
             absent_at=None,

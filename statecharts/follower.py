@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import calendar, exposure, facts, flattening, openings, sizing
+from statecharts import calendar, changes, exposure, facts, flattening, openings, sizing, terms
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority
@@ -19,11 +19,10 @@ from statecharts.identity import client_order_id
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
-from statecharts.values import Order, OrderType, Status, Terms, VersionId
+from statecharts.values import Order, Status, Terms, VersionId
 
 _ENDED_EARLY = frozenset({Status.CANCELED, Status.REJECTED, Status.EXPIRED})
 _CAME_TO_NOTHING = frozenset({Stage.CANCELED, Stage.REJECTED, Stage.EXPIRED})
-COPIED_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
 
 
 def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) -> None:
@@ -56,15 +55,16 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     copy = new_copy(draft, order, rules)
     latch = flattening.latched(draft.book, copy.symbol)
     flattened = f"flattened: {latch.why}" if latch is not None else None
-    why_not = refusal(order) or facts.nowhere(draft.book, copy.symbol) or flattened
+    why_not = refusal(order, rules) or facts.nowhere(draft.book, copy.symbol) or flattened
     if why_not is not None or order.terms is None:
-        draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why_not), why_not or "")
+        kind = _kind(draft, order)
+        draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, kind=kind, reason=why_not), why_not or "")
         return
     found = size_of(draft, copy, order, rules)
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
-    terms = sizing.asked(order.terms, order.symbol, rules)
-    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(terms, found), chase_at=chase_at)
+    wanted = asked(draft, copy, order, order.terms)
+    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found), chase_at=chase_at)
     copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens)
     if awaited(draft, copy, found):
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for orders of ours that are on their way"))
@@ -73,7 +73,7 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     found = openings.allowed(draft, copy, found, barred)
     if found.quantity < whole:
         openings.missed(draft, order, copy.symbol, barred, rules)
-    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(terms, found))
+    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found))
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why), why)
@@ -132,11 +132,14 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     return found
 
 
-def held_size(draft: Draft, copy: Copy, order: Order) -> Size:
-    """The size of an exit or a reversal that has waited: what it stood for when it came, within what is ours now.
+def held_size(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
+    """The size of an order that has waited; of an exit or a reversal what it stood for, within what is ours now.
 
     The leader may have gone on since; his position of now says nothing about what this order was meant to do.
     """
+    if copy.kind is Kind.ENTRY:
+        found = size_of(draft, copy, order, rules)
+        return attrs.evolve(found, quantity=max(0, found.quantity - copy.filled))
     assert draft.book.theirs is not None, "copying begins with both views"
     apart = sizing.apart(order, draft.book.theirs)
     own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id, apart)
@@ -210,10 +213,10 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     elif order.status.finished:
         draft.keep(attrs.evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
     elif order.terms is not None and order.version is not None and order.version != copy.wanted_version:
-        draft.keep(_modified(draft, copy, order, sizing.asked(order.terms, order.symbol, rules), order.version, rules))
+        draft.keep(_modified(draft, copy, order, order.terms, order.version, rules))
 
 
-def _modified(draft: Draft, copy: Copy, order: Order, terms: Terms, version: VersionId, rules: CopyRules) -> Copy:
+def _modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: VersionId, rules: CopyRules) -> Copy:
     """The copy that wants the leader's new terms. What bars openings bars a larger size too, but no price."""
     assert copy.terms is not None, "what is open has its terms"
     found = size_of(draft, copy, order, rules)
@@ -227,20 +230,35 @@ def _modified(draft: Draft, copy: Copy, order: Order, terms: Terms, version: Ver
         return attrs.evolve(copy, wanted_version=version)  # it is sent with the newest terms
     if whole <= copy.filled:
         return attrs.evolve(copy, wanted_version=version, cancel_wanted="the leader wants no more than has filled")
-    return attrs.evolve(copy, wanted=attrs.evolve(terms, quantity=whole - copy.earlier), wanted_version=version)
+    why_not = terms.unmirrored(theirs, copy.side is not order.side)
+    if why_not is not None:
+        return attrs.evolve(copy, wanted_version=version, cancel_wanted=why_not)
+    wanted = attrs.evolve(asked(draft, copy, order, theirs), quantity=whole - copy.earlier)
+    return changes.wish(attrs.evolve(copy, wanted=wanted, wanted_version=version))
 
 
-def refusal(order: Order) -> str | None:
+def asked(draft: Draft, copy: Copy, order: Order, theirs: Terms) -> Terms:
+    """The leader's terms as this follower asks for them, in the contract and on the side of its copy."""
+    known = draft.book.facts_of(copy.symbol) if copy.symbol != copy.leader_symbol else None
+    return terms.asked(theirs, copy.side is not order.side, copy.side, known.tick if known is not None else None)
+
+
+def _kind(draft: Draft, order: Order) -> Kind:
+    """What it is to the leader's own position."""
+    assert draft.book.theirs is not None, "copying begins with both views"
+    held = draft.book.theirs.position(order.symbol) - order.net
+    return sizing.kind_of(held, order.side, order.terms.quantity if order.terms else 0)
+
+
+def refusal(order: Order, rules: CopyRules) -> str | None:
     """Why an order cannot be copied at all, whatever the account's state."""
     if order.unsupported is not None:
         return f"copierd does not copy orders of type {order.unsupported}"
     assert order.terms is not None
-    if order.terms.order_type not in COPIED_TYPES:
-        return f"copierd does not copy orders of type {order.terms.order_type.value} yet"
     if order.status.finished and order.filled == 0 and order.status is not Status.FILLED:
         return f"the leader's order was {order.status.value.lower()} before it could be copied"
-    return None
+    return terms.unmirrored(order.terms, sizing.follower_side(order, rules) is not order.side)
 
 
-def _of_size(terms: Terms, found: Size) -> Terms:
-    return attrs.evolve(terms, quantity=found.quantity)
+def _of_size(wanted: Terms, found: Size) -> Terms:
+    return attrs.evolve(wanted, quantity=found.quantity)

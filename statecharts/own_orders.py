@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import refusals, strangers, unknowns
+from statecharts import refusals, renewals, strangers, terms, unknowns
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import News, Stage, news_of
@@ -96,6 +96,12 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
         refusals.rejected(draft, copy, order.reject_reason or "rejected by the broker", rules)
     elif was is Stage.SKIPPED:
         unknowns.turned_up(draft, copy, rules)
+    elif copy.stage is Stage.CANCELED:
+        renewals.cancelled(draft, draft.book.copies[copy.id])
+
+
+def _shows(order: Order, change: Copy) -> bool:
+    return order.terms is not None and change.terms is not None and terms.same(order.terms, change.terms)
 
 
 def _settle_change(draft: Draft, copy: Copy, order: Order) -> None:
@@ -103,7 +109,7 @@ def _settle_change(draft: Draft, copy: Copy, order: Order) -> None:
     if copy.pending is None:
         return
     change = draft.book.copies[copy.pending]
-    done = change.verb is Verb.MODIFY and order.terms == change.terms
+    done = change.verb is Verb.MODIFY and _shows(order, change)
     if not done and not order.status.finished:
         return
     if change.verb is Verb.CANCEL:

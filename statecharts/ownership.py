@@ -83,7 +83,7 @@ def _exits(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     theirs = draft.book.theirs
     assert theirs is not None, "adopted is what is compared with the leader"
     for order in theirs.orders.values():
-        works = order.rest and order.status is not Status.SUSPENDED and follower.refusal(order) is None
+        works = order.rest and order.status is not Status.SUSPENDED and follower.refusal(order, rules) is None
         if works and sizing.follower_symbol(order.symbol, rules) == symbol:
             _exit(draft, order, rules)
 

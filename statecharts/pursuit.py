@@ -21,6 +21,8 @@ from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import Order, OrderType, Status, Symbol
 
+_WITHOUT_AN_ORDER = frozenset({Stage.SKIPPED, Stage.CANCELED, Stage.EXPIRED})
+
 
 def advance(draft: Draft, rules: CopyRules) -> None:
     """Asks for everything that may be asked for now, in every contract. Only while Copying."""
@@ -69,6 +71,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         _flat_with_the_leader(draft, symbol, rules)
         _on_the_leaders_side(draft, symbol, rules)
         _exit_what_became_ours(draft, symbol, rules)
+        _exit_what_had_no_order(draft, symbol, rules)
     if ready:
         closing.close(draft, symbol, rules, current)
     for copy in tuple(draft.book.in_progress(symbol)):
@@ -168,6 +171,22 @@ def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> No
                 closing.put_back(draft, copy, "there is something of ours for it now")
 
 
+def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """What the leader has exited by an order that we do not mirror, or by one whose copy has ended, is closed."""
+    contract = draft.contract(symbol)
+    if contract.left or contract.due or contract.close_to is not None:
+        return
+    if exposure.goal(contract.own, exposure.total_target(draft.book, symbol, rules)) == contract.own:
+        return
+    in_progress = tuple(draft.book.in_progress(symbol))
+    if any(c.stage.in_doubt or (exposure.reduces(c, contract.own) and _is_coming(draft, c)) for c in in_progress):
+        return
+    ended = (c for c in draft.book.copies.values() if c.symbol == symbol and c.kind is not Kind.ENTRY)
+    theirs = [follower.leaders(draft, c) for c in ended if c.verb is Verb.PLACE and c.stage in _WITHOUT_AN_ORDER]
+    if any(order is not None and order.filled for order in theirs) and not _is_ahead(draft, symbol):
+        exposure.want_as_leader(draft, symbol, rules, "the leader's exit has filled, and ours is not there")
+
+
 def _is_ahead(draft: Draft, symbol: Symbol) -> bool:
     """Real world: our order fills before the leader's own, which it mirrors and which may still fill, or just did."""
     openings = (c for c in draft.book.copies.values() if c.symbol == symbol and c.kind is not Kind.EXIT and c.filled)
@@ -197,7 +216,7 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
         return
     if calendar.held(draft, copy):
         return
-    found = follower.held_size(draft, copy, order)
+    found = follower.held_size(draft, copy, order, rules)
     awaited = follower.awaited(draft, copy, found)
     for entry in awaited:
         if entry.chase_at is not None and entry.stage is not Stage.HELD and not entry.cancel_wanted:
@@ -211,7 +230,7 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, facts.nowhere(draft.book, copy.symbol) or found.why_nothing)
         return
-    terms = attrs.evolve(sizing.asked(order.terms, order.symbol, rules), quantity=found.quantity)
+    terms = attrs.evolve(follower.asked(draft, copy, order, order.terms), quantity=found.quantity)
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     released = attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
     follower.send(draft, released, rules)

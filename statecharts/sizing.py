@@ -16,7 +16,7 @@ from decimal import Decimal
 import attrs
 
 from statecharts.rules import Agreement, CopyRules
-from statecharts.values import Order, OrderType, Side, Symbol, Terms, View, root_of, with_root
+from statecharts.values import Order, Side, Symbol, View, root_of, with_root
 
 
 class Kind(enum.Enum):
@@ -146,19 +146,6 @@ def _sized(kind: Kind, side: Side, quantity: int) -> Size:
     return Size(
         kind, side, quantity, None if quantity else "the follower's size for it rounds to 0, or its cap is reached"
     )
-
-
-def asked(terms: Terms, symbol: Symbol, rules: CopyRules) -> Terms:
-    """What the follower asks for where the leader asks for `terms` in `symbol`.
-
-    An inverse follower is to trade when its leader does, on the other side: where the leader waits for a better price
-    (Limit) it must wait for a worse one (Stop), and the other way round.
-    """
-    if agreement(symbol, rules).ratio > 0 or terms.order_type is OrderType.MARKET:
-        return terms
-    if terms.order_type is OrderType.LIMIT:
-        return attrs.evolve(terms, order_type=OrderType.STOP, stop_price=terms.price, price=None)
-    return attrs.evolve(terms, order_type=OrderType.LIMIT, price=terms.stop_price, stop_price=None)
 
 
 def other_side(side: Side) -> Side:

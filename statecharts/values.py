@@ -56,6 +56,16 @@ class OrderType(enum.Enum):
     TRAILING_STOP = "TrailingStop"
     TRAILING_STOP_LIMIT = "TrailingStopLimit"
 
+    @property
+    def trails(self) -> bool:
+        """Does its trigger follow the market?"""
+        return self in (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
+
+    @property
+    def stops(self) -> bool:
+        """Does it wait for a worse price, and so protect a position that it exits?"""
+        return self.trails or self in (OrderType.STOP, OrderType.STOP_LIMIT)
+
 
 class TimeInForce(enum.Enum):
     """Tradovate's `timeInForce`."""

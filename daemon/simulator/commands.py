@@ -8,8 +8,11 @@ OpenAPI; staff on the device check). So does a key whose permission for orders i
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import attrs
+
 from daemon.simulator.broker import Broker
 from daemon.simulator.calls import DENIED, Answer, Call, Refusal, flag, needed, side, terms, text, whole
+from daemon.simulator.exchange import TRAILING_KINDS
 from daemon.simulator.logins import Login
 from daemon.simulator.orders import Marks, Order, Ticket
 from daemon.simulator.products import Listing
@@ -66,8 +69,11 @@ class Commands:
         return {name: order.order_id for name, order in zip(names, family, strict=False)}
 
     def _modify(self, call: Call, login: Login) -> dict[str, Any]:
-        order = self._living(call, login)
-        return {"commandId": self._broker.desk.modify(order, terms(call.body), self._marks(call, login))}
+        order, wanted = self._living(call, login), terms(call.body)
+        others = attrs.evolve(wanted, qty=order.terms.qty, text=order.terms.text)
+        if TRAILING_KINDS & {order.terms.kind, wanted.kind} and others != order.terms:
+            raise failure("TrailingStopNonOrderQtyModify", "Only the quantity of a trailing stop can be modified")
+        return {"commandId": self._broker.desk.modify(order, wanted, self._marks(call, login))}
 
     def _cancel(self, call: Call, login: Login) -> dict[str, Any]:
         order = self._living(call, login)

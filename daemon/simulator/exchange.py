@@ -81,7 +81,8 @@ class Exchange:
         """Put an order on the book (again: a replaced order comes back with new terms)."""
         resting = Resting(order_id, symbol, buy, terms)
         if terms.kind in TRAILING_KINDS and terms.peg is not None:
-            resting.trail = terms.stop_price
+            before = self._resting.get(order_id)
+            resting.trail = before.trail if before is not None and before.trail is not None else terms.stop_price
         self._resting[order_id] = resting
         self._look(resting)
         resting.passive = self.executable(order_id) is None

@@ -46,6 +46,9 @@ PRODUCTS: tuple[Product, ...] = (
     _product("MGC", "Micro Gold", "COMEX", "0.1", "10", "2300.0"),
     _product("CL", "Crude Oil", "NYMEX", "0.01", "1000", "80.00"),
     _product("MCL", "Micro Crude Oil", "NYMEX", "0.01", "100", "80.00"),
+    # Of these two the micro has the larger tick.
+    _product("6E", "Euro FX", "CME", "0.00005", "125000", "1.08500"),
+    _product("M6E", "Micro EUR/USD", "CME", "0.0001", "12500", "1.0850"),
 )
 
 

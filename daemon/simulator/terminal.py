@@ -6,6 +6,7 @@ Accounts and contracts go by name here. Raises KeyError for names that do not ex
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -42,11 +43,12 @@ class Terminal:
         stop: Decimal | None = None,
         peg: Decimal | None = None,
         tif: str = "Day",
+        expires: datetime | None = None,
         cl_ord_id: str | None = None,
     ) -> Ticket:
         """An order by hand. Raises KeyError for an unknown account or symbol."""
         account_id = self.account_ids[account]
-        terms = Terms(qty, kind, price, stop, peg, tif=tif)
+        terms = Terms(qty, kind, price, stop, peg, tif=tif, expires=expires)
         return Ticket(account_id, self.listings[symbol], action == "Buy", terms, self.marks(account_id, cl_ord_id))
 
     def marks(self, account_id: int, cl_ord_id: str | None = None) -> Marks:
@@ -64,11 +66,14 @@ class Terminal:
         *,
         price: Decimal | None = None,
         stop: Decimal | None = None,
+        peg: Decimal | None = None,
         tif: str = "Day",
+        expires: datetime | None = None,
         cl_ord_id: str | None = None,
     ) -> int:
         """Place an order by hand; returns its id."""
-        ticket = self.ticket(account, action, symbol, qty, kind, price=price, stop=stop, tif=tif, cl_ord_id=cl_ord_id)
+        more: dict[str, Any] = {"price": price, "stop": stop, "peg": peg, "tif": tif, "expires": expires}
+        ticket = self.ticket(account, action, symbol, qty, kind, cl_ord_id=cl_ord_id, **more)
         return self.desk.place(ticket).order_id
 
     def place_oco(self, first: Ticket, second: Ticket) -> tuple[int, int]:
@@ -81,7 +86,15 @@ class Terminal:
         return [order.order_id for order in self.desk.place_oso(parent, list(brackets))]
 
     def modify(
-        self, order_id: int, *, qty: int | None = None, price: Decimal | None = None, stop: Decimal | None = None
+        self,
+        order_id: int,
+        *,
+        qty: int | None = None,
+        kind: str | None = None,
+        price: Decimal | None = None,
+        stop: Decimal | None = None,
+        peg: Decimal | None = None,
+        tif: str | None = None,
     ) -> None:
         """Change an order by hand; what is not given stays. A finished order stays as it is."""
         order = self.desk.orders[order_id]
@@ -91,7 +104,10 @@ class Terminal:
             order.terms,
             qty=order.terms.qty if qty is None else qty,
             price=order.terms.price if price is None else price,
+            kind=kind or order.terms.kind,
             stop_price=order.terms.stop_price if stop is None else stop,
+            peg=order.terms.peg if peg is None else peg,
+            tif=tif or order.terms.tif,
         )
         self.desk.modify(order, terms, self.marks(order.ticket.account_id))
 

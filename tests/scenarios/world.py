@@ -141,17 +141,20 @@ class World:
     def lead(self, action: str, qty: int, kind: str = "Market", symbol: str = SYMBOL, **more: Any) -> int:
         """Places an order for the leader; `price` and `stop` may be given as text. Returns its id."""
         exact: dict[str, Any] = {
-            k: Decimal(v) if k in ("price", "stop") and isinstance(v, str) else v for k, v in more.items()
+            k: Decimal(v) if k in ("price", "stop", "peg") and isinstance(v, str) else v for k, v in more.items()
         }
         return self.broker.place("LEAD", action, symbol, qty, kind, **exact)
 
-    def change(self, order: int, qty: int | None = None, price: str | None = None, stop: str | None = None) -> None:
+    def change(
+        self, order: int, qty: int | None = None, price: str | None = None, stop: str | None = None, **more: Any
+    ) -> None:
         """Changes an order by hand."""
         self.broker.modify(
             order,
             qty=qty,
             price=None if price is None else Decimal(price),
             stop=None if stop is None else Decimal(stop),
+            **more,
         )
 
     def move(self, price: str, symbol: str = SYMBOL) -> None:

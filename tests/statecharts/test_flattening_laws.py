@@ -18,13 +18,14 @@ def without(day: Day, *what: str) -> Day:
     return [move for move in day if move[0] not in what]
 
 
-def nothing_opens(desk: Desk, since: int, owned: int) -> None:
-    """What was asked for since: no change of an order, and no order that is no closing of what was `owned`."""
+def nothing_opens(desk: Desk, since: int, *owned: int) -> None:
+    """What was asked for since: no change of an order, and no order that closes none of what was `owned` meanwhile."""
     for effect in desk.everything[since:]:
         assert not isinstance(effect, ModifyOrder), effect
         if isinstance(effect, PlaceOrder):
             assert effect.priority is Priority.EXIT, effect
-            assert effect.side.sign * owned < 0 and effect.terms.quantity <= abs(owned), (effect, owned)
+            side, quantity = effect.side.sign, effect.terms.quantity
+            assert any(side * one < 0 and quantity <= abs(one) for one in owned), (effect, owned)
 
 
 def live_flattened(desk: Desk, leader: Leader, exchange: Exchange, day: Day) -> None:
@@ -32,7 +33,7 @@ def live_flattened(desk: Desk, leader: Leader, exchange: Exchange, day: Day) -> 
         since = len(desk.everything)
         before = desk.own.get(ES, 0)
         live(desk, leader, exchange, what, a, b)
-        nothing_opens(desk, since, max(before, desk.own.get(ES, 0), key=abs))
+        nothing_opens(desk, since, before, desk.own.get(ES, 0))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))

@@ -58,7 +58,6 @@ def skipped(desk: Desk, number: int = 1) -> str:
 
 def test_an_order_that_cannot_be_copied_is_skipped_with_its_reason_and_told_once() -> None:
     for one, why in (
-        (order(1, BUY, attrs.evolve(terms(1), order_type=OrderType.TRAILING_STOP)), "TrailingStop yet"),
         (order(1, BUY, None, unsupported="QTS"), "of type QTS"),
         (order(1, BUY, limit(1), status=Status.CANCELED), "was canceled before"),
     ):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from statecharts import sizing
 from statecharts.rules import MapTo
 from statecharts.sizing import Kind
-from statecharts.values import Order, OrderType, Root, Symbol, View, root_of, with_root
-from tests.statecharts.desk import BUY, ES, LEAD_ID, MES, SELL, limit, order, rules, stop, terms
+from statecharts.values import Order, Root, Symbol, View, root_of, with_root
+from tests.statecharts.desk import BUY, ES, LEAD_ID, MES, SELL, limit, order, rules, terms
 
 HALF = Decimal("0.5")
 TO_MICRO = {Root("ES"): MapTo(Root("MES"), Decimal(10))}
@@ -142,13 +142,3 @@ def test_exits_are_apart_when_the_leaders_position_covers_them_all() -> None:
     assert not sizing.apart(exit_of_one, view(2, resting, exit_of_one))
     assert not sizing.apart(order(3, BUY, terms(1)), view(3))
     assert not sizing.apart(order(3, SELL, None), view(3))
-
-
-def test_an_inverse_follower_waits_on_the_other_side_of_the_same_price() -> None:
-    inverse = rules(ratio=Decimal(-1))
-    assert sizing.asked(limit(1, 5190), ES, inverse) == stop(1, 5190)
-    assert sizing.asked(stop(1, 5190), ES, inverse) == limit(1, 5190)
-    both = terms(1, OrderType.STOP_LIMIT, price=Decimal(5212), stop_price=Decimal(5210))
-    assert sizing.asked(both, ES, inverse) == limit(1, 5210)
-    assert sizing.asked(both, ES, rules()) is both
-    assert sizing.asked(terms(1), ES, inverse) == terms(1)
