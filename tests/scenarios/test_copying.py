@@ -128,12 +128,12 @@ def test_a_skipped_order_has_its_one_copy_with_the_reason(tmp_path: Path) -> Non
         await trio.sleep(1)
         denied = world.lead("Buy", 1, symbol="NQZ6")
         await trio.sleep(1)
-        mit = world.lead("Buy", 1, "MIT", stop="5190")
+        other = world.lead("Buy", 1, "QTS", price="5190")
         await trio.sleep(1)
         words = {
             rounded: ("half", "rounds to 0"),
             denied: ("one", "deny"),
-            mit: ("one", "type MIT"),
+            other: ("one", "type QTS"),
         }
         for order, (name, reason) in words.items():
             row = world.row(order, name)
