@@ -18,6 +18,7 @@ from daemon.ledger import Ledger
 from daemon.logins.authorization import Authorization
 from daemon.logins.gate import Gate
 from daemon.logins.grants import OAuthGrant, PasswordGrant
+from daemon.logins.home import Home
 from daemon.logins.login import Login, LoginHooks
 from daemon.logins.session import SessionSettings
 from daemon.logins.tokens import NoToken, Tokens
@@ -103,10 +104,11 @@ def login_of(
         budget=gate.budget,
         tell=tell,
         conceal=journal.keep_secret,
+        home=home_of(config, name, where, ledger, ports, grant.rest),
     )
     hooks = LoginHooks(tell, fault, session_up, crashed, reauthorized)
     silence = config.reconnect.silence_limit.total_seconds()
-    login = Login(name, SessionSettings(where.websocket, silence), tokens, gate, ports, hooks)
+    login = Login(name, SessionSettings(silence), tokens, gate, ports, hooks)
     login.hang_up = grant.rest.close
     if isinstance(grant, OAuthGrant):
         login.authorization = Authorization(
@@ -134,6 +136,14 @@ def grant_of(
         return PasswordGrant(rest, lambda: credentials_of(settings, ledger, journal), ledger)
     oauth = OAuth(client, where.token, where.rest)
     return OAuthGrant(name, oauth, rest, lambda: application_of(settings, journal), ledger, ports.wall)
+
+
+def home_of(config: Config, name: str, where: Addresses, ledger: Ledger, ports: Ports, rest: Rest) -> Home:
+    """Where the login lives at the broker; its REST calls go there."""
+    kind = "live" if config.environments[config.logins[name].environment].live else "demo"
+    home = Home(name, where.rest, where.websocket, kind, ledger, ports.wall, moved=rest.move)
+    rest.redirected = home.redirected
+    return home
 
 
 def read_again(login: Login, settings: LoginConfig, ledger: Ledger, journal: Journal) -> bool:

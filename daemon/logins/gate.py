@@ -1,7 +1,8 @@
 """The way out of the process, for every dial of every login: is the host there, and is there budget?
 
 Rule 1: two handshakes at a time: the broker answers more at once with 429.
-Rule 2: while the host is down nobody dials; one probe serves all (see host.py).
+Rule 2: while the host is down nobody dials; one probe serves all (see host.py). Of a login that lives on a host of its
+        own it says nothing.
 Rule 3: a dial costs, whatever becomes of it (see budget.py).
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import attrs
 
 from daemon.logins.budget import Budget, Spent
+from daemon.logins.home import Home
 from daemon.logins.host import PROBE_EVERY, Host
 from statecharts.states import Cause
 
@@ -24,16 +26,26 @@ class NotNow(Exception):
 
 @attrs.define(eq=False)
 class Passage:
-    """One dial on its way through the gate."""
+    """One dial on its way through the gate. `home` is the login's; None: it lives on the environment's host."""
 
     host: Host
     budget: Budget
+    home: Home | None = None
     _there: bool = False  # has the host answered?
+
+    @property
+    def address(self) -> str:
+        """Where to: known for good when there is a token, for asking for it may have shown another host."""
+        return self.host.websocket if self.home is None else self.home.socket_address
+
+    @property
+    def _elsewhere(self) -> bool:
+        return self.home is not None and self.home.elsewhere is not None
 
     async def begin(self) -> None:
         """Waits for its turn. Raises NotNow."""
         await self.budget.handshakes.acquire_on_behalf_of(self)
-        if self.host.down:
+        if self.host.down and not self._elsewhere:
             raise NotNow(f"the broker's host does not answer; it is probed every {PROBE_EVERY:g} s", Cause.NETWORK)
         try:
             self.budget.dial()
@@ -43,11 +55,18 @@ class Passage:
     def reached(self) -> None:
         """The host has answered, whatever it said."""
         self._there = True
-        self.host.answered()
+        if self.home is not None:
+            self.home.reached()
+        if not self._elsewhere:
+            self.host.answered()
 
     def failed(self, *, silence: bool) -> None:
         """`silence`: nothing was heard at all, so the host may be down."""
-        if silence and not self._there:
+        if not silence or self._there:
+            return
+        if self.home is not None and self._elsewhere:
+            self.home.failed()
+        else:
             self.host.failed()
 
     def through(self) -> None:
@@ -71,5 +90,5 @@ class Gate:
             return False
         return True
 
-    def passage(self) -> Passage:
-        return Passage(self.host, self.budget)
+    def passage(self, home: Home | None = None) -> Passage:
+        return Passage(self.host, self.budget, home)

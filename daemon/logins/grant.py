@@ -78,6 +78,10 @@ class Grant(Protocol):
         """A later one."""
         ...
 
+    async def extend(self, token: Token) -> GrantAnswer:
+        """A later one by renewaccesstoken, whatever else the grant has: its answer tells more."""
+        ...
+
 
 class Teller(Protocol):
     """Takes a login's news: the event's name, a sentence, and what to do where the event's usual remedy is another."""

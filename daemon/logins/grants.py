@@ -60,6 +60,9 @@ class PasswordGrant:
     async def renew(self, token: Token, ticket: str = "") -> GrantAnswer:
         return await self.rest.renew(token.text, ticket)
 
+    async def extend(self, token: Token) -> GrantAnswer:
+        return await self.rest.renew(token.text)
+
 
 @attrs.define(eq=False)
 class OAuthGrant:
@@ -98,6 +101,12 @@ class OAuthGrant:
         if not self.outlasts_tokens:
             return await self.rest.renew(token.text, ticket)
         return await self._refreshed(self._refresh_token(), ticket)
+
+    async def extend(self, token: Token) -> GrantAnswer:
+        answer, kept = await self.rest.renew(token.text), self.store.refresh_token(self.login)
+        if isinstance(answer, Granted) and kept is not None:
+            return attrs.evolve(answer, refresh=kept[0], refresh_expires_at=kept[1])
+        return answer
 
     async def _refreshed(self, refresh: str, ticket: str) -> GrantAnswer:
         app, asked_at = self.application(), self.wall()

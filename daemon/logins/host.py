@@ -18,6 +18,7 @@ FAILURES_THAT_TELL = 3  # in a row: one refused connection is not yet a host tha
 PROBE_EVERY = 20.0  # seconds
 PROBE_IN_POSITION = 10.0  # seconds: the longest that a login with an open position waits
 PROBE_LIMIT = 10.0  # seconds to connect
+WRONG_HOST = 421  # what an upgrade is answered on a host that is not this login's
 
 
 @attrs.define(eq=False)
@@ -58,10 +59,10 @@ class Host:
                 self.answered()
                 self.back()
 
-    async def reachable(self) -> bool:
-        """Does the host upgrade a connection to a WebSocket? Needs no token."""
+    async def reachable(self, websocket: str | None = None) -> bool:
+        """Does the host, or the one of that address, upgrade a connection to a WebSocket? Needs no token."""
         try:
-            async with connected(self.ports.network, self.websocket, limit=PROBE_LIMIT):
+            async with connected(self.ports.network, websocket or self.websocket, limit=PROBE_LIMIT):
                 return True
-        except SocketLost:
-            return False
+        except SocketLost as lost:
+            return lost.status == WRONG_HOST  # there, though not ours: the next dial asks where to

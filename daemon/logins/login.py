@@ -144,11 +144,13 @@ class Login:
         if at is None or at <= trio.current_time():
             at = self._probe_at = trio.current_time() + self.ports.dice.uniform(low, high)
         await trio.sleep_until(at)
-        if self.gate.host.down:
+        home = self.tokens.home
+        address = home.socket_address if home is not None and home.elsewhere else None
+        if self.gate.host.down and address is None:
             return False  # it is probed already, for all logins, and its return wakes them
         async with self._probing:
             if self._probed is None or self._probed[0] != at:
-                self._probed = at, self.gate.affordable() and await self.gate.host.reachable()
+                self._probed = at, self.gate.affordable() and await self.gate.host.reachable(address)
             return self._probed[1]
 
     def _joined(self) -> Session:

@@ -16,6 +16,7 @@ import trio
 from daemon.logins.calls import Answered, Call, Lost, Queue, Urgency
 from daemon.logins.contracts import Contracts
 from daemon.logins.gate import Gate, NotNow
+from daemon.logins.host import WRONG_HOST
 from daemon.logins.reading import Reading
 from daemon.logins.tokens import NoToken, Token, Tokens
 from daemon.ports import Ports
@@ -56,7 +57,6 @@ class Loss:
 class SessionSettings:
     """`silence_limit` in seconds: nothing received for so long means that the socket is dead."""
 
-    websocket: str
     silence_limit: float
 
 
@@ -118,11 +118,11 @@ class Session:
     async def run(self) -> None:
         """Lives until the socket is lost or the last lease is gone. Raises only for bugs."""
         loss = Loss("copierd ended the session", Cause.OPERATOR)
-        passage = self.gate.passage()
+        passage = self.gate.passage(self.tokens.home)
         try:
             await passage.begin()
             token = self._token = await self.tokens.valid()
-            async with connected(self.ports.network, self.settings.websocket) as connection:
+            async with connected(self.ports.network, passage.address) as connection:
                 passage.reached()
                 await self._authorize(connection, token)
                 passage.through()
@@ -134,7 +134,8 @@ class Session:
             loss = Loss(error.reason, error.cause, error.final, error.advice)
         except SocketLost as error:
             passage.failed(silence=error.status is None)
-            loss = self._announced or Loss(error.reason, _cause(error))
+            passage.through()
+            loss = self._announced or await self._moved(error) or Loss(error.reason, _cause(error))
         except trio.TooSlowError:
             loss = Loss(f"the broker did not answer within {OPEN_LIMIT:g} s")
         except Exception:
@@ -143,6 +144,20 @@ class Session:
         finally:
             passage.through()
             self._end(loss)
+
+    async def _moved(self, lost: SocketLost) -> Loss | None:
+        """What a 421 comes to: the broker may name the host on which this login lives."""
+        if lost.status != WRONG_HOST:
+            return None
+        try:
+            moved = await self.tokens.moved()
+        except NoToken:
+            moved = False
+        if moved:
+            return Loss("this login lives on another host of the broker's (421), which is dialed next", Cause.BROKER)
+        advice = "ask Tradovate for the host, and name it in an environment of its own ([environments.NAME])"
+        words = "the broker says that this login lives on another host (HTTP 421), and does not name it"
+        return Loss(words, Cause.BROKER, advice=advice)
 
     def _end(self, loss: Loss) -> None:
         self.loss = loss = attrs.evolve(loss, reason=self._clean(loss.reason))

@@ -3,23 +3,21 @@
 Rule 1: the end is what the broker said, never a constant of ours.
 Rule 2: a new token is asked for only when there is no valid one, because each request opens a session that may evict
         another, and when nothing speaks against it (see restraint.py).
-Rule 3: one task asks, `keep_fresh`: refresh tokens rotate, and two refreshes in parallel make each other void. What is
-        granted is written down before it is used, and a request that has begun is seen through when the daemon stops.
+Rule 3: one task asks (see clerk.py). What is granted is written down before it is used.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 
 import attrs
-import trio
 
 from daemon.logins.budget import Budget
+from daemon.logins.clerk import Clerk
 from daemon.logins.grace import seen_through
 from daemon.logins.grant import Doubted, Grant, GrantAnswer, NoToken, Teller, Token, TokenStore, WrongUser
+from daemon.logins.home import Home
 from daemon.logins.renewal import Renewal
 from daemon.logins.restraint import HOLD_AFTER_REFUSALS, Hold, Restraint
 from daemon.ports import Ports
@@ -29,16 +27,6 @@ from statecharts.states import Cause
 SESSION_GONE = 408  # what the broker answers for a session that it has closed; 429 and 5xx may mean other things too
 
 __all__ = ["NoToken", "Token", "Tokens", "WrongUser"]
-
-
-@attrs.define(eq=False)
-class _Wish:
-    """Somebody waits for a token. `anew`: asked for although there may be one, or a refusal."""
-
-    anew: bool
-    done: trio.Event = attrs.field(factory=trio.Event)
-    token: Token | None = None
-    failure: Exception | None = None
 
 
 @attrs.define(eq=False)
@@ -56,12 +44,11 @@ class Tokens:
     skew: timedelta | None = None  # the broker's clock minus ours
     user_id: int | None = None  # whose login it is, since the first token
     refresh_expires_at: datetime | None = None
+    home: Home | None = None  # None: where nobody dials with these tokens
     restraint: Restraint = attrs.field(init=False)
     renewal: Renewal = attrs.field(init=False)
     _token: Token | None = None
-    _wishes: deque[_Wish] = attrs.field(factory=deque)
-    _bell: trio.Event = attrs.field(factory=trio.Event)
-    _asking: trio.Lock = attrs.field(factory=trio.Lock)
+    _clerk: Clerk = attrs.field(factory=Clerk)
 
     def __attrs_post_init__(self) -> None:
         self.restraint = Restraint(self.login, self.grant, self.store, self.ports, self.budget)
@@ -71,6 +58,8 @@ class Tokens:
         """Takes up what the last process had, its refusal included."""
         self.user_id = self.store.user(self.login)
         self.restraint.load()
+        if self.home is not None:
+            self.home.load()
         kept, refresh = self.store.token(self.login), self.store.refresh_token(self.login)
         if refresh is not None:
             self.conceal(refresh[0])
@@ -92,15 +81,16 @@ class Tokens:
 
     async def valid(self) -> Token:
         """The current token, or a new one. Raises NoToken."""
-        return self.current or await self._wished(_Wish(anew=False))
+        current = self.current
+        return current if current is not None else await self._clerk.do(self._asked)
 
     async def anew(self) -> Token:
         """A new token by exactly one request, whatever was refused before. Raises NoToken; WrongUser changes none."""
-        return await self._wished(_Wish(anew=True))
+        return await self._clerk.do(self._asked_anew)
 
     async def adopt(self, granted: Granted) -> Token:
         """A token that the user has given us in the browser. Raises NoToken when it is of no use."""
-        async with self._asking:
+        async with self._clerk.asking:
             return self._take(granted)
 
     def refused(self, token: Token) -> None:
@@ -123,7 +113,7 @@ class Tokens:
         self.restraint.credential_changed()
         if self.current is not None and self.renewal.at is None:
             self.renewal.at = self.ports.wall()
-            self._bell.set()
+            self._clerk.ring()
 
     def mended(self) -> bool:
         """Is there another credential now than the one that was refused?"""
@@ -131,68 +121,66 @@ class Tokens:
 
     async def pushed_out(self) -> bool:
         """Has another session of this user ended ours? A renewal tells: the broker renews only what still lives."""
-        async with self._asking:
-            token = self._token
-            if token is None:
-                return True
-            answer = await self.grant.renew(token)
-            if isinstance(answer, Granted):
-                self._granted(answer, self.ports.wall())
-            gone = isinstance(answer, Limited) and answer.status == SESSION_GONE
-            return gone or isinstance(answer, TokenExpired)
+        return await self._clerk.do(self._found_gone)
+
+    async def moved(self) -> bool:
+        """Has the broker another host for this login than the one that has refused us? It may be asked by a renewal."""
+        return self.home is not None and self.home.may_ask() and await self._clerk.do(self._home_asked)
 
     async def keep_fresh(self) -> None:
         """Asks for tokens and renews them for as long as the login lives."""
         while True:
-            if not self._wishes:
-                with trio.move_on_after(self.renewal.wait):
-                    await self._bell.wait()
-            self._bell = trio.Event()
-            if self._wishes:
-                await seen_through(partial(self._fulfil, self._wishes.popleft()))
-            elif self.renewal.wait <= 0:
+            await self._clerk.wait(self.renewal.wait)
+            if not await self._clerk.serve() and self.renewal.wait <= 0:
                 await seen_through(self._renew)
 
-    async def _wished(self, wish: _Wish) -> Token:
-        self._wishes.append(wish)
-        self._bell.set()
-        await wish.done.wait()
-        if wish.token is None:
-            assert wish.failure is not None, "a wish that is done has an answer"
-            raise wish.failure
-        return wish.token
+    async def _found_gone(self) -> bool:
+        token = self._token
+        if token is None:
+            return True
+        answer = await self.grant.renew(token)
+        if isinstance(answer, Granted):
+            self._granted(answer, self.ports.wall())
+        gone = isinstance(answer, Limited) and answer.status == SESSION_GONE
+        return gone or isinstance(answer, TokenExpired)
 
-    async def _fulfil(self, wish: _Wish) -> None:
-        async with self._asking:
-            try:
-                wish.token = await self._asked(wish.anew)
-            except Exception as failure:  # noqa: BLE001 - raised where the token is wanted: a bug ends that session
-                wish.failure = failure
-        wish.done.set()
+    async def _home_asked(self) -> bool:
+        token, before = self.current, self.home.elsewhere if self.home is not None else None
+        if token is None or self.home is None:
+            return False
+        self.restraint.check_hold()
+        answer = await self.grant.extend(token)
+        if isinstance(answer, Granted):
+            self._granted(answer, self.ports.wall())
+        return self.home.elsewhere != before
 
-    async def _asked(self, anew: bool) -> Token:
-        if not anew:
-            if self.current is not None:
-                return self.current
-            self.restraint.check()
-        else:
-            self.restraint.human_was_there()
-            self.restraint.check_hold()
-        self.restraint.check_budget()
-        self.requests += 1
-        try:
-            answer = await self.grant.obtain(self.restraint.ticket)
-        except NoToken as nothing:
-            if nothing.final:
-                self.restraint.nothing_to_ask_with(nothing)
-            raise
-        if anew and isinstance(answer, Granted) and self.user_id not in (None, answer.user_id or self.user_id):
+    async def _asked(self) -> Token:
+        if self.current is not None:
+            return self.current
+        self.restraint.check()
+        return self._take(await self._obtained())
+
+    async def _asked_anew(self) -> Token:
+        self.restraint.human_was_there()
+        self.restraint.check_hold()
+        answer = await self._obtained()
+        if isinstance(answer, Granted) and self.user_id not in (None, answer.user_id or self.user_id):
             reason = f"this is user {answer.user_id}, and login {self.login} is user {self.user_id}"
             raise WrongUser(reason, Cause.CREDENTIALS, final=True)
         return self._take(answer)
 
+    async def _obtained(self) -> GrantAnswer:
+        self.restraint.check_budget()
+        self.requests += 1
+        try:
+            return await self.grant.obtain(self.restraint.ticket)
+        except NoToken as nothing:
+            if nothing.final:
+                self.restraint.nothing_to_ask_with(nothing)
+            raise
+
     async def _renew(self) -> None:
-        async with self._asking:
+        async with self._clerk.asking:
             if self.renewal.wait > 0:
                 return  # another one has come while we waited
             token, ticket = self._token, self.restraint.ticket
@@ -256,6 +244,8 @@ class Tokens:
             self.skew = answer.server_date - now
         user = answer.user_id if answer.user_id is not None else self.user_id
         token = Token(answer.token, now, answer.expires_at, user)
+        if self.home is not None:
+            self.home.named(answer.hosts)
         for secret in filter(None, (answer.token, answer.refresh)):
             self.conceal(secret)
         ends = answer.refresh_expires_at
@@ -271,4 +261,4 @@ class Tokens:
     def _use(self, token: Token) -> None:
         self._token = token
         self.renewal.plan(token)
-        self._bell.set()
+        self._clerk.ring()

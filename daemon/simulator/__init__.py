@@ -27,8 +27,9 @@ What a test may look at: `broker.accepted`, `broker.orders(account)`, `broker.po
 from daemon.simulator.broker import Accepted, Broker
 from daemon.simulator.faults import Act, Faults, FaultsInvalid
 from daemon.simulator.logins import LoginSpec
+from daemon.simulator.office import Severed
 from daemon.simulator.orders import Order
-from daemon.simulator.server import Server, Severed, serve_tcp
+from daemon.simulator.server import Server, serve_tcp
 from daemon.simulator.service import Observer
 from daemon.simulator.trader import Trader, endless, showcase, walk
 

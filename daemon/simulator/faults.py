@@ -77,6 +77,8 @@ class Faults:
     handshake_silent: bool = False  # never answer the handshake
     accept_then_close: bool = False  # accept the WebSocket and close it at once
     redirect: str = ""  # REST answers 307 with this base address
+    dedicated: str = ""  # the base address that alone answers: elsewhere REST gets 307 to it, a WebSocket 421
+    api_hosts: bool = True  # whether renewals name its host, as apiHosts
 
     # answers
     answer_delay: Range = (0.0, 0.0)  # between the act and its answer; a range puts answers out of order

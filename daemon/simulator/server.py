@@ -1,34 +1,22 @@
-"""The wire: one port that speaks HTTP/1.1 and, on upgrade, WebSocket. Base path /v1, in any case of letters.
+"""The wire: one port that speaks HTTP/1.1 and, on upgrade, WebSocket.
 
-Rule 1: `run` must be alive; it owns what outlives a caller (an order accepted late is accepted although the caller
-went away) and the broker's delays.
-Rule 2: `serve_stream` is one TCP connection, real or in memory; `rest` is one request without any connection.
+Rule: `serve_stream` is one TCP connection, real or in memory. What it asks is the office's to answer.
 """
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from email.utils import format_datetime
+from collections.abc import Callable
 from functools import partial
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import h11
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_server_stream
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from daemon.simulator.broker import Broker
-from daemon.simulator.calls import Answer, Call, Refusal, fields_of
-from daemon.simulator.deeds import Deeds
-from daemon.simulator.faults import FaultsInvalid
-from daemon.simulator.pages import Page
-from daemon.simulator.service import Fate, Observer, nobody
+from daemon.simulator.office import BASE, Office, Severed
 from daemon.simulator.session import Ending, Gone, Session
-from daemon.simulator.tokens import Refused, Token
 
-BASE = "/v1/"
-TOKEN = "/auth/oauthtoken"  # noqa: S105 - an address; it is answered with and without /v1
-OPEN = frozenset({"auth/accesstokenrequest", "auth/oauthtoken"})  # no token is needed
 RECEIVE_SIZE = 65536
+WRONG_HOST = 421
 HANDSHAKE_LIMIT = 15.0  # wrap_server_stream waits for ever when the client dies inside the handshake
 CLOSE_FRAME = b"\x88"  # the first byte of one: final, opcode 8 (RFC 6455, 5.2)
 CLOSE_LIMIT = 1.0  # a close handshake with a silent client never ends
@@ -42,10 +30,6 @@ WIRE_ENDS = (
     trio.BrokenResourceError,
     trio.ClosedResourceError,
 )
-
-
-class Severed(Exception):
-    """The connection is refused or cut instead of answered (`rest` raises it; a stream is closed)."""
 
 
 class ReplayedStream(trio.abc.Stream):
@@ -100,124 +84,8 @@ class SocketWire:
         return message if isinstance(message, str) else message.decode()
 
 
-class Server(Deeds):
+class Server(Office):
     """The look-alike. `async with trio.open_nursery() as n: await n.start(server.run)`, then serve streams."""
-
-    def __init__(self, broker: Broker, observer: Observer = nobody) -> None:
-        super().__init__(broker, observer)
-        self._nursery: trio.Nursery | None = None
-
-    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the house alive until cancelled; carries out the acts of the faults file."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            await nursery.start(self.broker.run)
-            for act in self.faults.acts:
-                deed = getattr(self, act.act, None) or getattr(self.broker, act.act, None)
-                if act.act.startswith("_") or not callable(deed):
-                    raise FaultsInvalid(f"acts: {act.act}: no such act")
-                nursery.start_soon(self._act, act.after, deed, act.arguments)
-            task_status.started()
-            try:
-                await trio.sleep_forever()
-            finally:
-                self._nursery = None
-
-    async def _act(self, after: float, deed: Callable[..., object], arguments: Mapping[str, object]) -> None:
-        await trio.sleep(after)
-        deed(**arguments)
-
-    def spawn(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Run in the house's own nursery. Raises RuntimeError when `run` is not alive."""
-        if self._nursery is None:
-            raise RuntimeError("Server.run is not running")
-        self._nursery.start_soon(act)
-
-    # ---- REST
-
-    async def rest(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Answer one request; never returns when the answer is to be lost. Raises Severed when down and refusing.
-
-        The method does not matter (Tradovate OpenAPI: not enforced). `target` is path and query.
-        """
-        if self.faults.refusing:
-            raise Severed
-        answer = await self._respond(target, {name.lower(): value for name, value in headers.items()}, body)
-        reply = {"date": format_datetime(self.broker.now(), usegmt=True)}
-        if answer.status == 307:
-            reply["location"] = str(answer.payload)
-            answer = Answer(307)
-        content = b""
-        if isinstance(answer.payload, Page):
-            reply["content-type"], content = "text/html; charset=utf-8", answer.payload.html.encode()
-            reply.update({"location": answer.payload.location} if answer.payload.location else {})
-        elif isinstance(answer.payload, str):
-            reply["content-type"], content = "text/plain; charset=utf-8", answer.payload.encode()
-        elif answer.payload is not None:
-            reply["content-type"], content = "application/json", json.dumps(answer.payload).encode()
-        reply["content-length"] = str(len(content))
-        return answer.status, reply, content
-
-    async def _respond(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        parts = urlsplit(target)
-        if self.faults.down:
-            return Answer(503)
-        if self.faults.redirect:
-            return Answer(307, self.faults.redirect + target)
-        path, query = parts.path.lower(), dict(parse_qsl(parts.query))
-        try:
-            fields = fields_of(headers.get("content-type", ""), body)
-        except Refusal as refusal:
-            return refusal.answer
-        if page := self.oauth.page(path, query, fields):
-            return Answer(page.status, page)
-        if not path.startswith(BASE) and path != TOKEN:
-            return Answer(404, "Not found")
-        endpoint = path.removeprefix(BASE).strip("/")
-        token: Token | None = None
-        if endpoint not in OPEN:
-            checked = self.authorize(headers.get("authorization", "").removeprefix("Bearer ").strip())
-            if isinstance(checked, Refused):
-                return self._refuse(endpoint, checked)
-            token = checked
-        call = Call(endpoint, query, fields, token, "rest")
-        fate = self.draw_fate(call)
-        if fate == Fate() and self.faults.answer_delay == (0.0, 0.0):
-            answer = await self.perform(call, fate)
-        else:
-            answer = await self._perform_apart(call, fate)
-        if fate.cut:
-            raise Severed
-        if answer is None:
-            await trio.sleep_forever()
-        return answer
-
-    def _deaf(self) -> bool:
-        return self.faults.farewell_unheard
-
-    def _refuse(self, endpoint: str, refused: Refused) -> Answer:
-        if refused.status == 401 and (self.faults.bad_token_status != 401 or not self.faults.bad_token_words):
-            return Answer(self.faults.bad_token_status, refused.text if self.faults.bad_token_words else None)
-        if endpoint == "auth/renewaccesstoken" and refused.status == 401:
-            return Answer(401, {"error": "Token expired", "message": refused.text})
-        return Answer(refused.status, refused.text or None)
-
-    async def _perform_apart(self, call: Call, fate: Fate) -> Answer | None:
-        """Perform in the house's nursery: the caller may give up, the order may not."""
-        box: list[Answer | None] = []
-        done = trio.Event()
-
-        async def work() -> None:
-            box.append(await self.perform(call, fate))
-            done.set()
-
-        self.spawn(work)
-        await done.wait()
-        return box[0]
-
-    # ---- connections
 
     async def serve_stream(self, stream: trio.abc.Stream) -> None:
         """One TCP connection until it ends; closes the stream."""
@@ -240,8 +108,11 @@ class Server(Deeds):
                 connection.receive_data(data)
             elif isinstance(event, h11.Request):
                 request, body = event, b""
-                if dict(event.headers).get(b"upgrade", b"").lower() == b"websocket":
-                    await self._serve_websocket(ReplayedStream(head, stream, self._deaf), event.target.decode())
+                headers = dict(event.headers)
+                if headers.get(b"upgrade", b"").lower() == b"websocket":
+                    replayed = ReplayedStream(head, stream, lambda: self.faults.farewell_unheard)
+                    host = headers.get(b"host", b"").decode()
+                    await self._serve_websocket(replayed, event.target.decode(), host)
                     return
             elif isinstance(event, h11.Data):
                 body += bytes(event.data)
@@ -264,7 +135,7 @@ class Server(Deeds):
         data += connection.send(h11.EndOfMessage()) or b""
         await stream.send_all(data)
 
-    async def _serve_websocket(self, stream: trio.abc.Stream, target: str) -> None:
+    async def _serve_websocket(self, stream: trio.abc.Stream, target: str, host: str) -> None:
         faults = self.faults
         if faults.refusing:
             return
@@ -274,6 +145,8 @@ class Server(Deeds):
             with trio.fail_after(HANDSHAKE_LIMIT):
                 request = await wrap_server_stream(nursery, stream, message_queue_size=64)
                 status = faults.handshake_status or (503 if faults.down else 0)
+                if self.misplaced(host):
+                    status = WRONG_HOST
                 if urlsplit(target).path.lower() != BASE + "websocket":
                     status = 404
                 if status:

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import trio
@@ -185,7 +186,11 @@ class Service:
         if self.faults.renew_status != 200:
             return Answer(self.faults.renew_status, {"error": "Token expired", "message": "Renewal is refused"})
         renewed = self.tokens.renew(token)
-        return Answer(200, describe_token(renewed, self.broker.now(), self.faults.expiration_shift))
+        told = describe_token(renewed, self.broker.now(), self.faults.expiration_shift)
+        host = urlsplit(self.faults.dedicated).netloc
+        if host and self.faults.api_hosts:
+            told["apiHosts"] = {"live" if self.faults.live else "demo": host, "reportingDemo": f"rpt-{host}"}
+        return Answer(200, told)
 
     # ---- faults
 

@@ -7,7 +7,7 @@ Rule 3: no password, secret or token is in a text or a repr that leaves this fil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
@@ -17,6 +17,7 @@ import httpx
 import trio
 
 from daemon.tradovate.frames import decode, encode
+from daemon.tradovate.hosts import same_house
 from daemon.tradovate.messages import penalty, text_of
 from daemon.tradovate.scalars import identity, moment, phrase
 
@@ -41,7 +42,10 @@ class Credentials:
 
 @attrs.frozen
 class Granted:
-    """A token and its end, as the broker tells it. `server_date` is the answer's Date header: the broker's clock."""
+    """A token and its end, as the broker tells it. `server_date` is the answer's Date header: the broker's clock.
+
+    `hosts` are the broker's for this login, by kind (demo, live), where it has hosts of its own.
+    """
 
     token: str = attrs.field(repr=False)
     expires_at: datetime
@@ -50,6 +54,7 @@ class Granted:
     server_date: datetime | None
     refresh: str = attrs.field(default="", repr=False)  # grant oauth alone
     refresh_expires_at: datetime | None = None
+    hosts: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -113,10 +118,18 @@ Asked = Said | Unreachable
 
 
 class Rest:
-    """Calls to one environment. `base_url` ends in /v1; the client must not retry and must not follow redirects."""
+    """Calls to one environment. `base_url` ends in /v1; the client must not retry and must not follow redirects.
+
+    `redirected` is told where the broker has sent us, when that is a host of its own.
+    """
 
     def __init__(self, client: httpx.AsyncClient, base_url: str) -> None:
         self._client = client
+        self._base = base_url.rstrip("/")
+        self.redirected: Callable[[str], None] = lambda address: None
+
+    def move(self, base_url: str) -> None:
+        """From now on this is the address."""
         self._base = base_url.rstrip("/")
 
     async def close(self) -> None:
@@ -172,11 +185,12 @@ class Rest:
     ) -> httpx.Response | Unreachable:
         """Some organisations live on hosts of their own. Followed once, and only within the environment's domain."""
         there = urljoin(f"{self._base}/{endpoint}", response.headers.get("Location", ""))
-        if not _same_house(self._base, there):
+        if not same_house(self._base, there):
             host = urlsplit(there).hostname
             return Unreachable(
                 f"{endpoint}: redirected to {host}, which is not the broker's; nothing was sent there", MOVED
             )
+        self.redirected(there)
         return await self._sent(method, endpoint, body, token, there)
 
     async def _sent(
@@ -217,13 +231,6 @@ def kind_of(error: BaseException) -> str:
     """What went wrong on the way, without a word that might hold a secret."""
     cause = error.__cause__ or error.__context__
     return f"{type(error).__name__} ({type(cause).__name__})" if cause is not None else type(error).__name__
-
-
-def _same_house(base: str, there: str) -> bool:
-    """The same domain by its last two labels, and no less safe a scheme."""
-    here, target = urlsplit(base), urlsplit(there)
-    ours, its = (here.hostname or "").split("."), (target.hostname or "").split(".")
-    return ours[-2:] == its[-2:] and target.scheme == here.scheme
 
 
 LARGEST = 8 * 2**20  # bytes; a session's lists have been seen to stay far below
@@ -273,7 +280,15 @@ def _granted(
     token, expires_at = phrase(data.get("accessToken")), moment(data.get("expirationTime"))
     if not token or expires_at is None:
         return Unreachable("an answer without a token or without its end", response.status_code)
-    return Granted(token, expires_at, identity(data.get("userId")), user_status or "Active", server_date(response))
+    user = identity(data.get("userId"))
+    hosts = _hosts(data.get("apiHosts"))
+    return Granted(token, expires_at, user, user_status or "Active", server_date(response), hosts=hosts)
+
+
+def _hosts(data: object) -> Mapping[str, str]:
+    """The document of `apiHosts` is not public: what is no name of a host is passed over."""
+    found = data.items() if isinstance(data, dict) else ()
+    return {str(kind): host for kind, host in found if isinstance(host, str) and host}
 
 
 def server_date(response: httpx.Response) -> datetime | None:

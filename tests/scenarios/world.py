@@ -6,12 +6,14 @@ The daemon's bytes go through the real WebSocket and HTTP stacks on both sides; 
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 import httpx
@@ -45,18 +47,27 @@ def now() -> datetime:
 
 @attrs.define(eq=False)
 class MemoryNetwork:
-    """Connects to the look-alike by streams in memory. `refusing`: nobody listens. `refused`: nor there."""
+    """Connects to the look-alike by streams in memory. `refusing`: nobody listens. `refused`: nor there.
+
+    `unknown` are hosts whose names nobody knows; `dialed` and `asked` are the addresses that were.
+    """
 
     server: Server
     nursery: trio.Nursery
     refusing: bool = False
     refused: set[str] = attrs.field(factory=set)
+    unknown: set[str] = attrs.field(factory=set)
     connects: list[float] = attrs.field(factory=list)
+    dialed: list[str] = attrs.field(factory=list)
+    asked: list[str] = attrs.field(factory=list)
     receivers: dict[str, Receiver] = attrs.field(factory=dict)  # other hosts, by name: whoever is notified
 
     async def connect(self, url: str) -> trio.abc.Stream:
         self.connects.append(trio.current_time())
+        self.dialed.append(url)
         await trio.lowlevel.checkpoint()
+        if urlsplit(url).hostname in self.unknown:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if self.refusing or any(url.startswith(address) for address in self.refused):
             raise ConnectionRefusedError("nobody listens")
         ours, theirs = memory_stream_pair()
@@ -74,7 +85,8 @@ class _Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.host in self.network.receivers:
             return await self.network.receivers[request.url.host].answer(request)
-        if self.network.refusing:
+        self.network.asked.append(str(request.url))
+        if self.network.refusing or request.url.host in self.network.unknown:
             raise httpx.ConnectError("nobody listens")
         target = request.url.raw_path.decode()
         headers = {name.decode().lower(): value.decode() for name, value in request.headers.raw}

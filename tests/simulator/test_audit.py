@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from daemon.simulator import Broker, Trader, showcase
+from daemon.simulator import Broker, Faults, Trader, showcase
 from tests.simulator.audit import DOCUMENT, Audit
 from tests.simulator.client import House, get, login, play, post
 
@@ -32,6 +32,9 @@ def test_a_session_of_everything_is_valid() -> None:
         assert "p-captcha" in await login(server)
         token = (await login(server, cid=8123, **{"p-ticket": "of-a-penalty"}))["accessToken"]
         await get(server, "auth/renewaccesstoken", token)
+        server.faults = Faults(dedicated="https://demo-7.example.test")
+        assert "apiHosts" in (await get(server, "auth/renewaccesstoken", token))[1]
+        server.faults = Faults()
         await get(server, "auth/me", token)
         async with house.connect() as client:
             await client.synced(server)

@@ -22,6 +22,7 @@ class Purse:
     bug: Exception | None = None
     upkeep: Exception | None = None
     upkeeps: int = 0
+    home: None = None
 
     @property
     def current(self) -> Token | None:
@@ -68,7 +69,7 @@ class Stage:
         ports = Ports(wall, scripted.dice(), network)
         login = Login(
             "apex",
-            SessionSettings("ws://broker/v1/websocket", 10.0),
+            SessionSettings(10.0),
             purse,  # type: ignore[arg-type]  # all that a session asks of its tokens
             scripted.gate(ports),
             ports,

@@ -26,6 +26,7 @@ class Purse:
     none: NoToken | None = None
     refusals: int = 0
     acceptances: int = 0
+    home: None = None
 
     @property
     def current(self) -> Token | None:
@@ -48,6 +49,10 @@ class Purse:
         await trio.lowlevel.checkpoint()
         return False
 
+    async def moved(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        return False
+
 
 @attrs.define(eq=False)
 class Stage:
@@ -64,7 +69,7 @@ class Stage:
         facts: list[tuple[BrokerAccountId, Event]] = []
         ports = Ports(wall, scripted.dice(), network)
         session = Session(
-            SessionSettings("ws://broker/v1/websocket", 10.0),
+            SessionSettings(10.0),
             purse,  # type: ignore[arg-type]  # all that a session asks of its tokens
             scripted.gate(ports),
             ports,

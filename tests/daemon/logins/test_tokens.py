@@ -47,6 +47,9 @@ class ScriptedGrant:
     async def renew(self, token: Token, ticket: str = "") -> GrantAnswer:
         return await self._answer("renew", ticket)
 
+    async def extend(self, token: Token) -> GrantAnswer:
+        return await self._answer("extend", "")
+
     async def _answer(self, what: str, ticket: str) -> GrantAnswer:
         self.asked.append((trio.current_time(), what))
         self.tickets.append(ticket)
