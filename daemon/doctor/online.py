@@ -25,7 +25,7 @@ from daemon.logins.budget import Budget
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.ports import Network, Ports
 from daemon.tradovate.rest import EXPECTED, Asked, Rest, Said
-from daemon.wiring import Addresses, grant_of
+from daemon.wiring import Addresses, grant_of, home_of
 from statecharts.states import Cause
 
 KNOCK_LIMIT = 10.0  # seconds for name, connection and TLS together, as for a WebSocket
@@ -115,7 +115,9 @@ class Desk:
         if person.live:
             self.say(_explanation(person))
         async with self.ports.network.http() as client:
-            said = await self._questions(Rest(client, where.rest), token, person)
+            rest = Rest(client, where.rest)
+            home_of(self.config, person.name, where, self.ledger, self.ports, rest).load()
+            said = await self._questions(rest, token, person)
         return Answers(said, own, asked_for)
 
     def _held_until(self, person: Person) -> datetime | None:

@@ -322,3 +322,19 @@ def test_orders_of_our_own_are_no_second_copier(tmp_path: Path) -> None:
         assert isinstance(verdict(await clinic.examined(), "second-copier"), Well)
 
     visit(tmp_path, story)
+
+
+def test_a_login_on_a_host_of_its_own_is_asked_there(tmp_path: Path) -> None:
+    """The daemon has learned the host; doctor finds it in the ledger, and finds nothing wrong."""
+
+    async def story(clinic: Clinic) -> None:
+        clinic.fault(dedicated="https://demo-7.broker.test")
+        await clinic.traded()
+        clinic.network.asked.clear()
+        report = await clinic.examined()
+        assert "account-name" not in wrong(report)
+        with_token = [url for url in clinic.network.asked if "demo-7" in url]
+        assert with_token and any(url.endswith("account/list") for url in with_token)
+
+    hosts = ADDRESSES.replace("http://127.0.0.1:1", "https://demo.broker.test")
+    visit(tmp_path, story, text=text_of(environment=hosts.replace("ws://127.0.0.1:1", "wss://demo.broker.test")))
