@@ -38,8 +38,6 @@ def unheeded(config: Config) -> Iterator[str]:
         yield from _keys(f"login {login.login}", login)
     for copy in config.copies:
         yield from _keys(f"copy {copy.name}", copy)
-        if copy.mode == "fills":
-            yield f'copy {copy.name}: mode = "fills" (its orders are copied instead)'
         if copy.catch_up == "fresh":
             yield f'copy {copy.name}: catch_up = "fresh" (it acts as "reduce")'
         for follower in copy.followers:

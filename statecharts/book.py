@@ -2,7 +2,7 @@
 
 Rule 1: the book answers questions and makes the next book; it decides nothing.
 Rule 2: ownership is the sum of the fills of our own copies. The broker's figure of a position is a witness.
-Rule 3: an index (`placed`, `names`, `open`) is changed only together with the copy that it points to.
+Rule 3: an index (`placed`, `executions`, `names`, `open`) is changed only together with the copy that it points to.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from statecharts.contracts import ContractFacts
 from statecharts.order import Stage
 from statecharts.rules import Agreement
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, CopyName, OrderId, Side, Symbol, Terms, View, root_of
+from statecharts.values import CopyId, CopyName, FillId, OrderId, Side, Symbol, Terms, View, root_of
 
 
 class Verb(enum.Enum):
@@ -45,12 +45,15 @@ class Copy:
     stage: Stage
     decided_at: datetime
     attempt: int = 0
-    cause: int = 0  # the leader's orderVersion id; for our own closings our newest fill id of the contract
+    cause: int = 0  # the leader's orderVersion or fill id; for our own closings our newest fill id of the contract
     kind: Kind = Kind.ENTRY
     terms: Terms | None = None
     meant: int = 0  # what an exit stood for when the leader asked for it, before our position limited it
     opens: int = 0  # of these, a reversal's part beyond flat
     leader_order_id: OrderId | None = None
+    leader_fill_id: FillId | None = None  # mode "fills": the execution that this row stands for
+    carries: tuple[CopyId, ...] = ()  # rows of other executions that this one's order stands for too
+    carrier: CopyId | None = None  # the row whose order stands for this one
     leader_symbol: Symbol | None = None
     subject: CopyId | None = None
     order_id: OrderId | None = None
@@ -78,6 +81,8 @@ class Copy:
     @property
     def open(self) -> bool:
         """Not at its end. A change of an order is at its end once the order shows it."""
+        if self.carrier is not None:
+            return False  # the carrier is
         return self.stage.open and (self.trades or self.stage is not Stage.WORKING)
 
     @property
@@ -87,8 +92,22 @@ class Copy:
 
     @property
     def trades(self) -> bool:
-        """Is this an order of its own, and not a change of one?"""
-        return self.verb in (Verb.PLACE, Verb.CLOSE)
+        """Is this an order of its own, and not a change of one, nor a row that goes with another's order?"""
+        return self.verb in (Verb.PLACE, Verb.CLOSE) and self.carrier is None
+
+    def carried(self, by: Copy) -> Copy:
+        """This row while the order of `by` stands for it: what becomes of that one becomes of it."""
+        words = f"goes with the order of execution {by.leader_fill_id}"
+        return attrs.evolve(
+            self,
+            client_id=by.client_id,
+            stage=by.stage,
+            carrier=by.id,
+            order_id=by.order_id,
+            sent_at=by.sent_at,
+            answered_at=by.answered_at,
+            reason=f"{words}: {by.reason}" if by.reason else words,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -115,6 +134,7 @@ class Contract:
     newest_fill: int = 0  # of ours
     left: bool = False  # what we own beyond the leader's was left as it is (catch_up = none)
     due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt
+    busted: str | None = None  # what the exchange took back, of the leader's or of ours: it is yet to be compared
 
 
 class FlattenedBy(enum.Enum):
@@ -172,6 +192,7 @@ class Book:
     copies: Mapping[CopyId, Copy] = attrs.field(factory=dict)
     contracts: Mapping[Symbol, Contract] = attrs.field(factory=dict)
     placed: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # leader order -> its copy with verb place
+    executions: Mapping[FillId, CopyId] = attrs.field(factory=dict)  # mode "fills": leader fill -> its row
     names: Mapping[str, CopyId] = attrs.field(factory=dict)  # client order id -> copy
     orders: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # our order -> the copy that made it
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
@@ -218,7 +239,10 @@ class Book:
         changed: dict[str, Any] = {"copies": {**self.copies, copy.id: copy}}
         if copy.client_id not in self.names:
             changed["names"] = {**self.names, copy.client_id: copy.id}
-        if copy.verb is Verb.PLACE and copy.leader_order_id is not None and copy.leader_order_id not in self.placed:
+        if copy.leader_fill_id is not None:
+            if copy.leader_fill_id not in self.executions:
+                changed["executions"] = {**self.executions, copy.leader_fill_id: copy.id}
+        elif copy.verb is Verb.PLACE and copy.leader_order_id is not None and copy.leader_order_id not in self.placed:
             changed["placed"] = {**self.placed, copy.leader_order_id: copy.id}
         if copy.trades and copy.order_id is not None and copy.order_id not in self.orders:
             changed["orders"] = {**self.orders, copy.order_id: copy.id}
@@ -232,6 +256,9 @@ class Book:
         if more:
             contract = book.contract(copy.symbol)
             book = book.with_contract(copy.symbol, attrs.evolve(contract, own=contract.own + copy.side.sign * more))
+        for row in copy.carries:
+            if row in book.copies:
+                book = book.with_copy(book.copies[row].carried(copy))
         return book
 
     def held_back(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, flattening, resync, sizing
+from statecharts import executions, exposure, flattening, resync, sizing
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -30,6 +30,8 @@ def run(draft: Draft, rules: CopyRules) -> None:
     draft.book = attrs.evolve(book, caught_up=(book.mine.generation, book.theirs.generation))
     if first:
         _baseline(draft, rules)
+    elif rules.mode == "fills":
+        executions.interrupted(draft, rules)
     else:
         _orders(draft, rules)
     for symbol in sorted(_symbols(draft, rules)):
@@ -47,15 +49,22 @@ def _baseline(draft: Draft, rules: CopyRules) -> None:
     """What the leader has when copying begins is its own affair, until it is flat."""
     theirs = draft.book.theirs
     assert theirs is not None
+    if rules.mode == "fills":
+        executions.baseline(draft)
+    else:
+        _orders_before(draft, theirs, rules)
+    for symbol, n in theirs.net.items():
+        if n:
+            why = "the leader's position was there before copying began; waits until it is flat"
+            draft.note(sizing.follower_symbol(symbol, rules), no_entry=why)
+
+
+def _orders_before(draft: Draft, theirs: View, rules: CopyRules) -> None:
     for order in _by_age(theirs):
         if order.status.finished:
             draft.book = attrs.evolve(draft.book, placed={**draft.book.placed, order.id: LEADERS_OWN})
         else:
             _skipped(draft, order, rules, "the leader had this order before copying began")
-    for symbol, n in theirs.net.items():
-        if n:
-            why = "the leader's position was there before copying began; waits until it is flat"
-            draft.note(sizing.follower_symbol(symbol, rules), no_entry=why)
 
 
 def _orders(draft: Draft, rules: CopyRules) -> None:

@@ -50,10 +50,19 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
             draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=close_to != 0))
     if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in exits):
         return
-    _send_close(draft, symbol, side, abs(close_to - contract.own), rules)
+    send(draft, symbol, side, abs(close_to - contract.own), rules, contract.close_why, Severity.WARNING)
 
 
-def _send_close(draft: Draft, symbol: Symbol, side: Side, quantity: int, rules: CopyRules) -> None:
+def send(
+    draft: Draft,
+    symbol: Symbol,
+    side: Side,
+    quantity: int,
+    rules: CopyRules,
+    why: str | None,
+    severity: Severity,
+) -> None:
+    """Asks for an order that no event of the leader's stands for, and that takes `quantity` from our position."""
     book = draft.book
     assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
@@ -63,7 +72,7 @@ def _send_close(draft: Draft, symbol: Symbol, side: Side, quantity: int, rules: 
     )
     if name in book.names:  # the broker has had this very closing: it is asked for anew under the next number
         draft.note(symbol, refused=contract.refused + 1)
-        _send_close(draft, symbol, side, quantity, rules)
+        send(draft, symbol, side, quantity, rules, why, severity)
         return
     copy = Copy(
         id=name,
@@ -77,13 +86,13 @@ def _send_close(draft: Draft, symbol: Symbol, side: Side, quantity: int, rules: 
         cause=contract.newest_fill,
         kind=Kind.EXIT,
         terms=Terms(quantity, OrderType.MARKET),
-        reason=contract.close_why,
+        reason=why,
     )
     draft.tell(
         "position.drifted",
-        f"closing {quantity} {symbol} at market ({side.value}): {contract.close_why}",
-        Severity.WARNING,
-        reason=contract.close_why,
+        f"closing {quantity} {symbol} at market ({side.value}): {why}",
+        severity,
+        reason=why,
         copy=copy.id,
     )
     follower.send(draft, copy, rules)
@@ -96,7 +105,7 @@ def _closed(draft: Draft, symbol: Symbol) -> None:
         return
     for copy in draft.book.copies.values():
         theirs = follower.leaders(draft, copy)
-        if theirs is None or not theirs.rest or copy.symbol != symbol:
+        if theirs is None or not theirs.rest or copy.symbol != symbol or copy.leader_fill_id is not None:
             continue
         if copy.restore and may_come_back(copy):
             put_back(draft, copy, "it made way for a closing at market")

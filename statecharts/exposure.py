@@ -6,6 +6,8 @@ Rule 2: nothing here adds to a position; `goal` is never more than what is ours,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from statecharts import sizing
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
@@ -17,8 +19,15 @@ from statecharts.values import CopyId, OrderId, OrderType, Symbol
 
 def total_target(book: Book, symbol: Symbol, rules: CopyRules) -> int:
     """Our target in `symbol` over every contract of the leader that is copied into it."""
-    net = book.theirs.net if book.theirs else {}
-    return sum(sizing.target(n, s, rules) for s, n in net.items() if sizing.follower_symbol(s, rules) == symbol)
+    return target_of(book.theirs.net if book.theirs else {}, symbol, rules)
+
+
+def target_of(net: Mapping[Symbol, int], symbol: Symbol, rules: CopyRules) -> int:
+    """Our target in `symbol` if the leader held `net`; together the contracts have no more than the largest cap."""
+    copied = {s: n for s, n in net.items() if n and sizing.follower_symbol(s, rules) == symbol}
+    caps = [sizing.agreement(s, rules).max_position for s in copied]
+    total = sum(sizing.target(n, s, rules) for s, n in copied.items())
+    return sizing.within(None if None in caps else max((cap for cap in caps if cap is not None), default=None), total)
 
 
 def leader_flat(book: Book, symbol: Symbol, rules: CopyRules) -> bool:

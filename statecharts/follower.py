@@ -1,5 +1,7 @@
 """What a follower makes of its leader's events, in mode "orders": each leader order becomes exactly one copy.
 
+In mode "fills" that is each execution (`executions.py`, `fills.py`).
+
 Rule 1: a fact about the leader is kept in every state; it becomes an order only while Copying, with the leader's view
         current and compared with our own (`Book.held_back`).
 Rule 2: every leader order gets one copy with verb place, also when nothing is sent: then it is skipped, with why.
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import calendar, changes, exposure, facts, flattening, openings, sizing, terms
+from statecharts import busts, calendar, changes, executions, exposure, facts, flattening, openings, sizing, terms
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority
@@ -30,11 +32,18 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
     if theirs is None or theirs.generation != event.generation:
         return  # of a generation whose view we do not have: that view will hold it
     for order in event.orders:  # one after the other: what an order is to the position depends on those before it
-        calendar.leader_seen(draft, order, theirs.orders.get(order.id), tells=False)
+        before = theirs.orders.get(order.id)
+        calendar.leader_seen(draft, order, before, tells=False)
         theirs = theirs.with_order(order)
+        order = theirs.orders[order.id]
         draft.book = attrs.evolve(draft.book, theirs=theirs)
-        if draft.acting and not draft.book.held_back():
-            copied_or_not(draft, theirs.orders[order.id], rules)
+        busts.leaders(draft, before, order, rules)
+        if not draft.acting or draft.book.held_back():
+            continue
+        if rules.mode == "fills":
+            executions.of_order(draft, order, rules)
+        else:
+            copied_or_not(draft, order, rules)
 
 
 def copied_or_not(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None = None) -> None:

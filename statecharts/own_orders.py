@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import refusals, renewals, strangers, terms, unknowns
+from statecharts import busts, refusals, renewals, strangers, terms, unknowns
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import News, Stage, news_of
@@ -29,6 +29,7 @@ def ours_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules
     copy = book.copies.get(known) if known is not None else book.trade_named(order.client_ids)
     if copy is None:
         return False
+    busts.ours(draft, before, order)
     if order.id == copy.order_id or copy.client_id in order.client_ids:
         absorb(draft, copy, order, rules)
     else:

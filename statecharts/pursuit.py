@@ -12,7 +12,20 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import absence, calendar, changes, closing, exposure, facts, flattening, follower, openings, sizing
+from statecharts import (
+    absence,
+    busts,
+    calendar,
+    changes,
+    closing,
+    exposure,
+    facts,
+    fills,
+    flattening,
+    follower,
+    openings,
+    sizing,
+)
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -28,7 +41,9 @@ def advance(draft: Draft, rules: CopyRules) -> None:
     """Asks for everything that may be asked for now, in every contract. Only while Copying."""
     book = draft.book
     waiting = {
-        s for s, c in book.contracts.items() if c.close_to is not None or c.own or c.no_entry or c.retry_at or c.left
+        s
+        for s, c in book.contracts.items()
+        if c.close_to is not None or c.own or c.no_entry or c.retry_at or c.left or c.busted
     }
     for symbol in sorted(waiting | {s for s, copies in book.open.items() if copies}):
         _advance(draft, symbol, rules)
@@ -47,6 +62,7 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
             deadlines.append(changes.not_before(copy))
         if copy.lost_at is not None and not copy.trades:
             deadlines.append(copy.lost_at + rules.settle)
+    deadlines.extend(fills.gathered_until(draft))
     return min(deadlines, default=None)
 
 
@@ -67,7 +83,12 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         changes.unanswered(draft, copy, rules)
     for copy in tuple(draft.book.in_progress(symbol)):
         _chase(draft, copy, rules)
-    if current and not latched:
+    by_fills = rules.mode == "fills"
+    if current and contract.busted is not None:
+        busts.compare(draft, symbol, rules, not by_fills and _is_ahead(draft, symbol))
+    if by_fills and not latched:
+        fills.advance(draft, symbol, rules, current)
+    elif current and not latched:
         _flat_with_the_leader(draft, symbol, rules)
         _on_the_leaders_side(draft, symbol, rules)
         _exit_what_became_ours(draft, symbol, rules)
@@ -75,9 +96,9 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if ready:
         closing.close(draft, symbol, rules, current)
     for copy in tuple(draft.book.in_progress(symbol)):
-        if copy.stage is Stage.HELD:
+        if copy.stage is Stage.HELD and not by_fills:
             _release(draft, copy, rules, current, ready)
-    if current and not latched:
+    if current and not latched and not by_fills:
         _within_ours(draft, symbol)
     for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
         changes.ask(draft, copy)

@@ -48,7 +48,10 @@ def rejected(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     _told(draft, copy, why)
     facts.refused(draft, copy.symbol, why)
     theirs = follower.leaders(draft, copy)
-    left = copy.kind is not Kind.ENTRY and theirs is not None and theirs.filled > 0
+    executed = copy.leader_fill_id is not None or (theirs is not None and theirs.filled > 0)
+    left = copy.kind is not Kind.ENTRY and executed
+    if copy.kind is Kind.REVERSAL:
+        draft.note(copy.symbol, no_entry=f"a reversal was refused ({why}); waits until the leader is flat")
     if left:
         exposure.want_as_leader(draft, copy.symbol, rules, f"the leader's exit has filled and ours was refused ({why})")
     if left or copy.verb is Verb.CLOSE:

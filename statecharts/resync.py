@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 
 from statecharts import absence, own_orders, strangers, unknowns
-from statecharts.book import Copy, Verb
+from statecharts.book import Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.order import News, Stage
@@ -100,7 +100,7 @@ def _forget(draft: Draft) -> None:
     old = {
         copy.id
         for copy in book.copies.values()
-        if not copy.open
+        if not _with_its_carrier(book, copy).open
         and (copy.order_id is None or copy.order_id not in book.mine.orders)
         and (book.theirs is None or copy.leader_order_id not in book.theirs.orders)
         # A closing's id is made of our newest fill: until there is a newer one, it must not be given again.
@@ -112,5 +112,10 @@ def _forget(draft: Draft) -> None:
             copies={k: c for k, c in book.copies.items() if k not in old},
             names={k: c for k, c in book.names.items() if c not in old},
             placed={k: c for k, c in book.placed.items() if c not in old},
+            executions={k: c for k, c in book.executions.items() if c not in old},
             orders={k: c for k, c in book.orders.items() if c not in old},
         )
+
+
+def _with_its_carrier(book: Book, copy: Copy) -> Copy:
+    return copy if copy.carrier is None else book.copies.get(copy.carrier, copy)

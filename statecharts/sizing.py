@@ -78,14 +78,22 @@ def follower_side(order: Order, rules: CopyRules) -> Side:
 
 def target(n: int, symbol: Symbol, rules: CopyRules) -> int:
     """The follower's position for the leader's position `n` in `symbol` (the leader's contract)."""
+    return within(agreement(symbol, rules).max_position, uncapped(n, symbol, rules))
+
+
+def uncapped(n: int, symbol: Symbol, rules: CopyRules) -> int:
+    """The target before `max_position` bounds it."""
     agreed = agreement(symbol, rules)
     scale = agreed.ratio * agreed.factor
     wanted = int(n * scale)  # int() cuts toward zero
     if agreed.min_one and wanted == 0 and n != 0:
         wanted = 1 if n * scale > 0 else -1
-    if agreed.max_position is not None:
-        wanted = max(-agreed.max_position, min(agreed.max_position, wanted))
     return wanted
+
+
+def within(cap: int | None, position: int) -> int:
+    """What a cap leaves of a position, on either side; None: no cap."""
+    return position if cap is None else max(-cap, min(cap, position))
 
 
 def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:

@@ -82,7 +82,10 @@ def _not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     if not copy.trades:
         draft.change_ended(copy)
     elif copy.verb is Verb.PLACE and copy.kind is Kind.EXIT:
-        closing.put_back(draft, copy, why)
+        if copy.leader_fill_id is None:
+            closing.put_back(draft, copy, why)
+        else:
+            exposure.want_as_leader(draft, copy.symbol, rules, f"an exit is not there: {why}")
     elif copy.verb is Verb.PLACE:
         if copy.kind is Kind.REVERSAL:  # what it would have closed is closed; what it would have opened is missed
             exposure.want_as_leader(draft, copy.symbol, rules, f"a reversal is not there: {why}")

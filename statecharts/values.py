@@ -179,7 +179,7 @@ class Order:
         """Contracts that may still fill."""
         if self.terms is None or self.status.finished:
             return 0
-        return max(0, self.terms.quantity - self.filled)
+        return max(0, self.terms.quantity - sum(fill.quantity for fill in self.fills))  # what is busted fills no more
 
     def joined(self, before: Order) -> Order:
         """This view on top of an earlier one: no fill, no end and no newer terms are forgotten, whatever came first."""

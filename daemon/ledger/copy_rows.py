@@ -22,9 +22,9 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 _UPSERT: Final = """
-INSERT INTO copies (id, copy, follower, leader_order_id, verb, cl_ord_id, symbol, action, quantity, order_type,
-    price, stop_price, outcome, reason, order_id, decided_at, sent_at, answered_at, latency_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO copies (id, copy, follower, leader_order_id, leader_fill_id, verb, cl_ord_id, symbol, action, quantity,
+    order_type, price, stop_price, outcome, reason, order_id, decided_at, sent_at, answered_at, latency_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id, follower) DO UPDATE SET cl_ord_id = excluded.cl_ord_id, quantity = excluded.quantity,
     order_type = excluded.order_type, price = excluded.price, stop_price = excluded.stop_price,
     outcome = excluded.outcome, reason = excluded.reason, order_id = excluded.order_id, sent_at = excluded.sent_at,
@@ -42,6 +42,7 @@ def keep(db: sqlite3.Connection, follower: AccountName, copy: Copy) -> None:
             copy.copy,
             follower,
             copy.leader_order_id,
+            copy.leader_fill_id,
             copy.verb.value,
             copy.client_id,
             copy.symbol,

@@ -139,7 +139,13 @@ def accounts() -> Iterator[tuple[Account, tuple[e.Event, ...]]]:
     in_window = datetime.fromisoformat("2026-03-03T22:30:00+00:00")  # Chicago 16:30 on a Tuesday
     for state in LEAVES:
         for leads in (False, True):
-            for copy in (None, rules(), rules(shadow=True), rules(catch_up="none", ratio=Decimal("-0.5"))):
+            for copy in (
+                None,
+                rules(),
+                rules(shadow=True),
+                rules(catch_up="none", ratio=Decimal("-0.5")),
+                rules(mode="fills"),
+            ):
                 roles = Rules(copy=copy, leads=leads)
                 yield Account(name=LEAD, connection=state, rules=roles), events()
                 yield attrs.evolve(fresh, connection=state, rules=roles), events()

@@ -1,0 +1,212 @@
+"""Mode "fills": the follower trades what the leader has executed, at market.
+
+Theory of operation. The target is a function of the leader's net position alone. What is ours lies between `low`, if
+only the sells under way fill, and `high`, if only the buys do. What `low` still has beyond the target leaves at once.
+An opening goes from `high` up to the target, as if every buy under way filled and no sell did. So whichever orders
+fill, and in which order, ours is never beyond the target and never on the other side of it. (All of this for a long
+target; for a short one the other way round.) The leader's own resting orders are nothing to this mode.
+
+Rule 1: reductions are never delayed; what only an opening that is under way would bring waits for it.
+Rule 2: an opening needs an execution whose row waits. What was skipped, cut, refused or lost is never made up for.
+Rule 3: openings are gathered for at most GATHER while the leader's order has more to come. One order carries the rows
+        that are gathered: that of the newest execution; the others go with it.
+Rule 4: a flip is one reversing order. While an order of ours is on its way to the other side, only what is ours
+        already leaves, and the flip waits; when that order's answer was lost, it only exits.
+Rule 5: what is beyond the target with no row that could carry it leaves by an order of our own, with verb close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import attrs
+
+from statecharts import closing, executions, exposure, follower, openings, sizing
+from statecharts.book import Copy
+from statecharts.draft import Draft
+from statecharts.effects import Severity
+from statecharts.order import Stage
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
+from statecharts.values import OrderType, Side, Symbol, Terms
+
+GATHER = timedelta(milliseconds=100)
+
+
+@attrs.frozen
+class Span:
+    """What is ours, and what the orders under way may still make of it. Contracts; `own` is signed."""
+
+    own: int
+    buys: int
+    sells: int
+
+    @property
+    def low(self) -> int:
+        return self.own - self.sells
+
+    @property
+    def high(self) -> int:
+        return self.own + self.buys
+
+    @property
+    def expected(self) -> int:
+        """Where it ends when everything fills."""
+        return self.own + self.buys - self.sells
+
+    def beyond(self, target: int) -> int:
+        """The signed change that brings what is certainly beyond the target back to it, or to flat."""
+        return min(0, max(0, target) - self.low) or max(0, min(0, target) - self.high)
+
+    def room(self, target: int) -> int:
+        """The signed change that may be opened, up to the target."""
+        if target > 0:
+            return max(0, target - max(0, self.high))
+        return min(0, target - min(0, self.low))
+
+
+def advance(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
+    """Sends what may be sent now. `current`: is the leader's view so, and compared with ours?"""
+    while _order(draft, symbol, rules, current):
+        pass
+    _let_go(draft, symbol, rules)
+
+
+def gathered_until(draft: Draft) -> Iterable[datetime]:
+    """When rows that wait for more of the leader's order are sent at the latest."""
+    waiting = (copy for copy in draft.book.all_open() if _waits(copy) and copy.opens)
+    return [copy.decided_at + GATHER for copy in waiting if copy.decided_at + GATHER > draft.at]
+
+
+def _waits(copy: Copy) -> bool:
+    return copy.leader_fill_id is not None and copy.stage is Stage.HELD
+
+
+def _rows(draft: Draft, symbol: Symbol) -> list[Copy]:
+    return [copy for copy in draft.book.in_progress(symbol) if _waits(copy)]
+
+
+def _span(draft: Draft, symbol: Symbol) -> Span:
+    """A resting exit counts only when it gives way: it is not what this mode sends."""
+    moving = {Side.BUY: 0, Side.SELL: 0}
+    for copy in draft.book.in_progress(symbol):
+        if copy.trades and copy.stage is not Stage.HELD and (not _rests(copy) or exposure.giving_way(copy)):
+            moving[copy.side] += copy.rest
+    return Span(draft.contract(symbol).own, moving[Side.BUY], moving[Side.SELL])
+
+
+def _rests(copy: Copy) -> bool:
+    """Is it an exit that waits at the broker for its price?"""
+    return copy.kind is Kind.EXIT and copy.terms is not None and copy.terms.order_type is not OrderType.MARKET
+
+
+def _order(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> bool:
+    """Sends one order for the rows of one side, or takes one row out of the way; False when there is nothing to do."""
+    span = _span(draft, symbol)
+    target = exposure.total_target(draft.book, symbol, rules)
+    beyond, room = span.beyond(target), span.room(target)
+    if not beyond and not room:
+        return False
+    side = Side.of(beyond or room)
+    rows = [row for row in _rows(draft, symbol) if row.side is side]
+    opening = [row for row in rows if row.opens]
+    if opening and room:
+        if _bar(draft, opening, rules, current):
+            return True
+        against = span.sells if side is Side.BUY else span.buys
+        if not current or against or not (beyond or _due(draft, opening)):
+            rows, room = [row for row in rows if not row.opens], 0
+    if beyond and not rows:
+        return current and _correct(draft, symbol, beyond, target, rules)
+    batch, opens = _gathered(rows, abs(beyond) + abs(room), rules)
+    quantity = abs(beyond) + min(opens, abs(room))
+    if not batch or not quantity:
+        return False
+    _send(draft, batch, quantity, abs(beyond), rules)
+    return True
+
+
+def _bar(draft: Draft, rows: list[Copy], rules: CopyRules, current: bool) -> bool:
+    """Bars those that nothing may open for now; were there any? An entry waits for a leader that is not connected."""
+    barred = 0
+    for row in rows:
+        order = follower.leaders(draft, row)
+        if order is None or (not current and row.kind is Kind.ENTRY):
+            continue
+        why = openings.bar(draft, order, row.symbol, rules) if current else "the leader is not connected"
+        if why is not None:
+            executions.bar(draft, row, order, why, rules)
+            barred += 1
+    return barred > 0
+
+
+def _due(draft: Draft, rows: list[Copy]) -> bool:
+    """Is there nothing more to gather, or has it been gathered for long enough?"""
+    return any(_complete(draft, row) or row.decided_at + GATHER <= draft.at for row in rows)
+
+
+def _complete(draft: Draft, row: Copy) -> bool:
+    order = follower.leaders(draft, row)
+    return order is None or not order.rest
+
+
+def _gathered(rows: list[Copy], wanted: int, rules: CopyRules) -> tuple[list[Copy], int]:
+    """The oldest rows that one order of at most `wanted` contracts may stand for, and what they open together."""
+    batch: list[Copy] = []
+    meant = opens = 0
+    for row in rows:
+        most = sizing.agreement(row.leader_symbol or row.symbol, rules).max_order
+        too_much = most is not None and opens + row.opens > most
+        if batch and (too_much or meant >= wanted):
+            break
+        batch.append(row)
+        meant += row.meant
+        opens += row.opens
+    return batch, opens
+
+
+def _send(draft: Draft, batch: list[Copy], quantity: int, exits: int, rules: CopyRules) -> None:
+    carrier = batch[-1]
+    kind = Kind.ENTRY if not exits else Kind.EXIT if quantity == exits else Kind.REVERSAL
+    order = attrs.evolve(
+        carrier,
+        kind=kind,
+        terms=Terms(quantity, OrderType.MARKET),
+        meant=quantity,
+        opens=quantity - exits,
+        carries=tuple(row.id for row in batch[:-1]),
+        chase_at=draft.at + rules.chase_after,
+    )
+    follower.send(draft, order, rules)
+
+
+def _correct(draft: Draft, symbol: Symbol, beyond: int, target: int, rules: CopyRules) -> bool:
+    """What is beyond the target, with no row that could carry it: an entry came late, or a flip still waits."""
+    contract = draft.contract(symbol)
+    waits = contract.left or contract.due or contract.close_to is not None or contract.retry_at is not None
+    if waits or rules.shadow:
+        return False
+    why = f"we own {contract.own}, the leader's position stands for {target}"
+    if any(_rests(copy) and exposure.reduces(copy, contract.own) for copy in draft.book.in_progress(symbol)):
+        exposure.want_closed(draft, symbol, contract.own + beyond, why)
+        return False
+    closing.send(draft, symbol, Side.of(beyond), abs(beyond), rules, why, Severity.INFO)
+    return True
+
+
+def _let_go(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """Rows that no order under way can make work for any more."""
+    span = _span(draft, symbol)
+    target = exposure.total_target(draft.book, symbol, rules)
+    for row in _rows(draft, symbol):
+        wanted = row.side.sign * target
+        if row.side.sign * span.expected < (wanted if row.opens else min(0, wanted)):
+            continue
+        if row.kind is not Kind.EXIT:
+            why = "the leader took it back before it was sent"
+        elif span.own:
+            why = "what is ours is no more than the leader's already"
+        else:
+            why = "it exits a position that this follower does not have"
+        executions.give_up(draft, row, why)
