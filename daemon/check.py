@@ -6,10 +6,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
-from daemon.config import Config, ConfigErrors, Copy, Follower, Login, load
+from daemon.config import Config, ConfigErrors, Copy, Environment, Follower, Login, load
+from daemon.config.demands import loopback
 from daemon.exits import Exit
 from daemon.unheeded import unheeded
+
+RENEWALS_AN_HOUR = 15  # of one address, all counted (Tradovate's partner pages)
+LOGINS_AN_ADDRESS = 18  # a token of 90 minutes is renewed every 60 to 75
 
 
 def run_check(path: Path, out: TextIO | None = None, err: TextIO | None = None) -> int:
@@ -38,6 +43,10 @@ def report(path: Path, config: Config) -> Iterator[str]:
         yield f"Neither lead nor follow: {', '.join(idle)}"
     yield ""
     yield from _summary(config)
+    crowd = _crowd(config)
+    if crowd:
+        yield ""
+        yield crowd
     without_effect = list(unheeded(config))
     if without_effect:
         yield ""
@@ -119,6 +128,24 @@ def _login(config: Config, login: Login) -> Iterator[str]:
     if not environment.embedded:
         device = login.device_id or "made at the first start and kept in the state directory"
         yield f"       grant {login.grant}, device id {device}"
+
+
+def _crowd(config: Config) -> str | None:
+    """More logins than one address can keep renewed: the broker counts renewals by address, not by login."""
+    used = {account.login for account in config.accounts.values()}
+    environments = {name: config.environments[config.logins[name].environment] for name in used}
+    here = [name for name, environment in environments.items() if not _on_this_machine(environment)]
+    if len(here) <= LOGINS_AN_ADDRESS:
+        return None
+    return (
+        f"TOO MANY LOGINS: {len(here)} share this machine's address, and it may renew {RENEWALS_AN_HOUR} tokens an "
+        f"hour, which is enough for about {LOGINS_AN_ADDRESS}. Beyond that renewals are refused, tokens end, and new "
+        "ones open sessions. Put some of them on another address with a copierd of its own, or share logins"
+    )
+
+
+def _on_this_machine(environment: Environment) -> bool:
+    return environment.embedded or loopback(urlsplit(environment.rest).hostname)
 
 
 def _summary(config: Config) -> Iterator[str]:

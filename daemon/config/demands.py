@@ -43,12 +43,28 @@ def meet(demand: Demand, value: Any) -> Any:
         case Demand.SOCKET:
             _encrypted(_address(value, ("wss", "ws"), demand), demand)
             return value
+        case Demand.KEY | Demand.PRIVATE:
+            return value
         case _:
             assert_never(demand)
     if not fits:
         shown = repr(value) if isinstance(value, str) else ("0" if isinstance(value, timedelta) else str(value))
         raise Misfit(f"{shown} is out of range", f"It must be {demand.value}.")
     return value
+
+
+def without_echo(demand: Demand, value: Any) -> Misfit | None:
+    """What is wrong with a value of the wrong type, where the value must not be repeated: it may be a secret itself."""
+    if demand is Demand.KEY:
+        if isinstance(value, str) and value.strip().isdigit():
+            return None  # a number in quotes is the usual slip, and no secret
+        what = "this is no number. It is not repeated here: it may be a secret"
+    elif demand is Demand.PRIVATE:
+        what = "this is no absolute path. It is not repeated here: it may be the secret itself"
+    else:
+        return None
+    remedy = f"Write {demand.value}. A secret that stood here must be changed if others could read this file."
+    return Misfit(what, remedy)
 
 
 def interval(text: str) -> tuple[int, int] | None:

@@ -25,7 +25,7 @@ from cattrs import (
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from daemon.config import durations
-from daemon.config.demands import meet
+from daemon.config.demands import meet, without_echo
 from daemon.config.errors import Finding, KeyPath, Misfit
 from daemon.config.values import Account, Copy, Daemon, Demand, Environment, Login, MarketHours, Notify, Reconnect
 
@@ -167,7 +167,13 @@ class _Converter(Converter):
         inner = self.get_structure_hook(kind)
 
         def structure(value: Any, _: Any) -> Any:
-            return meet(demand, inner(value, kind)) if isinstance(demand, Demand) else inner(value, kind)
+            if not isinstance(demand, Demand):
+                return inner(value, kind)
+            try:
+                found = inner(value, kind)
+            except Misfit as misfit:
+                raise without_echo(demand, value) or misfit from None
+            return meet(demand, found)
 
         return structure
 

@@ -31,6 +31,8 @@ class Demand(enum.Enum):
     SOCKET = "a wss:// address (ws:// only on this machine)"
     DEVICE = "at most 64 characters long"
     ROOT = "a product such as ES, MES or 6E: capitals and digits, no month and no year"
+    KEY = "the number of the API key, without quotes"
+    PRIVATE = "the absolute path of a file that holds the secret"
     INTERVAL = "an interval of local times such as 08:30-16:00, at the latest until 24:00"
 
 
@@ -43,6 +45,8 @@ RestAddress = Annotated[str, Demand.REST]
 SocketAddress = Annotated[str, Demand.SOCKET]
 DeviceId = Annotated[str, Demand.DEVICE]
 Interval = Annotated[str, Demand.INTERVAL]
+KeyNumber = Annotated[int, Demand.KEY]
+SecretFile = Annotated[Path, Demand.PRIVATE]
 ProductRoot = Annotated[str, Demand.ROOT]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -98,13 +102,13 @@ class Login:
     username: str | None = None
     app_id: str = "copierd"
     app_version: str = "1.0"
-    cid: int | None = None
+    cid: KeyNumber | None = None
     device_id: DeviceId | None = None
     client_id: str | None = None
     redirect_uri: WebAddress | None = None
-    password_file: Path | None = None
-    sec_file: Path | None = None
-    client_secret_file: Path | None = None
+    password_file: SecretFile | None = None
+    sec_file: SecretFile | None = None
+    client_secret_file: SecretFile | None = None
     requests_per_minute: Count = 300
     requests_per_hour: Count = 5000
     on_evicted: Literal["yield", "retake"] = "yield"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
+
 from daemon.check import run_check
 
 CONFIG = """
@@ -92,3 +94,38 @@ def test_errors_go_to_standard_error_with_78(tmp_path: Path) -> None:
         f'{path}:8: logins.fund.grant: \'oath\' is none of "password", "oauth". Did you mean oauth?',
         f"{path}:19: copy[0].leader: unknown account 'led'. Did you mean lead?",
     ]
+
+
+def _with_logins(count: int, environment: str = "demo") -> str:
+    logins = "".join(
+        f'[logins.l{n}]\nenvironment = "{environment}"\nusername = "u{n}"\n'
+        f'[accounts.a{n}]\nlogin = "l{n}"\nname = "DEMO{n}"\n'
+        for n in range(count)
+    )
+    return logins + '[[copy]]\nname = "main"\nleader = "a0"\n[[copy.followers]]\naccount = "a1"\n'
+
+
+def test_more_logins_than_one_address_can_renew_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "copier.toml"
+    idle = '[logins.idle]\nenvironment = "demo"\nusername = "x"\n'
+    for text, words in (
+        (_with_logins(18) + idle, None),
+        (_with_logins(19), "TOO MANY LOGINS: 19 share this machine's address, and it may renew 15 tokens an hour"),
+        (_with_logins(40, "simulator"), None),
+    ):
+        path.write_text(text)
+        status, lines, _ = checked(path)
+        told = [line for line in lines if line.startswith("TOO MANY LOGINS")]
+        assert status == 0
+        assert [line for line in told if words and line.startswith(words)] == told
+        assert len(told) == (words is not None)
+
+
+@pytest.mark.parametrize("key", ["cid", "password_file", "sec_file", "client_secret_file"])
+def test_a_secret_that_stands_in_the_wrong_place_is_not_repeated(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "copier.toml"
+    path.write_text(CONFIG.replace('device_id = "3b0d"', f'{key} = "hunter2-canary"'))
+    status, lines, err = checked(path)
+    assert (status, lines) == (78, [])
+    assert f"logins.apex.{key}: " in err and "may be" in err and "must be changed if others could read" in err
+    assert "canary" not in err

@@ -84,7 +84,7 @@ def test_a_duration_is_a_string_with_a_unit(text: str) -> None:
         ('[logins.b]\nenvironment = "live"\ngrant = "oauth"\nclient_id = "1"', "logins.b.redirect_uri", "loopback"),
         ('[logins.Big]\nenvironment = "simulator"', "logins.Big", "cannot be a name"),
         ('[logins.b]\nenvironment = "simulator"\npassword = "hunter2"', "logins.b.password", "secret does not belong"),
-        ('[logins.b]\nenvironment = "simulator"\nsec_file = "here"', "logins.b.sec_file", "relative path"),
+        ('[logins.b]\nenvironment = "simulator"\nsec_file = "here"', "logins.b.sec_file", "no absolute path"),
         ('[accounts.b]\nlogin = "apx"\nname = "D"', "accounts.b.login", "Did you mean apex?"),
         ('[accounts.b]\nlogin = "apex"\nname = "DEMO1"', "accounts.b.name", "the same account DEMO1"),
         ('[accounts.b]\nlogin = "apex"', "accounts.b.name", "required and missing"),
