@@ -17,7 +17,7 @@ Table = Copy | Follower | Login
 
 # By table: the keys that have no effect, whatever their value.
 KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
-    Copy: ("fresh_age", "fresh_ticks", "quiet", "bracket_wait"),
+    Copy: ("quiet", "bracket_wait"),
     Follower: (
         "on_stop_refused",
         "runaway",
@@ -38,8 +38,6 @@ def unheeded(config: Config) -> Iterator[str]:
         yield from _keys(f"login {login.login}", login)
     for copy in config.copies:
         yield from _keys(f"copy {copy.name}", copy)
-        if copy.catch_up == "fresh":
-            yield f'copy {copy.name}: catch_up = "fresh" (it acts as "reduce")'
         for follower in copy.followers:
             yield from _keys(f"follower {follower.account}", follower)
     if config.market_hours:

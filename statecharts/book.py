@@ -70,6 +70,7 @@ class Copy:
     changes: int = 0  # requests made for this copy so far: each gets its own id
     renew: bool = False  # cancelled for terms that no modify can bring about: placed anew when it is gone
     restore: bool = False  # an exit that was cancelled for a closing, and whose leader order still works
+    left: bool = False  # its leader's order has ended, and ours was left as it is (catch_up = none)
     chase_at: datetime | None = None
     ask_after: datetime | None = None  # a change that was refused, or never left, is not asked for again before
     opens_at: datetime | None = None  # while it is held: its market is closed until then

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import executions, exposure, flattening, resync, sizing
+from statecharts import executions, exposure, flattening, freshness, resync, sizing
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
-from statecharts.follower import consider, copied_or_not, new_copy
+from statecharts.follower import consider, follow, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
-from statecharts.sizing import Kind
-from statecharts.values import Order, Symbol, View
+from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
 
 
 def run(draft: Draft, rules: CopyRules) -> None:
@@ -27,22 +26,31 @@ def run(draft: Draft, rules: CopyRules) -> None:
     assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
     first = book.caught_up is None
+    waiting: set[Symbol] = set()
     draft.book = attrs.evolve(book, caught_up=(book.mine.generation, book.theirs.generation))
     if first:
         _baseline(draft, rules)
     elif rules.mode == "fills":
-        executions.interrupted(draft, rules)
+        executions.interrupted(draft)
+        waiting = _missed(draft, _by_age(book.theirs), rules)
     else:
-        _orders(draft, rules)
+        _pairs(draft, rules)
+        waiting = _missed(draft, _by_age(book.theirs), rules)
     for symbol in sorted(_symbols(draft, rules)):
-        _position(draft, symbol, rules)
+        _position(draft, symbol, rules, symbol in waiting)
 
 
 def go_on(draft: Draft, rules: CopyRules) -> None:
-    """The contracts that the table could not look at, because an order of ours was in doubt."""
-    for symbol in sorted(symbol for symbol, contract in draft.book.contracts.items() if contract.due):
+    """The contracts that the table could not look at, because an order of ours was in doubt or a tick not known."""
+    due = sorted(symbol for symbol, contract in draft.book.contracts.items() if contract.due)
+    for symbol in due:
         resync.compare_position(draft, symbol)  # what is no more in doubt explains nothing any more
-        _position(draft, symbol, rules)
+        draft.note(symbol, due=False)
+    theirs = _by_age(draft.book.theirs) if due and draft.book.theirs is not None else []
+    orders = [order for order in theirs if sizing.follower_symbol(order.symbol, rules) in due]
+    waiting = _missed(draft, orders, rules)
+    for symbol in due:
+        _position(draft, symbol, rules, symbol in waiting)
 
 
 def _baseline(draft: Draft, rules: CopyRules) -> None:
@@ -67,28 +75,39 @@ def _orders_before(draft: Draft, theirs: View, rules: CopyRules) -> None:
             _skipped(draft, order, rules, "the leader had this order before copying began")
 
 
-def _orders(draft: Draft, rules: CopyRules) -> None:
+def _pairs(draft: Draft, rules: CopyRules) -> None:
+    """Leader orders that have a copy, and copies of ours whose leader order is gone."""
     theirs = draft.book.theirs
     assert theirs is not None
     for order in _by_age(theirs):
-        if order.id in draft.book.placed:
-            copied_or_not(draft, order, rules)
-        elif order.status.finished:
-            _skipped(draft, order, rules, "it came and went while copying was interrupted")
-        elif rules.catch_up == "none":
-            _skipped(draft, order, rules, "it was placed while copying was interrupted (catch_up = none)")
+        copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
+        if copy is None:
+            continue
+        if rules.catch_up == "none" and order.status.finished and copy.stage in (Stage.ACCEPTED, Stage.WORKING):
+            if not copy.left and order.status is not Status.EXPIRED:  # an expired one takes ours along
+                draft.keep(attrs.evolve(copy, left=True))
+                _leave(draft, copy, f"the leader's order is {order.status.value.lower()}")
         else:
-            consider(draft, order, rules, "it was placed while copying was interrupted, and it would open")
+            follow(draft, copy, order, rules)
     for copy in tuple(draft.book.all_open()):
         gone = copy.leader_order_id is not None and copy.leader_order_id not in theirs.orders
         if gone and copy.trades and not _protects(draft, copy) and copy.cancel_wanted is None:
             why = "the leader's order is no longer there"
             if rules.catch_up == "none":
-                draft.tell(
-                    "position.drifted", f"{copy.symbol}: {why}; ours is left (catch_up = none)", Severity.WARNING
-                )
+                _leave(draft, copy, why)
             else:
                 draft.keep(attrs.evolve(copy, cancel_wanted=why))
+
+
+def _leave(draft: Draft, copy: Copy, why: str) -> None:
+    assert copy.terms is not None, "what is at the broker has terms"
+    draft.tell(
+        "position.drifted",
+        f"{copy.symbol}: {why}; ours ({copy.side.value} {copy.rest} {copy.terms.order_type.value}, order "
+        f"{copy.order_id}) is left as it is (catch_up = none)",
+        Severity.WARNING,
+        copy=copy.id,
+    )
 
 
 def _protects(draft: Draft, copy: Copy) -> bool:
@@ -97,33 +116,86 @@ def _protects(draft: Draft, copy: Copy) -> bool:
     return stops and exposure.reduces(copy, draft.contract(copy.symbol).own)
 
 
-def _position(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+def _missed(draft: Draft, orders: list[Order], rules: CopyRules) -> set[Symbol]:
+    """What the leader did while copying was interrupted gets its rows. Answers where some of them must wait."""
+    waiting = freshness.entries(draft, orders, rules) if rules.catch_up == "fresh" else frozenset()
+    for order in orders:
+        if order.id in waiting:
+            continue
+        if rules.mode == "fills":
+            executions.of_order(draft, order, rules, executions.INTERRUPTED)
+        elif order.id not in draft.book.placed:
+            _without_a_copy(draft, order, rules)
+    return {sizing.follower_symbol(order.symbol, rules) for order in orders if order.id in waiting}
+
+
+def _without_a_copy(draft: Draft, order: Order, rules: CopyRules) -> None:
+    if order.status.finished:
+        _skipped(draft, order, rules, "it came and went while copying was interrupted")
+    elif rules.catch_up == "none":
+        _skipped(draft, order, rules, "it was placed while copying was interrupted (catch_up = none)")
+    elif rules.catch_up == "fresh" and freshness.untouched(order, draft, rules):
+        consider(draft, order, rules)
+    else:
+        consider(draft, order, rules, "it was placed while copying was interrupted, and it would open")
+
+
+def _position(draft: Draft, symbol: Symbol, rules: CopyRules, waits: bool) -> None:
+    if rules.shadow:
+        return  # nothing of ours is ever there
     own = draft.contract(symbol).own
     target = exposure.total_target(draft.book, symbol, rules)
     working = [copy for copy in draft.book.in_progress(symbol) if copy.trades]
-    in_doubt = any(copy.stage.in_doubt for copy in working)
-    draft.note(symbol, due=in_doubt)
-    if in_doubt or flattening.latched(draft.book, symbol) is not None:
+    undecided = waits or any(copy.stage.in_doubt or _at_once(copy) for copy in working)
+    draft.note(symbol, due=undecided)
+    if undecided or flattening.latched(draft.book, symbol) is not None:
         return
     keep = exposure.goal(own, target)
     if own != keep:
-        what = "the leader is flat" if target == 0 else f"the leader's position stands for {target}"
-        why = f"after a reconnect: we own {own}, {what}"
-        if rules.catch_up == "none":
-            draft.tell("position.drifted", f"{symbol}: {why}. Left as it is (catch_up = none)", Severity.WARNING)
-            draft.note(symbol, left=True)
-        else:
-            exposure.want_closed(draft, symbol, keep, why)
-    waits = draft.contract(symbol).no_entry is not None  # told already, with the reason of its own
-    if abs(target) > abs(keep) and not waits and not any(copy.kind is not Kind.EXIT for copy in working):
-        missing = abs(target - keep)
-        draft.note(symbol, no_entry="short of the leader: a missed entry is not chased; waits until the leader is flat")
-        draft.tell(
-            "position.drifted",
-            f"{symbol}: short by {missing} of {abs(target)} (entry missed, not chased)",
-            Severity.WARNING,
-            remedy="nothing to do: this contract is copied again when the leader is flat in it",
-        )
+        _too_much(draft, symbol, own, target, rules)
+    if own * target < 0:
+        _other_side(draft, symbol, own, target)
+    elif abs(target) > abs(keep):
+        _too_little(draft, symbol, target - keep, target)
+
+
+def _at_once(copy: Copy) -> bool:
+    """An order that fills when it arrives, or never: what it has come to is compared when it is at its end."""
+    return copy.terms is not None and copy.terms.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+
+
+def _too_much(draft: Draft, symbol: Symbol, own: int, target: int, rules: CopyRules) -> None:
+    what = "the leader is flat" if target == 0 else f"the leader's position stands for {target}"
+    why = f"after a reconnect: we own {own}, {what}"
+    if rules.catch_up == "none":
+        draft.tell("position.drifted", f"{symbol}: {why}. Left as it is (catch_up = none)", Severity.WARNING)
+        draft.note(symbol, left=True)
+    else:
+        exposure.want_closed(draft, symbol, exposure.goal(own, target), why)
+
+
+def _other_side(draft: Draft, symbol: Symbol, own: int, target: int) -> None:
+    why = f"we were on the other side of the leader: ours {own}, his stands for {target}"
+    draft.note(symbol, no_entry=f"{why}; waits until the leader is flat")
+    draft.tell(
+        "account.quarantined",
+        f"{symbol}: {why}. Nothing opens in it until the leader is flat",
+        Severity.WARNING,
+        remedy="nothing to do: this contract is copied again when the leader is flat in it",
+    )
+
+
+def _too_little(draft: Draft, symbol: Symbol, lacking: int, target: int) -> None:
+    missing = abs(lacking) - exposure.coming(draft.book, symbol, Side.of(target))
+    if missing <= 0 or draft.contract(symbol).no_entry is not None:  # told already, with a reason of its own
+        return
+    draft.note(symbol, no_entry="short of the leader: a missed entry is not chased; waits until the leader is flat")
+    draft.tell(
+        "position.drifted",
+        f"{symbol}: short by {missing} of {abs(target)} (entry missed, not chased)",
+        Severity.WARNING,
+        remedy="nothing to do: this contract is copied again when the leader is flat in it",
+    )
 
 
 def _symbols(draft: Draft, rules: CopyRules) -> set[Symbol]:

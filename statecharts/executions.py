@@ -18,7 +18,7 @@ from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Fill, Order, OrderType, Side, Symbol, Terms
+from statecharts.values import CopyId, Fill, Order, OrderType, Side, Symbol, Terms
 
 INTERRUPTED = "it was executed while copying was interrupted; the positions are compared instead"
 
@@ -46,7 +46,7 @@ def baseline(draft: Draft) -> None:
     draft.book = attrs.evolve(draft.book, executions={**before, **draft.book.executions})
 
 
-def interrupted(draft: Draft, rules: CopyRules) -> None:
+def interrupted(draft: Draft) -> None:
     """Copying goes on after an interruption: nothing is opened any more for what was executed before now."""
     theirs = draft.book.theirs
     assert theirs is not None, "copying begins with both views"
@@ -57,12 +57,11 @@ def interrupted(draft: Draft, rules: CopyRules) -> None:
             give_up(draft, copy, "copying was interrupted before it was sent")
         else:
             draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0))
-    for _, order in sorted(theirs.orders.items()):
-        copied = draft.book.placed.get(order.id)
+    for number, order in sorted(theirs.orders.items()):
+        copied = draft.book.placed.get(number)
         if copied is not None:  # a copy in mode "orders", which this follower had before
             known = {fill.id: copied for fill in order.fills}
             draft.book = attrs.evolve(draft.book, executions={**known, **draft.book.executions})
-        of_order(draft, order, rules, INTERRUPTED)
 
 
 def _record(
@@ -70,7 +69,6 @@ def _record(
 ) -> None:
     """The row of one execution that took the leader from the first of `net` to the second."""
     book = draft.book
-    assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
     symbol = sizing.follower_symbol(order.symbol, rules)
     before, after = (exposure.target_of({**book.theirs.net, order.symbol: n}, symbol, rules) for n in net)
@@ -78,7 +76,7 @@ def _record(
     flips = before * after < 0
     opens = abs(after) if flips else max(0, abs(after) - abs(before))
     kind = Kind.REVERSAL if flips else Kind.ENTRY if opens else Kind.EXIT
-    name = client_order_id(book.theirs.broker_id, book.mine.broker_id, fill.id, Verb.PLACE.value, 0, 0)
+    name = name_of(draft, fill)
     row = Copy(
         id=name,
         client_id=name,
@@ -97,7 +95,7 @@ def _record(
         leader_fill_id=fill.id,
         leader_symbol=order.symbol,
     )
-    why_not = _refusal(draft, order, fill, symbol) or only_told
+    why_not = refusal(order) or _refusal(draft, fill, symbol) or only_told
     if why_not is None and not change:
         why_not = _why_nothing(order, net, rules)
     if why_not is not None:
@@ -110,6 +108,14 @@ def _record(
             row = bar(draft, row, order, barred, rules)
     if rules.shadow and row.stage is Stage.HELD:
         draft.keep(attrs.evolve(row, stage=Stage.SHADOWED, reason="shadow: decided and recorded, not sent"))
+
+
+def name_of(draft: Draft, fill: Fill) -> CopyId:
+    """The row of an execution, and the order that is made for it, have the same name every time."""
+    book = draft.book
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
+    return client_order_id(book.theirs.broker_id, book.mine.broker_id, fill.id, Verb.PLACE.value, 0, 0)
 
 
 def _cut(row: Copy, max_order: int | None) -> Copy:
@@ -142,11 +148,14 @@ def give_up(draft: Draft, row: Copy, why: str) -> Copy:
     return row
 
 
-def _refusal(draft: Draft, order: Order, fill: Fill, symbol: Symbol) -> str | None:
+def refusal(order: Order) -> str | None:
+    """Why no execution of this order can be copied, whatever the account's state."""
+    return "copierd does not copy spreads" if order.unsupported == "Spread" else None
+
+
+def _refusal(draft: Draft, fill: Fill, symbol: Symbol) -> str | None:
     if not fill.active:
         return "the exchange had taken it back before it could be copied"
-    if order.unsupported == "Spread":
-        return "copierd does not copy spreads"
     return facts.nowhere(draft.book, symbol)
 
 

@@ -14,7 +14,7 @@ from statecharts.draft import Draft
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, OrderId, OrderType, Symbol
+from statecharts.values import CopyId, OrderId, OrderType, Side, Symbol
 
 
 def total_target(book: Book, symbol: Symbol, rules: CopyRules) -> int:
@@ -97,6 +97,20 @@ def opening(book: Book, but: Copy) -> int:
         for copy in book.in_progress(but.symbol)
         if copy.trades and copy.id != but.id and copy.kind is not Kind.EXIT and copy.side is but.side
     )
+
+
+def coming(book: Book, symbol: Symbol, side: Side) -> int:
+    """Contracts that our openings of this side are about to add, because the leader has them already."""
+    theirs = book.theirs
+    found = 0
+    for copy in book.in_progress(symbol):
+        order = theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
+        if not copy.trades or copy.kind is Kind.EXIT or copy.side is not side or order is None or order.terms is None:
+            continue
+        size = copy.filled + copy.rest  # of the whole order; the leader's fills stand for their share of it
+        share = -(-size * order.filled // max(1, order.terms.quantity))
+        found += max(0, min(copy.rest, share - copy.filled))
+    return found
 
 
 def want_closed(draft: Draft, symbol: Symbol, close_to: int, why: str) -> None:

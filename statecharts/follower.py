@@ -210,6 +210,8 @@ def send(draft: Draft, copy: Copy, rules: CopyRules) -> None:
 def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     """A leader order that has a copy has changed: want what the leader wants; `pursuit` asks for it when it may."""
     ended_early = order.status in _ENDED_EARLY
+    if copy.left:
+        return
     if not copy.open:
         if order.filled and copy.kind is not Kind.ENTRY and copy.stage in _CAME_TO_NOTHING:
             exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit has filled and ours came to nothing")

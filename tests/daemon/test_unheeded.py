@@ -41,12 +41,11 @@ def test_a_loss_limit_that_guards_nobody_is_said(tmp_path: Path, capsys: pytest.
 
 
 def test_everything_else_that_is_unheeded_is_said() -> None:
-    text = PLAIN.replace('leader = "lead"', 'leader = "lead"\ncatch_up = "fresh"')
+    text = PLAIN
     text = text.replace('"simulator"\n', '"simulator"\nrequests_per_minute = 100\n')
     text += '[[market_hours]]\ngroups = ["equity_index"]\nday = 2026-01-09\nopen = ["00:00-08:30"]\nlabel = "a day"\n'
     assert list(unheeded(loads(text))) == [
         "login apex: requests_per_minute",
-        'copy main: catch_up = "fresh" (it acts as "reduce")',
         "[[market_hours]]: no order is held back by it",
     ]
 
