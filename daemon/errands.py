@@ -34,6 +34,7 @@ from statecharts.effects import (
     ReadContract,
     Request,
     Tell,
+    TellLogin,
     Unexpected,
     WakeAt,
 )
@@ -44,6 +45,7 @@ from statecharts.events import (
     ContractRead,
     ContractUnread,
     Event,
+    LoginEvent,
     LookedUp,
     LookUpFailed,
     NeverSent,
@@ -74,6 +76,7 @@ class AccountErrands:
     login: str
     state: Callable[[], State]  # of the account, at this moment
     circumstances: Callable[[str], tuple[str, str | None]]  # what the accounts hold, beside an event of that name
+    neighbours: Callable[[LoginEvent], None]  # tells the other accounts of the login
     unexpected: int = 0
     under_way: int = 0  # requests without an answer; a stop waits for these
     _nursery: trio.Nursery | None = None
@@ -103,9 +106,11 @@ class AccountErrands:
                 self._alarm_set.set()
             case Tell():
                 self._tell(effect)
-            case Unexpected(state=state, event=event):
+            case TellLogin(event=event):
+                self.neighbours(event)
+            case Unexpected(state=state, event=kind):
                 self.unexpected += 1
-                words = f"{self.account}: {event} in {state}"
+                words = f"{self.account}: {kind} in {state}"
                 self.board.journal.say("unexpected", words, severity="debug", account=self.account)
 
     def _tell(self, effect: Tell) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from daemon import holdings
+from daemon import holdings, neighbours
 from daemon.bulletins import Board
 from daemon.config import Config, ConfigErrors, load
 from daemon.embedded import Embedded
@@ -183,7 +183,16 @@ class Supervisor:
             return holdings.circumstances(event, name, self.config, self._accounts())
 
         return running_account(
-            self.config, name, login, self.rounds, self.ledger, self.ports, self.board, in_position, circumstances
+            self.config,
+            name,
+            login,
+            self.rounds,
+            self.ledger,
+            self.ports,
+            self.board,
+            in_position,
+            circumstances,
+            lambda event: neighbours.tell(event, self.config, self.accounts, self.board, self.ledger),
         )
 
     def _accounts(self) -> Iterator[Account]:

@@ -20,7 +20,6 @@ KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
     Copy: ("quiet", "bracket_wait"),
     Follower: (
         "on_stop_refused",
-        "runaway",
         "daily_loss_limit",
         "daily_profit_limit",
         "trailing_drawdown",

@@ -30,6 +30,7 @@ from daemon.tradovate.oauth import Application, OAuth
 from daemon.tradovate.rest import Credentials, Rest
 from statecharts import connection
 from statecharts.account import Account
+from statecharts.events import LoginEvent
 from statecharts.states import Cause, Stopped
 from statecharts.values import AccountName
 
@@ -227,6 +228,7 @@ def running_account(
     board: Board,
     in_position: Callable[[], bool],
     circumstances: Callable[[str], tuple[str, str | None]],
+    neighbours: Callable[[LoginEvent], None],
 ) -> Running:
     """An account with everything that carries it. Its announcements of the last process wait in its inbox."""
     settings = config.accounts[name]
@@ -249,6 +251,7 @@ def running_account(
         login=login.name,
         state=lambda: runner.account.connection,
         circumstances=circumstances,
+        neighbours=neighbours,
     )
     runner = Runner(account, rounds, activities, errands)
     rounds.runners[account.name] = runner

@@ -17,9 +17,11 @@ import attrs
 from statecharts import (
     absence,
     agreements,
+    breaker,
     calendar,
     catch_up,
     connection,
+    denials,
     facts,
     flattening,
     follower,
@@ -75,7 +77,7 @@ class Turn:
 
 def step(account: Account, event: e.Event) -> Turn:
     """The next account and what it wants done. Pure and total."""
-    before = account.connection
+    before, before_book = account.connection, account.book
     after = before
     effects: list[Effect] = []
     if isinstance(event, connection.EVENTS):
@@ -100,8 +102,10 @@ def step(account: Account, event: e.Event) -> Turn:
     if rules.leads:
         _lead(draft, before, after, event)
     if rules.copy is not None:
+        denials.hear(draft, before_book, event)
         _follow(draft, rules.copy, event)
         agreements.keep(draft, rules.copy)
+        breaker.check(draft, before_book, rules.copy)
     # Only Copying acts on a deadline: elsewhere an alarm that has passed would ring without end.
     wake_at = pursuit.next_deadline(draft, rules.copy) if rules.copy and draft.acting else None
     if wake_at != account.wake_at or isinstance(event, e.AlarmRang | e.Started):
@@ -116,7 +120,7 @@ def _operated(account: Account, event: e.Event) -> Account:
         case e.FlattenAsked() if account.rules.copy is not None:
             return attrs.evolve(account, paused=True)
         case e.ResumeAsked():
-            return attrs.evolve(account, paused=False, close_only=None, failures=0)
+            return attrs.evolve(account, paused=False, close_only=None, failures=0, book=account.book.resumed())
         case e.RulesChanged(rules=rules):
             return attrs.evolve(account, rules=rules)
     return account

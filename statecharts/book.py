@@ -14,11 +14,12 @@ from typing import Any
 
 import attrs
 
+from statecharts.bars import Bar
 from statecharts.contracts import ContractFacts
 from statecharts.order import Stage
 from statecharts.rules import Agreement
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, CopyName, FillId, OrderId, Side, Symbol, Terms, View, root_of
+from statecharts.values import AccountName, CopyId, CopyName, FillId, OrderId, Side, Symbol, Terms, View, root_of
 
 
 class Verb(enum.Enum):
@@ -72,7 +73,8 @@ class Copy:
     restore: bool = False  # an exit that was cancelled for a closing, and whose leader order still works
     left: bool = False  # its leader's order has ended, and ours was left as it is (catch_up = none)
     chase_at: datetime | None = None
-    ask_after: datetime | None = None  # a change that was refused, or never left, is not asked for again before
+    ask_after: datetime | None = None  # what was refused, or never left, is not asked for again before
+    refusals: int = 0  # in a row, of this order or of changes of it
     opens_at: datetime | None = None  # while it is held: its market is closed until then
     # A request whose answer was lost
     lost_at: datetime | None = None
@@ -130,6 +132,8 @@ class Contract:
     close_to: int | None = None
     close_why: str | None = None
     refused: int = 0  # closings refused in a row
+    clear: bool = False  # the next closing waits until no other order of ours is in its way
+    piece: int | None = None  # the most contracts that one closing asks for: more were refused
     retry_at: datetime | None = None
     opens_at: datetime | None = None  # the market is closed until then, and the closing waits for it
     newest_fill: int = 0  # of ours
@@ -183,7 +187,8 @@ class Book:
     """`mine` is what the broker tells of this account, `theirs` what its leader has announced.
 
     `caught_up` is the pair of generations (mine, theirs) for which the catch-up table has run: until it names the
-    present pair, the follower holds. `markets` are by product group.
+    present pair, the follower holds. `markets` are by product group. `barred` says why nothing opens until the operator
+    resumes.
     """
 
     mine: View | None = None
@@ -204,10 +209,20 @@ class Book:
     facts: Mapping[Symbol, ContractFacts] = attrs.field(factory=dict)  # of contracts, and of products under their root
     absent: Mapping[Symbol, str] = attrs.field(factory=dict)  # contracts that do not exist on our side, and why
     asked: Mapping[Symbol, datetime] = attrs.field(factory=dict)  # contracts asked for, and when they may be again
+    barred: Mapping[Bar, str] = attrs.field(factory=dict)
+    denied_by: AccountName | None = None  # the account of this login whose order was denied, where it is another
+    proven_at: datetime | None = None  # when the broker last accepted an order of this account
+    margin_refusals: int = 0  # entries refused for margin in a row
+    placements: tuple[datetime, ...] = ()  # the latest, as many as `runaway` has to know
 
     def facts_of(self, symbol: Symbol) -> ContractFacts | None:
         """What the broker says of this contract, or of its product; None while it has said nothing."""
         return self.facts.get(symbol) or self.facts.get(Symbol(root_of(symbol)))
+
+    def resumed(self) -> Book:
+        """The operator has looked at it: what barred openings is over."""
+        kept = {bar: why for bar, why in self.barred.items() if not bar.ends_with_resume}
+        return attrs.evolve(self, barred=kept, denied_by=None, margin_refusals=0, placements=())
 
     def contract(self, symbol: Symbol) -> Contract:
         return self.contracts.get(symbol, _NOTHING)

@@ -3,6 +3,7 @@
 Rule 1: one request at a time for each order, so AnotherCommandPending is not of our doing; what comes meanwhile is
         held, and the newest wins.
 Rule 2: a modify restates all terms. It is done when the order shows them, not when the broker has said yes.
+Rule 3: protection is not taken away for longer than one request without a close in its place.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import terms
+from statecharts import exposure, terms
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import CancelOrder, ModifyOrder, Priority
@@ -35,11 +36,23 @@ def wish(copy: Copy) -> Copy:
     return copy
 
 
-def wanted(copy: Copy) -> bool:
+def wanted(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     """Exactly what `ask` will send at `not_before`: a deadline that nobody answers would ring without end."""
     wish = copy.cancel_wanted is not None or _new_terms(copy) is not None
     able = copy.trades and copy.order_id is not None and copy.pending is None
-    return wish and able and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
+    waits = wish and able and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
+    return waits and not _still_protects(draft, copy, rules)
+
+
+def _still_protects(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
+    """The leader is out, and his stop is gone. Ours stays until we are out, or a close is about to take its place."""
+    contract = draft.contract(copy.symbol)
+    if copy.cancel_wanted is None or not exposure.is_stop(copy) or not exposure.reduces(copy, contract.own):
+        return False
+    if any(other.stage is Stage.HELD for other in draft.book.in_progress(copy.symbol)):
+        return False  # an exit waits until it has made way
+    out = exposure.leader_flat(draft.book, copy.symbol, rules)
+    return out and (contract.close_to is None or contract.retry_at is not None)
 
 
 def not_before(copy: Copy) -> datetime:
@@ -52,12 +65,11 @@ def not_before(copy: Copy) -> datetime:
     return max(moments)
 
 
-def ask(draft: Draft, copy: Copy) -> None:
+def ask(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     """Sends the newest wish for a working order, when no other request for it is under way."""
-    if not copy.trades or copy.order_id is None or copy.pending is not None:
+    if not wanted(draft, copy, rules) or not_before(copy) > draft.at:
         return
-    if copy.stage not in (Stage.ACCEPTED, Stage.WORKING) or not_before(copy) > draft.at:
-        return
+    assert copy.order_id is not None, "what the broker has accepted has its number"
     if copy.cancel_wanted is not None:
         change = _changing(draft, copy, Verb.CANCEL, copy.cancel_wanted)
         draft.do(
@@ -69,7 +81,9 @@ def ask(draft: Draft, copy: Copy) -> None:
                 order_id=copy.order_id,
             )
         )
-    elif (newest := _new_terms(copy)) is not None:
+    else:
+        newest = _new_terms(copy)
+        assert newest is not None, "what is wanted of it, and is no cancel, is a modify"
         change = _changing(draft, copy, Verb.MODIFY, None, newest)
         draft.do(
             ModifyOrder(

@@ -44,13 +44,18 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
     exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
     for copy in exits:
         if copy.stage is Stage.HELD:
-            given_up = attrs.evolve(copy, restore=close_to != 0)
+            given_up = attrs.evolve(copy, restore=True)
             draft.news(given_up, News.GIVEN_UP, f"closed at market instead: {contract.close_why}")
         elif copy.cancel_wanted is None and copy.verb is Verb.PLACE:
-            draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=close_to != 0))
-    if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in exits):
+            draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=True))
+    in_the_way = in_progress if contract.clear else exits
+    for copy in in_the_way:
+        if copy.cancel_wanted is None and copy.kind is not Kind.EXIT:
+            draft.keep(attrs.evolve(copy, cancel_wanted="it may be in the way of an exit"))
+    if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in in_the_way):
         return
-    send(draft, symbol, side, abs(close_to - contract.own), rules, contract.close_why, Severity.WARNING)
+    quantity = min(abs(close_to - contract.own), contract.piece or abs(close_to - contract.own))
+    send(draft, symbol, side, quantity, rules, contract.close_why, Severity.WARNING)
 
 
 def send(
@@ -100,15 +105,28 @@ def send(
 
 def _closed(draft: Draft, symbol: Symbol) -> None:
     """There: exits that made way for the closing, and that the leader still has, are wanted again."""
-    draft.note(symbol, close_to=None, close_why=None, refused=0, opens_at=None)
-    if not draft.contract(symbol).own:
-        return
+    draft.note(symbol, close_to=None, close_why=None, refused=0, opens_at=None, clear=False, piece=None)
+    if draft.contract(symbol).own:
+        for copy in _gave_way(draft, symbol):
+            put_back(draft, copy, "it made way for a closing at market")
+
+
+def protect_again(draft: Draft, symbol: Symbol) -> None:
+    """A closing was refused: until the next try, the stops that made way for it are wanted again."""
+    for copy in _gave_way(draft, symbol):
+        if exposure.is_stop(copy) and exposure.reduces(copy, draft.contract(symbol).own):
+            put_back(draft, copy, "the closing that it made way for was refused")
+
+
+def _gave_way(draft: Draft, symbol: Symbol) -> list[Copy]:
+    """Exits that were cancelled for a closing, and whose leader order still rests."""
+    found = []
     for copy in draft.book.copies.values():
         theirs = follower.leaders(draft, copy)
         if theirs is None or not theirs.rest or copy.symbol != symbol or copy.leader_fill_id is not None:
             continue
-        if copy.restore and may_come_back(copy):
-            put_back(draft, copy, "it made way for a closing at market")
+        found += [copy] if copy.restore and may_come_back(copy) else []
+    return found
 
 
 def may_come_back(copy: Copy) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from statecharts.bars import Bar
 from statecharts.book import Book, Contract, Copy
 from statecharts.effects import Effect, Severity, Tell
 from statecharts.market_hours import Markets
@@ -74,6 +75,18 @@ class Draft:
         contract = attrs.evolve(self.book.contract(symbol), **changes)
         self.book = self.book.with_contract(symbol, contract)
         return contract
+
+    @property
+    def opens_nothing(self) -> str | None:
+        """Why nothing may open on this account."""
+        return self.no_openings or next(iter(self.book.barred.values()), None)
+
+    def bar(self, bar: Bar, why: str) -> bool:
+        """From now on nothing opens. Answers whether that is news."""
+        if bar in self.book.barred:
+            return False
+        self.book = attrs.evolve(self.book, barred={**self.book.barred, bar: why})
+        return True
 
     def skip(self, copy: Copy, why: str, severity: Severity = Severity.INFO) -> None:
         """Records that a copy is not made, and why."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts.events import LeaderEvent
+from statecharts.events import LeaderEvent, LoginEvent
 from statecharts.values import BrokerAccountId, CopyId, OrderId, Side, Symbol, Terms
 
 
@@ -125,6 +125,13 @@ class Announce(Effect):
     """Tell the followers of this account."""
 
     event: LeaderEvent
+
+
+@attrs.frozen(kw_only=True)
+class TellLogin(Effect):
+    """Tell the other accounts of this account's login."""
+
+    event: LoginEvent
 
 
 @attrs.frozen(kw_only=True)

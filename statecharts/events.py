@@ -247,6 +247,32 @@ class LookUpFailed(ErrandEvent):
     reason: str
 
 
+# What the accounts of one login tell each other
+
+
+@attrs.frozen(kw_only=True)
+class LoginEvent(Event):
+    account: AccountName  # that it comes from
+
+
+@attrs.frozen(kw_only=True)
+class OrdersDenied(LoginEvent):
+    """The broker does not let this login place orders: an order that was sent at `sent_at` was refused so."""
+
+    reason: str
+    sent_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class OrdersProven(LoginEvent):
+    """The broker has accepted an order of the login."""
+
+
+@attrs.frozen(kw_only=True)
+class OrdersResumed(LoginEvent):
+    """The operator says that the login may place orders again."""
+
+
 # What a leader announces to its followers
 
 

@@ -16,6 +16,8 @@ from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, OrderId, OrderType, Side, Symbol
 
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
+
 
 def total_target(book: Book, symbol: Symbol, rules: CopyRules) -> int:
     """Our target in `symbol` over every contract of the leader that is copied into it."""
@@ -64,6 +66,10 @@ def goal(own: int, target: int) -> int:
 def reduces(copy: Copy, own: int) -> bool:
     """Is this an order of its own that takes from our position?"""
     return copy.trades and copy.kind is not Kind.ENTRY and copy.side.sign * own < 0
+
+
+def is_stop(copy: Copy) -> bool:
+    return copy.terms is not None and copy.terms.order_type in STOPS
 
 
 def giving_way(copy: Copy) -> bool:

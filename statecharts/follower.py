@@ -12,7 +12,19 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import busts, calendar, changes, executions, exposure, facts, flattening, openings, sizing, terms
+from statecharts import (
+    breaker,
+    busts,
+    calendar,
+    changes,
+    executions,
+    exposure,
+    facts,
+    flattening,
+    openings,
+    sizing,
+    terms,
+)
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority
@@ -194,6 +206,7 @@ def send(draft: Draft, copy: Copy, rules: CopyRules) -> None:
         draft.keep(attrs.evolve(copy, stage=Stage.SHADOWED, reason="shadow: decided and recorded, not sent"))
         return
     draft.keep(attrs.evolve(copy, stage=Stage.INTENDED, decided_at=draft.at))
+    breaker.placed(draft, rules)
     draft.do(
         PlaceOrder(
             copy=copy.id,

@@ -39,7 +39,7 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
         return f"{symbol} is not yet compared with the leader: an order of ours is in doubt"
     if any(copy.trades and copy.stage is Stage.UNKNOWN for copy in draft.book.in_progress(symbol)):
         return f"the answer to an order in {symbol} was lost, and it is looked up"
-    return draft.no_openings or contract.no_entry
+    return draft.opens_nothing or contract.no_entry
 
 
 def _not_copied(order: Order, rules: CopyRules) -> str | None:
@@ -81,7 +81,7 @@ def withdraw(draft: Draft, symbol: Symbol) -> None:
             wanted = attrs.evolve(copy.wanted or copy.terms, quantity=copy.filled - copy.earlier + room)
             draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0, wanted=wanted))
         else:
-            draft.keep(attrs.evolve(copy, cancel_wanted=draft.no_openings))
+            draft.keep(attrs.evolve(copy, cancel_wanted=draft.opens_nothing))
         if draft.contract(symbol).no_entry is None:
-            why = f"an entry was taken back ({draft.no_openings})"
+            why = f"an entry was taken back ({draft.opens_nothing})"
             draft.note(symbol, no_entry=f"{why}; waits until the leader is flat")

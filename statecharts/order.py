@@ -143,6 +143,7 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.EXPIRED,   News.EXPIRED,      STAYS),
     # A change of an order that came to its end first: the answer only confirms it.
     Row(Stage.REJECTED,  News.REFUSED,      STAYS),
+    Row(Stage.CANCELED,  News.REFUSED,      STAYS),
     Row(Stage.REJECTED,  News.NEVER_SENT,   STAYS),
     Row(Family.DONE,     News.SENT,         STAYS),
     Row(Family.DONE,     News.ACCEPTED,     STAYS),

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import own_orders, refusals, unknowns
+from statecharts import denials, own_orders, refusals, unknowns
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.events import (
@@ -70,6 +70,7 @@ def _accepted(
         # Accepted is queued, not done. The order itself must show it; until then it counts as unanswered.
         draft.keep(attrs.evolve(copy, lost_at=answered_at))
         return
+    denials.order_accepted(draft)
     draft.tell("copy.placed", unknowns.words(copy), copy=copy.id)
     mine = draft.book.mine
     seen = mine.orders.get(order_id) if mine is not None and order_id is not None else None

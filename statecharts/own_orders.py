@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import busts, refusals, renewals, strangers, terms, unknowns
+from statecharts import busts, margin, refusals, renewals, strangers, terms, unknowns
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import News, Stage, news_of
 from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
 from statecharts.values import CopyId, Order, Status
 
 
@@ -93,6 +94,8 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     _settle_change(draft, copy, order)
     if copy.stage is was:
         return
+    if copy.stage in (Stage.WORKING, Stage.FILLED):
+        _goes_to_work(draft, copy)
     if copy.stage is Stage.REJECTED:
         refusals.rejected(draft, copy, order.reject_reason or "rejected by the broker", rules)
     elif was is Stage.SKIPPED:
@@ -103,6 +106,12 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
 
 def _shows(order: Order, change: Copy) -> bool:
     return order.terms is not None and change.terms is not None and terms.same(order.terms, change.terms)
+
+
+def _goes_to_work(draft: Draft, copy: Copy) -> None:
+    draft.keep(attrs.evolve(draft.book.copies[copy.id], refusals=0))
+    if copy.kind is Kind.ENTRY:
+        margin.entry_works(draft)
 
 
 def _settle_change(draft: Draft, copy: Copy, order: Order) -> None:
@@ -118,4 +127,4 @@ def _settle_change(draft: Draft, copy: Copy, order: Order) -> None:
     else:
         news = News.WORKING if done else News.REJECTED
     draft.news(change, news, None if news is not News.REJECTED else f"the order was {order.status.value.lower()} first")
-    draft.keep(attrs.evolve(draft.book.copies[copy.id], pending=None))
+    draft.keep(attrs.evolve(draft.book.copies[copy.id], pending=None, refusals=0))

@@ -24,8 +24,10 @@ from statecharts import (
     flattening,
     follower,
     openings,
+    refusals,
     sizing,
 )
+from statecharts.bars import Bar
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -58,8 +60,10 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     for copy in draft.book.all_open():
         if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
             deadlines.append(copy.chase_at)
-        if changes.wanted(copy):
+        if changes.wanted(draft, copy, rules):
             deadlines.append(changes.not_before(copy))
+        if copy.stage is Stage.HELD and copy.ask_after is not None:
+            deadlines.append(copy.ask_after)
         if copy.lost_at is not None and not copy.trades:
             deadlines.append(copy.lost_at + rules.settle)
     deadlines.extend(fills.gathered_until(draft))
@@ -77,12 +81,13 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if ready:
         draft.note(symbol, retry_at=None)
     latched = flattening.pursue(draft, symbol)
-    if draft.no_openings is not None:
+    if draft.opens_nothing is not None and Bar.DENIED not in draft.book.barred:  # denied orders include cancels
         openings.withdraw(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         changes.unanswered(draft, copy, rules)
     for copy in tuple(draft.book.in_progress(symbol)):
         _chase(draft, copy, rules)
+        refusals.overtaken(draft, copy, rules)
     by_fills = rules.mode == "fills"
     if current and contract.busted is not None:
         busts.compare(draft, symbol, rules, not by_fills and _is_ahead(draft, symbol))
@@ -101,7 +106,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if current and not latched and not by_fills:
         _within_ours(draft, symbol)
     for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
-        changes.ask(draft, copy)
+        changes.ask(draft, copy, rules)
 
 
 def _within_ours(draft: Draft, symbol: Symbol) -> None:
@@ -235,13 +240,14 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     if copy.cancel_wanted is not None or order is None or order.terms is None or ended:
         draft.news(copy, News.GIVEN_UP, copy.cancel_wanted or "the leader's order is gone")
         return
-    if calendar.held(draft, copy):
+    if calendar.held(draft, copy) or (copy.ask_after is not None and copy.ask_after > draft.at):
         return
     found = follower.held_size(draft, copy, order, rules)
     awaited = follower.awaited(draft, copy, found)
     for entry in awaited:
         if entry.chase_at is not None and entry.stage is not Stage.HELD and not entry.cancel_wanted:
             draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
+    ready = ready or exposure.is_stop(copy)  # protection does not wait for the next try of a closing
     if awaited or (found.kind is not Kind.EXIT and not current) or (found.quantity and not ready):
         return
     whole, barred = found.quantity, openings.bar(draft, order, copy.symbol, rules)
@@ -254,4 +260,5 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     terms = attrs.evolve(follower.asked(draft, copy, order, order.terms), quantity=found.quantity)
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     released = attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
+    released = attrs.evolve(released, ask_after=None)
     follower.send(draft, released, rules)

@@ -1,19 +1,46 @@
 """The broker says no: at once in its answer, or later through an order that it has rejected.
 
 Rule 1: a refused entry is not retried; follower x contract is skipped until the leader is flat in it.
-Rule 2: a refused exit is told at once, and what the leader has exited is closed at market, again and again.
+Rule 2: a refused exit is told at once. What the leader has exited is closed at market, again and again: after a wait
+        that grows, in smaller pieces when it was too large, and with nothing of ours in its way when that may be why.
+Rule 3: a refused exit that rests at the leader is asked for again: without end when the reason passes by itself, else a
+        few times. When the leader's fills meanwhile, ours is closed at market.
+Rule 4: when the broker limits requests, even exits are tried sparingly: a request prolongs the lock-out.
+Rule 5: our own market order is the last resort. order/liquidateposition is not used: it takes the human's part too, and
+        it has no client order id, so when its answer is lost it cannot be looked up.
 """
 
 from __future__ import annotations
 
-from statecharts import calendar, closed_session, closing, exposure, facts, follower
+from datetime import timedelta
+
+import attrs
+
+from statecharts import calendar, closed_session, closing, denials, exposure, facts, follower, margin, reasons
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.events import RequestRefused
 from statecharts.order import News, Stage
+from statecharts.reasons import Refusal
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
+
+TRIES = 5  # of a resting exit, when nothing says that the reason passes by itself: half a minute in all
+FIRST_SPARING = timedelta(seconds=15)  # between exits while the broker limits requests; doubled with each further one
+LONGEST_SPARING = timedelta(minutes=5)
+_IN_THE_WAY = (Refusal.CONFLICT, Refusal.MARGIN)  # orders of ours may be why: their margin counts as well
+_REMEDIES = {
+    Refusal.DENIED: "it is tried on. Close {symbol} in Tradovate now; then look at why orders are denied",
+    Refusal.LOCKED: "the account is locked: ask the firm or the broker now; it is tried on",
+}
+
+
+def wait(why: Refusal, before: int) -> timedelta:
+    """Until the next try, after so many refusals in a row `before` this one."""
+    if why is Refusal.LIMITED:
+        return min(FIRST_SPARING * (1 << min(before, 10)), LONGEST_SPARING)
+    return closing.backed_off(before)
 
 
 def answered(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) -> None:
@@ -23,60 +50,106 @@ def answered(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) 
     if copy.trades:
         if copy.stage is Stage.REJECTED:
             rejected(draft, copy, why, rules)
-        return
-    if calendar.session_closed(why):
+    elif calendar.session_closed(why):
         closed_session.change_waits(draft, copy, why)
-        return
-    if copy.verb is Verb.CANCEL:
-        # The order may just have filled, which its own news will tell; if not, the cancel is asked for again.
-        draft.change_ended(copy, ask_after=draft.at + rules.chase_after)
     else:
-        draft.change_ended(copy, wanted=None)
-    draft.tell(
-        "copy.failed",
-        f"{copy.symbol}: the broker refused to {copy.verb.value} order {copy.order_id}: {why}",
-        Severity.WARNING,
-        reason=why,
-        copy=copy.id,
-    )
+        _change_refused(draft, copy, why, rules)
 
 
 def rejected(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     """The broker has said a definite no to an order of ours."""
     if calendar.session_closed(why) and closed_session.exit_waits(draft, copy, why, rules):
         return
-    _told(draft, copy, why)
     facts.refused(draft, copy.symbol, why)
+    reason = reasons.refusal(why)
+    if reason is Refusal.DENIED:
+        denials.order_refused(draft, why, copy.sent_at or copy.decided_at)
+    if copy.kind is not Kind.EXIT:
+        draft.note(copy.symbol, no_entry=f"an entry was refused ({why}); waits until the leader is flat")
+    if copy.kind is Kind.ENTRY:
+        _entry_refused(draft, copy, reason, why)
+    else:
+        _exit_refused(draft, copy, reason, why, rules)
+
+
+def _entry_refused(draft: Draft, copy: Copy, reason: Refusal, why: str) -> None:
+    draft.tell(
+        "copy.failed",
+        f"{copy.symbol} entry refused: {why}. Not retried; this contract waits until the leader is flat in it",
+        Severity.WARNING,
+        reason=why,
+        copy=copy.id,
+    )
+    if reason is Refusal.MARGIN:
+        margin.entry_refused(draft, why)
+
+
+def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: CopyRules) -> None:
+    contract = draft.contract(copy.symbol)
     theirs = follower.leaders(draft, copy)
     executed = copy.leader_fill_id is not None or (theirs is not None and theirs.filled > 0)
-    left = copy.kind is not Kind.ENTRY and executed
-    if copy.kind is Kind.REVERSAL:
-        draft.note(copy.symbol, no_entry=f"a reversal was refused ({why}); waits until the leader is flat")
-    if left:
-        exposure.want_as_leader(draft, copy.symbol, rules, f"the leader's exit has filled and ours was refused ({why})")
-    if left or copy.verb is Verb.CLOSE:
-        contract = draft.contract(copy.symbol)
-        wait = closing.backed_off(contract.refused)
-        draft.note(copy.symbol, refused=contract.refused + 1, retry_at=draft.at + wait)
-
-
-def _told(draft: Draft, copy: Copy, why: str) -> None:
-    if copy.kind is Kind.ENTRY:
-        draft.note(copy.symbol, no_entry=f"an entry was refused ({why}); waits until the leader is flat")
-        draft.tell(
-            "copy.failed",
-            f"{copy.symbol} entry refused: {why}. Not retried; this contract waits until the leader is flat in it",
-            Severity.WARNING,
-            reason=why,
-            copy=copy.id,
-        )
-        return
-    contract = draft.contract(copy.symbol)
+    left = copy.verb is Verb.CLOSE or executed
+    remedy = _REMEDIES.get(reason, "when it does not close by itself, close {symbol} in Tradovate")
     draft.tell(
         "copy.failed",
         f"{copy.symbol} EXIT REFUSED: {why}. {abs(contract.own)} of ours still open",
-        Severity.PAGE,
+        Severity.PAGE if left or not copy.refusals else Severity.WARNING,
         reason=why,
-        remedy=f"when it does not close by itself, close {copy.symbol} in Tradovate",
+        remedy=remedy.format(symbol=copy.symbol),
         copy=copy.id,
+    )
+    if not left:
+        _try_again(draft, copy, reason, why)
+        return
+    if copy.verb is not Verb.CLOSE:
+        exposure.want_as_leader(draft, copy.symbol, rules, f"the leader's exit has filled and ours was refused ({why})")
+    asked = copy.terms.quantity if copy.terms is not None else 1
+    draft.note(
+        copy.symbol,
+        refused=contract.refused + 1,
+        retry_at=draft.at + wait(reason, contract.refused),
+        clear=contract.clear or reason in _IN_THE_WAY,
+        piece=max(1, asked // 2) if reason is Refusal.SIZE else contract.piece,
+    )
+    if reason not in (Refusal.LIMITED, Refusal.DENIED, Refusal.LOCKED):  # a stop would be refused as well
+        closing.protect_again(draft, copy.symbol)
+
+
+def _try_again(draft: Draft, copy: Copy, reason: Refusal, why: str) -> None:
+    """The leader's exit rests, and ours is not there: the same is asked for again, after a while."""
+    refusals = copy.refusals + 1
+    if copy.kind is Kind.EXIT and copy.verb is Verb.PLACE and (reason.passes or refusals < TRIES):
+        closing.put_back(draft, copy, why)
+        again = draft.book.copies[copy.id]
+        draft.keep(attrs.evolve(again, refusals=refusals, ask_after=draft.at + wait(reason, copy.refusals)))
+
+
+def overtaken(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    """A refused exit that waits to be asked for again, while the leader's has filled: it is closed at market."""
+    theirs = follower.leaders(draft, copy)
+    if copy.stage is Stage.HELD and copy.refusals and theirs is not None and theirs.filled:
+        draft.news(copy, News.GIVEN_UP, "ours was refused, and the leader's has filled")
+        exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit has filled and ours was refused")
+
+
+def _change_refused(draft: Draft, change: Copy, why: str, rules: CopyRules) -> None:
+    """A cancel is asked for until the order shows its end; a change, when the reason passes by itself."""
+    reason = reasons.refusal(why)
+    subject = draft.book.copies.get(change.subject) if change.subject is not None else None
+    if subject is None or subject.pending != change.id or not subject.open:
+        return  # of an order that is at its end, or an answer to an earlier request
+    refusals = subject.refusals + 1
+    if reason is Refusal.DENIED and refusals >= denials.IN_A_ROW:
+        denials.order_refused(draft, why, change.sent_at or change.decided_at)
+    after = draft.at + max(wait(reason, subject.refusals), rules.chase_after)
+    if change.verb is Verb.CANCEL or reason.passes:
+        draft.change_ended(change, ask_after=after, refusals=refusals)
+    else:
+        draft.change_ended(change, wanted=None)
+    draft.tell(
+        "copy.failed",
+        f"{change.symbol}: the broker refused to {change.verb.value} order {change.order_id}: {why}",
+        Severity.WARNING,
+        reason=why,
+        copy=change.id,
     )

@@ -75,6 +75,8 @@ def never_sent(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
     copy = draft.news(copy, News.NEVER_SENT, why)
     if copy.stage is Stage.SKIPPED:
         _not_there(draft, copy, why, rules)
+        again = draft.book.copies[copy.id]
+        draft.keep(attrs.evolve(again, ask_after=draft.at + NOT_AT_ONCE if again.open else None))
 
 
 def _not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:

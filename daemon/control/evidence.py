@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from statecharts.account import Account
+from statecharts.bars import Bar
 from statecharts.book import Book, Copy
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Evidence:
     earlier: dict[str, Orders] = attrs.field(factory=dict)
 
     def of_orders(self, account: Account) -> Orders:
+        if Bar.DENIED in account.book.barred:
+            return "denied"
         for copy in _newest_first(account.book):
             said = _said(copy.order_id, copy.reason)
             if said is not None:

@@ -95,10 +95,11 @@ def _account_cells(account: Json, now: str) -> dict[str, str]:
 def reason(account: Json) -> str:
     """Why this account does not copy, or what else is to be known of it."""
     words = [account["reason"] if account["state"] != "Connected" else None, account["holding"], account["close_only"]]
-    said = {"reconnecting", "disconnected", "token-expired", "holding", "close-only"}
+    said = {"reconnecting", "disconnected", "token-expired", "holding", "close-only", *account["barred"]}
     words += [word for word in account["blocked_by"] if word not in said]
+    words += [why for why in account["barred"].values() if why != account["close_only"]]
     words += [f"{one['symbol']}: {one['theirs']:+d} not ours" for one in account["quarantined"]]
-    if account["orders"] == "denied":
+    if account["orders"] == "denied" and "denied" not in account["barred"]:
         words.append("orders denied")
     return plain("; ".join(word for word in words if word))
 

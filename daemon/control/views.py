@@ -13,6 +13,8 @@ from daemon import __version__
 from daemon.control.evidence import Evidence, latency
 from statecharts import agreements, connection
 from statecharts import states as s
+from statecharts.account import Account
+from statecharts.bars import Bar
 from statecharts.states import Cause
 from statecharts.values import Order
 
@@ -86,7 +88,8 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
         "holding": held,
         "orders": evidence.of_orders(known),
         "paused": known.paused,
-        "close_only": known.close_only,
+        "close_only": _close_only(known),
+        "barred": dict(known.book.barred),
         "armed": supervisor.config.armed(name),
         "shadow": rules is not None and rules.shadow,
         "locked": None,
@@ -151,11 +154,17 @@ def _blocked_by(supervisor: Supervisor, running: Running, held: str | None) -> l
         "holding": held is not None,
         "quarantined": any(contract.foreign for contract in known.book.contracts.values()),
         "paused": known.paused,
-        "close-only": known.close_only is not None,
+        "close-only": _close_only(known) is not None,
+        **{bar.value: bar in known.book.barred for bar in (Bar.DENIED, Bar.FIRM, Bar.MARGIN)},
         "shadow": known.rules.copy is not None and known.rules.copy.shadow,
         "unarmed": follows and not supervisor.config.armed(known.name),
     }
     return [word for word, holds in conditions.items() if holds]
+
+
+def _close_only(known: Account) -> str | None:
+    barred = known.book.barred
+    return known.close_only or barred.get(Bar.RUNAWAY) or barred.get(Bar.DISK)
 
 
 def login(supervisor: Supervisor, one: Login) -> Json:

@@ -132,6 +132,8 @@ class Commands:
             if self._broker.faults.missing_order == "not_found":
                 raise Refusal(404, "Not found")
             raise Refusal(DENIED.status, DENIED.payload)
+        if order.finished and self._broker.faults.finished_order == "denied":
+            raise Refusal(DENIED.status, DENIED.payload)
         if order.finished:
             raise failure("TooLate", f"Order is already {order.status}")
         if order.pending:

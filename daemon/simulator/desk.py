@@ -38,6 +38,7 @@ class Desk:
     orders: dict[int, Order] = attrs.Factory(dict)
     log: list[Order] = attrs.Factory(list)  # every order ever accepted; outlives the trading session
     rejects: dict[int, list[Reject]] = attrs.Factory(dict)
+    most: dict[int, int] = attrs.Factory(dict)  # account id -> contracts that one order may have
     locked: dict[int, str] = attrs.Factory(dict)  # account id -> TradingLocked, LiquidationOnly, ...
 
     # ---- commands
@@ -145,6 +146,8 @@ class Desk:
             lock = None if net * signed < 0 and abs(signed) <= abs(net) else lock
         if lock is not None and not order.ticket.marks.admin:
             return Reject(lock, f"Account is restricted: {lock}", "risk")
+        if order.terms.qty > self.most.get(account_id, order.terms.qty):
+            return Reject("MaxOrderQtyLimitReached", f"at most {self.most[account_id]} in one order", "risk")
         return self.prepared(account_id, "risk")
 
     def _work(self, order: Order) -> None:

@@ -64,6 +64,7 @@ class Faults:
     bad_token_words: bool = True  # whether anything is said with it
     missing_order: str = "denied"  # a cancel or modify of an order that is not there: "denied" (401) or "not_found"
     insist_on_tickets: bool = False  # a penalised request without its ticket is penalised again
+    finished_order: str = "too_late"  # a cancel or modify of an order that is finished: "too_late", or "denied" (401)
     consent_life: float = 600.0  # the page of /oauth, left open for longer, is expired
     code_life: float = 60.0
     refresh_life: float = 26 * 3600.0

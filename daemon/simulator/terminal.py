@@ -157,6 +157,10 @@ class Terminal:
         action = actions.get(reason, "LockTradingImmediately")
         self.entities.update("accountRiskStatus", account_id, adminAction=action, adminTimestamp=stamp(self.now()))
 
+    def limit_order_size(self, account: str, most: int) -> None:
+        """The risk desk refuses larger orders of this account with MaxOrderQtyLimitReached."""
+        self.desk.most[self.account_ids[account]] = most
+
     def reject_next(
         self, account: str, reason: str, text: str = "refused on purpose", stage: str = "risk", times: int = 1
     ) -> None:

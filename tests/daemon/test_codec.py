@@ -37,7 +37,13 @@ _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     Rules: st.just(Rules()),
     type(None): st.none(),
 }
-_NO_SUBJECT = (s.State, e.Event, e.LeaderEvent, f.Effect)  # said in a field, or asked for: any leaf of the family
+_NO_SUBJECT = (
+    s.State,
+    e.Event,
+    e.LeaderEvent,
+    e.LoginEvent,
+    f.Effect,
+)  # said in a field, or asked for: any leaf of the family
 
 
 def _leaves(base: Any) -> list[Any]:
@@ -126,7 +132,7 @@ def test_a_change_holds_what_differs_and_nothing_else() -> None:
     changed = codec.changes(before, company.accounts[EVAL])
     book = company.accounts[EVAL].book
     assert set(changed) == {"book"}
-    assert set(changed["book"]) == {"theirs", "copies", "placed", "names", "open"}
+    assert set(changed["book"]) == {"theirs", "copies", "placed", "names", "open", "placements"}
     assert changed["book"]["theirs"].keys() == {"orders"}
     assert changed["book"]["theirs"]["orders"].keys() == {2}
     assert changed["book"]["placed"] == {2: book.placed[limit(2).id]}

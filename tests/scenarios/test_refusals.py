@@ -20,11 +20,11 @@ def _at(stage: str, reason: str, text: str = "refused on purpose") -> Refuse:
 
 
 REFUSALS: dict[str, tuple[Refuse, str]] = {
-    "in the answer": (_at("answer", "MaxOrderQtyLimitReached"), "MaxOrderQtyLimitReached"),
-    "by risk, later": (_at("risk", "LiquidationOnly"), "LiquidationOnly"),
+    "in the answer": (_at("answer", "ExecutionProviderUnavailable"), "ExecutionProviderUnavailable"),
+    "by risk, later": (_at("risk", "MaxTotalPosLimitReached"), "MaxTotalPosLimitReached"),
     "by the exchange, later": (_at("exchange", "NotEnoughLiquidity"), "NotEnoughLiquidity"),
     "closed, later": (_at("exchange", "SessionClosed"), "SessionClosed"),
-    "denied": (_at("answer", "UnknownReason", "Access is denied"), "Access is denied"),
+    "for a reason unknown": (_at("risk", "OtherExecutionRelated"), "OtherExecutionRelated"),
     "off tick": (_at("exchange", "InvalidPrice", "Invalid price increment"), "InvalidPrice"),
 }
 EACH = pytest.mark.parametrize(("refuse", "reason"), REFUSALS.values(), ids=REFUSALS)
@@ -36,6 +36,7 @@ def pages(world: World) -> list[str]:
     return [entry.message for entry in world.journal if entry.severity == "page"]
 
 
+@pytest.mark.rule("outcomes.entry-refused")
 @EACH
 def test_a_refused_entry_is_not_retried_and_its_contract_waits(refuse: Refuse, reason: str, tmp_path: Path) -> None:
     async def story(world: World) -> None:
@@ -63,6 +64,7 @@ def test_a_refused_entry_is_not_retried_and_its_contract_waits(refuse: Refuse, r
     told(story, tmp_path, TWO)
 
 
+@pytest.mark.rule("outcomes.exit-transient")
 @EACH_BUT_CLOSED
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_refused_exit_is_told_and_the_follower_ends_flat(
@@ -86,7 +88,27 @@ def test_a_refused_exit_is_told_and_the_follower_ends_flat(
 
 
 @EACH_BUT_CLOSED
-def test_a_refused_resting_exit_is_closed_at_market_when_the_leader_s_fills(
+def test_a_refused_resting_exit_is_asked_for_again_and_is_there_when_the_leader_s_fills(
+    refuse: Refuse, reason: str, tmp_path: Path
+) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(1)
+        refuse(world, 2)
+        exit_ = world.lead("Sell", 2, "Limit", price="5210")
+        await trio.sleep(10)
+        assert len(pages(world)) == 1 and world.row(exit_, "f1")["outcome"] == "working"
+        assert world.positions("f1") == {SYMBOL: 2}, "the leader's rests too: nothing is closed before it fills"
+        world.move("5211")
+        await trio.sleep(3)
+        assert world.positions("f1") == {}
+        assert world.rows("f1", "close") == []
+
+    told(story, tmp_path, TWO)
+
+
+@EACH_BUT_CLOSED
+def test_a_refused_resting_exit_is_closed_at_market_when_the_leader_s_fills_first(
     refuse: Refuse, reason: str, tmp_path: Path
 ) -> None:
     async def story(world: World) -> None:
@@ -94,16 +116,76 @@ def test_a_refused_resting_exit_is_closed_at_market_when_the_leader_s_fills(
         await trio.sleep(1)
         refuse(world, 1)
         exit_ = world.lead("Sell", 2, "Limit", price="5210")
-        await trio.sleep(10)
-        assert pages(world) and world.row(exit_, "f1")["outcome"] == "rejected"
-        assert world.positions("f1") == {SYMBOL: 2}, "the leader's rests too: nothing is closed before it fills"
+        await trio.sleep(0.5)
+        assert pages(world) and world.row(exit_, "f1")["outcome"] in ("rejected", "intended")
         world.move("5211")
         await trio.sleep(3)
         assert world.positions("f1") == {}
+        assert [row["outcome"] for row in world.rows("f1", "close")] == ["filled"]
 
     told(story, tmp_path, TWO)
 
 
+@pytest.mark.rule("outcomes.exit-transient")
+def test_a_position_that_is_too_large_for_one_order_is_closed_in_pieces(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        for _ in range(3):
+            world.lead("Buy", 2)
+            await trio.sleep(1)
+        world.broker.limit_order_size("F1", 2)
+        world.lead("Sell", 6)
+        await trio.sleep(40)
+        assert world.positions("f1") == {}
+        sold = [one.terms.qty for one in world.ours("f1") if one.action == "Sell" and one.filled]
+        assert sum(sold) == 6 and max(sold) <= 2
+
+    told(story, tmp_path, TWO)
+
+
+@pytest.mark.rule("outcomes.exit-conflict")
+def test_an_exit_that_conflicts_with_an_order_of_ours_is_retried_when_that_is_gone(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(1)
+        more = world.lead("Buy", 1, "Limit", price="5190")
+        await trio.sleep(1)
+        world.server.reject_next("F1", "OtherExecutionRelated", "would trade with an opposite order", "exchange")
+        world.lead("Sell", 2)
+        await trio.sleep(5)
+        assert world.positions("f1") == {}
+        ours = world.ours("f1")
+        assert [(one.action, one.status) for one in ours] == [
+            ("Buy", "Filled"), ("Buy", "Canceled"), ("Sell", "Rejected"), ("Sell", "Filled"),
+        ]  # fmt: skip
+        assert world.row(more, "f1")["outcome"] == "canceled" and world.row(more, "f2")["outcome"] == "working"
+        world.broker.cancel(more)
+
+    told(story, tmp_path, TWO)
+
+
+def test_the_stop_is_back_while_a_closing_is_refused(tmp_path: Path) -> None:
+    """Protection is never away for longer than one request without a close in its place."""
+
+    async def story(world: World) -> None:
+        world.lead("Buy", 3)
+        stop = world.lead("Sell", 3, "Stop", stop="5180")
+        await trio.sleep(1)
+        world.server.reject_next("F1", "RiskCheckTimeout", "busy", "risk", 2)
+        world.lead("Sell", 2)
+        naked = 0.0
+        for _ in range(600):
+            await trio.sleep(0.05)
+            resting = sum(one.left for one in world.broker.working("F1") if one.terms.kind == "Stop")
+            naked = naked + 0.05 if resting < world.broker.position("F1", SYMBOL) else 0.0
+            assert naked < 0.5
+        assert world.positions("f1") == {SYMBOL: 1}
+        world.broker.cancel(stop)
+        world.lead("Sell", 1)
+
+    told(story, tmp_path, TWO)
+
+
+@pytest.mark.rule("outcomes.exit-denied")
 def test_an_exit_that_is_refused_for_minutes_is_tried_until_it_is_verified(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.lead("Buy", 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statecharts import events as e
 from statecharts.book import Verb
-from statecharts.effects import LookUp, PlaceOrder, Severity
+from statecharts.effects import LookUp, PlaceOrder
 from statecharts.order import Stage
 from statecharts.values import CopyId, OrderId, Status
 from tests.statecharts.desk import BUY, ES, NOON, SELL, Desk, follower, in_position, limit, order, stop, terms
@@ -61,53 +61,6 @@ def test_pending_new_of_a_working_order_is_no_news() -> None:
     desk.seen(place, 900, status=Status.PENDING_NEW)
     desk.seen(place, 900, status=Status.UNKNOWN)
     assert desk.copy_of(1).stage is Stage.WORKING
-
-
-def test_a_refused_entry_is_not_retried_and_the_contract_waits_until_the_leader_is_flat() -> None:
-    desk = follower()
-    desk.leader(order(1, BUY, terms(2), 2))
-    desk.refused(desk.place, "InsufficientFunds", "margin")
-    assert desk.places == []
-    desk.leader(order(2, BUY, terms(1), 1))
-    assert desk.places == []
-    assert "InsufficientFunds: margin" in (desk.copy_of(2).reason or "")
-    desk.leader(order(3, SELL, terms(3), 3), order(4, BUY, terms(1), 1))
-    assert desk.quantities == [(BUY, 1)]
-
-
-def test_an_entry_that_the_exchange_rejects_is_a_refused_entry() -> None:
-    desk = follower()
-    desk.leader(order(1, BUY, limit(2)))
-    place = desk.place
-    desk.accepted(place, 900)
-    desk.seen(place, 900, status=Status.REJECTED, reject_reason="price")
-    assert desk.account.book.contract(ES).no_entry
-    desk.leader(order(1, BUY, limit(2), 2))
-    desk.leader(order(2, BUY, limit(1)))
-    assert desk.places == []
-    desk.leader(order(2, BUY, limit(1), status=Status.CANCELED), order(3, SELL, terms(2), 2))
-    assert desk.account.book.contract(ES).no_entry is None
-
-
-def test_a_refused_exit_of_what_the_leader_has_exited_is_closed_at_market_after_a_while() -> None:
-    desk = in_position(3)
-    desk.leader(order(101, SELL, terms(2), 2))
-    desk.refused(desk.place, "Transient")
-    assert desk.told[-1].severity is Severity.PAGE
-    assert desk.places == []
-    desk.wait(1)
-    assert desk.quantities == [(SELL, 2)]
-
-
-def test_a_refused_stop_is_told_and_closed_when_the_leaders_fills() -> None:
-    desk = in_position(3)
-    desk.leader(order(101, SELL, stop(2)))
-    desk.refused(desk.place, "InvalidPrice")
-    assert "EXIT REFUSED" in desk.told[-1].message
-    desk.wait(60)
-    assert desk.places == []
-    desk.leader(order(101, SELL, stop(2), 2))
-    assert desk.quantities == [(SELL, 2)]
 
 
 def test_answer_lost_is_unknown_looked_up_and_told_and_openings_are_frozen() -> None:

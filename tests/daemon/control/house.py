@@ -132,5 +132,6 @@ def still(directory: Path) -> Supervisor:
             supervisor.board,
             lambda: False,
             lambda event: ("", None),
+            lambda event: None,
         )
     return supervisor

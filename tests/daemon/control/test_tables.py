@@ -26,6 +26,7 @@ def account(name: str, **changes: Any) -> dict[str, Any]:
         "next_attempt_at": None,
         "holding": None,
         "close_only": None,
+        "barred": {},
         "blocked_by": [],
         "quarantined": [],
         "orders": "proven",
