@@ -65,7 +65,8 @@ def rejected(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     if reason is Refusal.DENIED:
         denials.order_refused(draft, why, copy.sent_at or copy.decided_at)
     if copy.kind is not Kind.EXIT:
-        draft.note(copy.symbol, no_entry=f"an entry was refused ({why}); waits until the leader is flat")
+        what = "an entry" if copy.kind is Kind.ENTRY else "a reversal"
+        draft.note(copy.symbol, no_entry=f"{what} was refused ({why}); waits until the leader is flat")
     if copy.kind is Kind.ENTRY:
         _entry_refused(draft, copy, reason, why)
     else:

@@ -141,7 +141,7 @@ def test_a_refused_reversal_is_closed_and_what_it_would_have_opened_waits() -> N
     assert desk.quantities == [(SELL, 2)]
     desk.fills(desk.place, 901)
     desk.leader(order(102, SELL, terms(1), 1))
-    assert "an entry was refused" in (desk.copy_of(102).reason or "")
+    assert "a reversal was refused" in (desk.copy_of(102).reason or "")
 
 
 def test_a_resting_reversal_that_is_refused_is_told_and_not_asked_for_again() -> None:
