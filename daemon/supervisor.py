@@ -169,8 +169,12 @@ class Supervisor:
                     running.runner.post(Reauthorized(at=self.ports.wall()))
             session_up()
 
+        def held() -> str:
+            mine = [one.account for one in self.accounts.values() if one.login.name == name]
+            return holdings.sentence(mine) if any(map(holdings.own, mine)) else ""
+
         return login_of(
-            self.config, name, addresses, self.ledger, self.ports, self.board, gate, session_up, reauthorized
+            self.config, name, addresses, self.ledger, self.ports, self.board, gate, session_up, reauthorized, held
         )
 
     def _account(self, name: str) -> Running:

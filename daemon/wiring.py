@@ -26,8 +26,9 @@ from daemon.ports import Ports
 from daemon.round import Rounds
 from daemon.rules import rules_of
 from daemon.runner import Runner
+from daemon.tradovate.answers import Credentials
 from daemon.tradovate.oauth import Application, OAuth
-from daemon.tradovate.rest import Credentials, Rest
+from daemon.tradovate.rest import Rest
 from statecharts import connection
 from statecharts.account import Account
 from statecharts.events import LoginEvent
@@ -78,17 +79,20 @@ def login_of(
     gate: Gate,
     session_up: Callable[[], None],
     reauthorized: Callable[[], None] = lambda: None,
+    held: Callable[[], str] = lambda: "",
 ) -> Login:
-    """A login with its token keeper. Nothing is sent yet."""
+    """A login with its token keeper. `held` says in words what its accounts hold. Nothing is sent yet."""
     settings = config.logins[name]
     where = addresses[settings.environment]
     journal = board.journal
 
     def tell(event: str, message: str, remedy: str | None = None) -> None:
+        more = held() if event in ("token.expired", "token.refused") else ""
+        detail = f"login {name}: {message}. {more}" if more else f"login {name}: {message}"
         # An attempt that fails is no warning: that the connection is broken has been one.
         remedy = (remedy or REMEDIES.get(event, "")).replace("LOGIN", name) or None
         severity: Severity = "warning" if remedy else "info"
-        board.tell(event, f"login {name}: {message}", severity=severity, login=name, reason=message, remedy=remedy)
+        board.tell(event, detail, severity=severity, login=name, reason=message, remedy=remedy)
 
     def fault(why: str) -> None:
         journal.say("broker.unreadable", f"login {name}: {why}", severity="warning", login=name)
@@ -109,7 +113,16 @@ def login_of(
     )
     hooks = LoginHooks(tell, fault, session_up, crashed, reauthorized)
     silence = config.reconnect.silence_limit.total_seconds()
-    login = Login(name, SessionSettings(silence), tokens, gate, ports, hooks)
+    login = Login(
+        name=name,
+        settings=SessionSettings(silence),
+        tokens=tokens,
+        gate=gate,
+        ports=ports,
+        hooks=hooks,
+        owner=grant.rest.owner,
+        accounts=frozenset(account.name for account in config.accounts.values() if account.login == name),
+    )
     login.hang_up = grant.rest.close
     if isinstance(grant, OAuthGrant):
         login.authorization = Authorization(
@@ -117,11 +130,13 @@ def login_of(
             page=where.authorize,
             application=lambda: grant.application(),
             oauth=grant.oauth,
+            owner=grant.rest.owner,
             tokens=tokens,
-            accounts=frozenset(account.name for account in config.accounts.values() if account.login == name),
+            accounts=login.accounts,
             wall=ports.wall,
             tell=tell,
-            authorized=reauthorized,
+            successor=login.awaits_successor,
+            authorized=login.succeeded,
         )
     return login
 
@@ -135,7 +150,7 @@ def grant_of(
     rest = Rest(client, where.rest)
     if settings.grant == "password":
         return PasswordGrant(rest, lambda: credentials_of(settings, ledger, journal), ledger)
-    oauth = OAuth(client, where.token, where.rest)
+    oauth = OAuth(client, where.token)
     return OAuthGrant(name, oauth, rest, lambda: application_of(settings, journal), ledger, ports.wall)
 
 

@@ -29,7 +29,7 @@ from daemon.ledger import Ledger, LedgerError
 from daemon.ledger.schema import MEMORY
 from daemon.logins.tokens import NoToken
 from daemon.ports import Ports
-from daemon.tradovate.rest import Credentials
+from daemon.tradovate.answers import Credentials
 from daemon.wiring import Addresses, credentials_of
 
 IDLE_LIMIT = 6.0  # seconds: the embedded broker closes silent connections earlier than a real one, to keep a run short

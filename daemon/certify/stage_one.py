@@ -15,7 +15,7 @@ from daemon.certify.criteria import Criterion, Failed, NotTested, Passed, Verdic
 from daemon.certify.trial import UNPROVOKED, Trial
 from daemon.certify.witness import RENEWAL, SESSION
 from daemon.logins.tokens import NoToken, Tokens
-from daemon.tradovate.rest import Granted, Limited, TokenExpired, Unreachable
+from daemon.tradovate.answers import Granted, Limited, TokenExpired, Unreachable
 from daemon.tradovate.scalars import iso, moment
 from statecharts.states import Cause
 

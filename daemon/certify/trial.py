@@ -18,7 +18,7 @@ from daemon.logins.budget import Budget
 from daemon.logins.grants import PasswordGrant
 from daemon.logins.tokens import Token, Tokens
 from daemon.ports import Ports
-from daemon.tradovate.rest import Credentials, Granted
+from daemon.tradovate.answers import Credentials, Granted
 from daemon.tradovate.socket import SocketLost
 from daemon.wiring import Addresses
 

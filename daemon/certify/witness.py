@@ -14,8 +14,9 @@ import trio
 
 from daemon.journal import Masks
 from daemon.ports import Network
+from daemon.tradovate.answers import Unreachable
 from daemon.tradovate.frames import decode
-from daemon.tradovate.rest import EXPECTED, LIMIT, Rest, Unreachable
+from daemon.tradovate.rest import EXPECTED, LIMIT, Rest
 from daemon.tradovate.scalars import phrase
 
 SESSION, RENEWAL = "auth/accesstokenrequest", "auth/renewaccesstoken"

@@ -20,7 +20,7 @@ from statecharts.values import Order
 
 if TYPE_CHECKING:
     from daemon.logins.login import Login
-    from daemon.logins.session import Loss
+    from daemon.logins.losses import Loss
     from daemon.supervisor import Supervisor
     from daemon.wiring import Running
 

@@ -14,7 +14,7 @@ import attrs
 
 from daemon.config import Account, Config, ConfigError, Environment, Login
 from daemon.logins.restraint import Hold
-from daemon.tradovate.rest import Asked, Unreachable
+from daemon.tradovate.answers import Asked, Unreachable
 
 Reach = Literal["name", "connection", "certificate"]
 Orders = Literal["proven", "denied", "untested"]

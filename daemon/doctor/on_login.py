@@ -11,8 +11,8 @@ from daemon.doctor.facts import Answers, Person, Silence
 from daemon.doctor.offline import settled
 from daemon.doctor.verdicts import Check, Unknown, Verdict, Well, Wrong
 from daemon.logins.grant import CAPTCHA, SOLVE_IT
+from daemon.tradovate.answers import Said
 from daemon.tradovate.messages import text_of
-from daemon.tradovate.rest import Said
 
 LONGEST_DEVICE: Final = 64  # characters; longer ones are refused
 RENEWED_BEFORE: Final = timedelta(minutes=5)  # a running daemon renews long before: less left means that it cannot

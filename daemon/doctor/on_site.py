@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from daemon.doctor.facts import Reach, Site
 from daemon.doctor.verdicts import Check, Unknown, Verdict, Well, Wrong
-from daemon.tradovate.rest import Said, Unreachable
+from daemon.tradovate.answers import Said, Unreachable
 
 SKEW: Final = timedelta(seconds=5)  # the Date header is exact to a second; more than that is the clock
 _OURS: Final = ".tradovateapi.com"

@@ -24,7 +24,8 @@ from daemon.ledger import Ledger
 from daemon.logins.budget import Budget
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.ports import Network, Ports
-from daemon.tradovate.rest import EXPECTED, Asked, Rest, Said
+from daemon.tradovate.answers import Asked, Said
+from daemon.tradovate.rest import EXPECTED, Rest
 from daemon.wiring import Addresses, grant_of, home_of
 from statecharts.states import Cause
 

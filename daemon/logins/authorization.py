@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import parse_qsl, urlsplit
@@ -24,8 +24,8 @@ from daemon.logins.grants import granted
 from daemon.logins.outcomes import Outcome
 from daemon.logins.redirect import Callback, Page
 from daemon.logins.tokens import NoToken, Tokens
+from daemon.tradovate.answers import Limited, Owner, Penalised, Unreachable
 from daemon.tradovate.oauth import Application, Declined, OAuth, Pair, authorize_url
-from daemon.tradovate.rest import Limited, Penalised, Unreachable
 
 PATIENCE = timedelta(minutes=10)  # for the user: the broker's page does not last longer either
 SHOW_LIMIT = 5.0  # seconds for the last page to reach the browser
@@ -66,17 +66,20 @@ class Pending:
 class Authorization:
     """`page` is the broker's address for the browser; `accounts` are the configured ones, by the broker's names.
 
-    `authorized` is called when there is a new token.
+    `owner` answers whose a token is; `successor` is told when a new session is asked for (True), and when there is
+    none after all (False); `authorized` is called when there is a new token.
     """
 
     login: str
     page: str
     application: Callable[[], Application]
     oauth: OAuth
+    owner: Callable[[str], Awaitable[Owner | Unreachable]]
     tokens: Tokens
     accounts: frozenset[str]
     wall: Callable[[], datetime]
     tell: Teller
+    successor: Callable[[bool], None]
     authorized: Callable[[], None]
     patience: timedelta = PATIENCE
     pending: Pending | None = None
@@ -176,10 +179,13 @@ class Authorization:
         if "error" in query:
             outcome = outcomes.declined(self.login, query["error"][:64], query.get("error_description", "")[:300])
         else:
+            self.successor(True)
             outcome = await self._exchanged(pending, query["code"])
         self._end(pending, outcome)
         if outcome.kind == "authorized":
             self.authorized()
+        else:
+            self.successor(False)
 
     def _end(self, pending: Pending, outcome: Outcome) -> None:
         pending.conclude(outcome)
@@ -204,12 +210,12 @@ class Authorization:
 
     async def _repaired(self, pair: Pair, asked_at: datetime) -> Outcome:
         self.tokens.conceal(pair.access)
-        owner = await self.oauth.owner(pair.access)
+        owner = await self.owner(pair.access)
         if isinstance(owner, Unreachable):
             return outcomes.unreachable(self.login, owner.reason)
         wrong = outcomes.objection(self.login, owner, self.tokens.user_id, self.accounts)
         if wrong is not None:
-            return wrong
+            return outcomes.wrong_user(self.login, wrong)
         try:
             await self.tokens.adopt(granted(pair, asked_at, user_id=owner.user_id))
         except NoToken as error:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import attrs
 
-from daemon.tradovate.rest import TokenAnswer
+from daemon.tradovate.answers import TokenAnswer
 from statecharts.states import Cause
 
 CAPTCHA = "the broker wants a captcha solved, which no program can: a human must log in"

@@ -16,8 +16,9 @@ from datetime import datetime
 import attrs
 
 from daemon.logins.grant import Doubted, Facts, GrantAnswer, NoToken, Token, TokenStore
+from daemon.tradovate.answers import BadCredentials, Credentials, Granted, Unreachable
 from daemon.tradovate.oauth import Application, Declined, OAuth, Pair, PairAnswer
-from daemon.tradovate.rest import BadCredentials, Credentials, Granted, Rest, Unreachable
+from daemon.tradovate.rest import Rest
 from statecharts.states import Cause
 
 _KEY = "fingerprint key"

@@ -21,8 +21,9 @@ from daemon.logins.gate import Gate
 from daemon.logins.grant import Teller
 from daemon.logins.outcomes import Outcome
 from daemon.logins.session import Session, SessionSettings
-from daemon.logins.tokens import NoToken, Tokens
+from daemon.logins.tokens import NoToken, Tokens, WrongUser
 from daemon.ports import Ports
+from daemon.tradovate.answers import Granted, Owner, Unreachable
 from statecharts.events import Event
 from statecharts.states import Cause
 from statecharts.values import BrokerAccountId
@@ -50,6 +51,8 @@ class Login:
     gate: Gate
     ports: Ports
     hooks: LoginHooks
+    owner: Callable[[str], Awaitable[Owner | Unreachable]]  # whose a token is
+    accounts: frozenset[str]  # the configured ones, by the broker's names
     authorization: Authorization | None = None  # grant oauth alone
     hang_up: Callable[[], Awaitable[None]] | None = None  # closes the connections that requests have left open
     session: Session | None = None
@@ -103,13 +106,43 @@ class Login:
                     session.abandoned.set()
 
     async def ask_anew(self) -> Outcome:
-        """Grant password: the secret is read again, and exactly one request is made. Raises Unfit."""
+        """Grant password: the secret is read again, and exactly one token is asked for or renewed. Raises Unfit."""
+        self.awaits_successor(True)
+        opened = False
         try:
-            await self.tokens.anew()
+            opened = await self.tokens.anew(self._fits)
         except NoToken as failure:
             raise Unfit(outcomes.of_password(self.name, failure)) from failure
+        finally:
+            self.awaits_successor(opened)
+        if opened:
+            self.succeeded()
+            return outcomes.authorized(self.name, "")
         self.hooks.reauthorized()
-        return outcomes.authorized(self.name, "")
+        return outcomes.renewed(self.name)
+
+    async def _fits(self, granted: Granted) -> None:
+        """Repair, never replace, where the broker tells whose the token is. Raises WrongUser."""
+        owner = await self.owner(granted.token)
+        if isinstance(owner, Unreachable):
+            known = self.tokens.user_id
+            if known in (None, granted.user_id or known):
+                return
+            owner = Owner(granted.user_id or 0, "the owner of this credential", self.accounts)
+        wrong = outcomes.objection(self.name, owner, self.tokens.user_id, self.accounts)
+        if wrong is not None:
+            raise WrongUser(wrong.what, Cause.CREDENTIALS, final=True, advice=wrong.mend)
+
+    def awaits_successor(self, yes: bool) -> None:
+        """We ask for a further session: when the broker ends the present one for it, nobody else has taken it."""
+        if self.session is not None:
+            self.session.awaits_successor = yes
+
+    def succeeded(self) -> None:
+        """There is a new session, so ours of before is let go: the two together would leave none for the user."""
+        if self.session is not None and self.session.authorized.is_set() and not self.session.ended.is_set():
+            self.session.retire("the login has a new token, and its connection is made anew with it")
+        self.hooks.reauthorized()
 
     def credential_read_again(self) -> bool:
         """After the configuration or a secret may have changed: has the refused credential been mended?"""

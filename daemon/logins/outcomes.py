@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import attrs
 
 from daemon.logins.grant import CAPTCHA, SOLVE_IT, NoToken, WrongUser
-from daemon.tradovate.oauth import Declined, Owner
+from daemon.tradovate.answers import Owner
+from daemon.tradovate.oauth import Declined
 
 
 @attrs.frozen
@@ -30,6 +31,11 @@ def _again(login: str) -> str:
 
 def authorized(login: str, who: str) -> Outcome:
     return Outcome("authorized", "Authorized", 200, f"login {login} is authorized{who and f' by {who}'}")
+
+
+def renewed(login: str) -> Outcome:
+    detail = f"login {login} is authorized: its credential is the one of before, and its token was renewed"
+    return Outcome("authorized", "Authorized", 200, detail)
 
 
 def access_denied(login: str) -> Outcome:
@@ -96,26 +102,39 @@ def refused(login: str, answer: Declined) -> Outcome:
     return declined(login, answer.error, answer.text)
 
 
-def wrong_user(login: str, detail: str) -> Outcome:
-    remedy = f"log out of the broker in the browser and log in as the user of login {login}, then: {_again(login)}"
-    return Outcome("wrong-user", "Wrong User", 409, f"{detail}; nothing was changed", remedy)
+def wrong_user(login: str, wrong: Objection) -> Outcome:
+    as_whom = f"log out of the broker in the browser and log in as the user of login {login}, then: {_again(login)}"
+    return Outcome("wrong-user", "Wrong User", 409, f"{wrong.what}; nothing was changed", wrong.mend or as_whom)
 
 
-def objection(login: str, owner: Owner, known: int | None, accounts: Iterable[str]) -> Outcome | None:
+@attrs.frozen
+class Objection:
+    """Why this user is not the login's. `mend`: what else there is to do, where it is not to log in as another."""
+
+    what: str
+    mend: str | None = None
+
+
+def objection(login: str, owner: Owner, known: int | None, accounts: Iterable[str]) -> Objection | None:
     """Repair, never replace: another user is refused, and so is one who does not own the configured accounts."""
     who = f"{owner.name} (user {owner.user_id})"
     if known is not None and owner.user_id != known:
-        return wrong_user(login, f"{who} said yes, and login {login} belongs to user {known}")
+        return Objection(f"{who} was authorized, and login {login} belongs to user {known}")
     missing = sorted(set(accounts) - owner.accounts)
-    if missing:
-        return wrong_user(login, f"{who} does not own {', '.join(missing)}")
-    return None
+    if not missing:
+        return None
+    mend = None
+    if known is not None:  # the right user: then it is the file that is wrong, or the broker has closed the account
+        seen = f"it sees {', '.join(sorted(owner.accounts)) or 'none'}"
+        mend = f"correct the name of the account in copier.toml or take the account out ({seen}), then: {_again(login)}"
+    return Objection(f"{who} does not own {', '.join(missing)}", mend)
 
 
 def of_password(login: str, failure: NoToken) -> Outcome:
     """Grant password: what the one request came to."""
     if isinstance(failure, WrongUser):
-        detail, remedy = failure.reason, "correct its username, or give the other user a login of another name"
+        detail = failure.reason
+        remedy = failure.advice or "correct its username, or give the other user a login of another name"
         return Outcome("wrong-user", "Wrong User", 409, f"{detail}; nothing was changed", remedy)
     if failure.advice is not None:
         return captcha(login)

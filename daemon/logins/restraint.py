@@ -92,6 +92,14 @@ class Restraint:
         except NoToken:
             return False
 
+    def session_opened(self) -> None:
+        """With this credential: its fingerprint is kept."""
+        self.facts.keep_fact(f"opened {self.login}", self.grant.asked_with)
+
+    def same_credential(self) -> bool:
+        """Is it still the one that the present session was opened with? Raises NoToken when there is none."""
+        return self.grant.fingerprint() == self.facts.fact(f"opened {self.login}")
+
     def check(self) -> None:
         """May a token be asked for by itself? Raises NoToken."""
         if self._refused is not None and not self.mended():

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable
 import attrs
 import trio
 
+from daemon.logins import losses
 from daemon.logins.calls import Answered, Call, Lost, Queue, Urgency
 from daemon.logins.contracts import Contracts
 from daemon.logins.gate import Gate, NotNow
 from daemon.logins.host import WRONG_HOST
+from daemon.logins.losses import Loss
 from daemon.logins.reading import Reading
 from daemon.logins.tokens import NoToken, Token, Tokens
 from daemon.ports import Ports
@@ -32,25 +34,6 @@ HEARTBEAT_EVERY = 2.5  # seconds: Tradovate closes a socket on which the client 
 OPEN_LIMIT = 10.0  # seconds for `o` and for the answer to authorize: the broker's own sample gives up then
 ASK_AGAIN_AFTER = 30.0  # seconds: one renewal answers for all requests that were limited together
 WRITE_LIMIT = 5.0  # seconds for one frame: longer, and the other side has stopped reading
-
-_SHUTDOWN = {
-    "ConnectionQuotaReached": ("another login took the session (ConnectionQuotaReached)", Cause.EVICTED),
-    "IPQuotaReached": ("the broker counts too many sockets from this address (IPQuotaReached)", Cause.PENALTY),
-    "Maintenance": ("the broker closes for maintenance", Cause.BROKER),
-}
-
-
-@attrs.frozen
-class Loss:
-    """Why a session ended. `final`: the credential was refused, and nothing is tried again by itself.
-
-    `advice`: what a human can do, where it is more than to wait.
-    """
-
-    reason: str
-    cause: Cause = Cause.NETWORK
-    final: bool = False
-    advice: str | None = None
 
 
 @attrs.frozen
@@ -78,6 +61,7 @@ class Session:
     synced: trio.Event = attrs.field(factory=trio.Event)
     ended: trio.Event = attrs.field(factory=trio.Event)
     abandoned: trio.Event = attrs.field(factory=trio.Event)  # the last lease is gone
+    awaits_successor: bool = False  # we are asking for another session ourselves: the broker may end this one for it
     loss: Loss | None = None
     mirror: Mirror = attrs.field(factory=Mirror)
     _queue: Queue = attrs.field(factory=Queue)
@@ -87,6 +71,7 @@ class Session:
     _limit: str | None = None  # what the broker said last: too many requests, or that our session is gone
     _limit_told: trio.Event = attrs.field(factory=trio.Event)
     _announced: Loss | None = None  # what the broker said before it closed
+    _retired: Loss | None = None
     contracts: Contracts = attrs.field(init=False)
     _reading: Reading = attrs.field(init=False)
 
@@ -115,6 +100,11 @@ class Session:
         """Waits for a moment in which this account can be read; `anew`: on a session that has been live for a while."""
         await self._reading.settled(account, anew)
 
+    def retire(self, reason: str) -> None:
+        """Ends this session because we want another one in its place; its accounts dial again at once."""
+        self._retired = Loss(reason, Cause.OPERATOR)
+        self.abandoned.set()
+
     async def run(self) -> None:
         """Lives until the socket is lost or the last lease is gone. Raises only for bugs."""
         loss = Loss("copierd ended the session", Cause.OPERATOR)
@@ -135,7 +125,7 @@ class Session:
         except SocketLost as error:
             passage.failed(silence=error.status is None)
             passage.through()
-            loss = self._announced or await self._moved(error) or Loss(error.reason, _cause(error))
+            loss = self._announced or await self._moved(error) or Loss(error.reason, losses.cause_of(error))
         except trio.TooSlowError:
             loss = Loss(f"the broker did not answer within {OPEN_LIMIT:g} s")
         except Exception:
@@ -154,10 +144,8 @@ class Session:
         except NoToken:
             moved = False
         if moved:
-            return Loss("this login lives on another host of the broker's (421), which is dialed next", Cause.BROKER)
-        advice = "ask Tradovate for the host, and name it in an environment of its own ([environments.NAME])"
-        words = "the broker says that this login lives on another host (HTTP 421), and does not name it"
-        return Loss(words, Cause.BROKER, advice=advice)
+            return losses.MOVED
+        return losses.UNNAMED_HOST
 
     def _end(self, loss: Loss) -> None:
         self.loss = loss = attrs.evolve(loss, reason=self._clean(loss.reason))
@@ -230,9 +218,10 @@ class Session:
                 nursery.start_soon(self._ask_what_limits)
                 self.authorized.set()
                 await self.abandoned.wait()
+                loss = self._retired or loss
                 nursery.cancel_scope.cancel()
         except* SocketLost as lost:
-            loss = self._announced or Loss(_first_reason(lost))
+            loss = self._announced or Loss(losses.first_reason(lost))
         except* trio.TooSlowError:
             loss = Loss(f"a frame could not be written within {WRITE_LIMIT:g} s")
         return loss
@@ -295,9 +284,7 @@ class Session:
     def _pushed(self, pushed: Pushed) -> Facts:
         if pushed.name == "shutdown":
             data = pushed.data if isinstance(pushed.data, dict) else {}
-            code = str(data.get("reasonCode", "no reason"))
-            reason, cause = _SHUTDOWN.get(code, (f"the broker shuts this connection down ({code})", Cause.BROKER))
-            self._announced = Loss(reason, cause)
+            self._announced = losses.shutdown(str(data.get("reasonCode", "no reason")), self.awaits_successor)
             return ()
         facts, faults = self.mirror.fold(pushed, self.ports.wall())
         self._hand_out((), faults)
@@ -313,17 +300,5 @@ class Session:
                 self._reading.seek_names()
 
 
-def _cause(lost: SocketLost) -> Cause:
-    """A refused upgrade is the broker's doing; everything else may be the wire's."""
-    if lost.status is None:
-        return Cause.NETWORK
-    return Cause.PENALTY if lost.status in (423, 429) else Cause.BROKER
-
-
 def _responses(frame: Frame) -> list[Response]:
     return [item for item in frame.items if isinstance(item, Response)] if isinstance(frame, Messages) else []
-
-
-def _first_reason(group: BaseExceptionGroup[SocketLost]) -> str:
-    error = group.exceptions[0]
-    return _first_reason(error) if isinstance(error, BaseExceptionGroup) else error.reason

@@ -8,8 +8,10 @@ Rule 3: one task asks (see clerk.py). What is granted is written down before it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import attrs
 
@@ -21,7 +23,7 @@ from daemon.logins.home import Home
 from daemon.logins.renewal import Renewal
 from daemon.logins.restraint import HOLD_AFTER_REFUSALS, Hold, Restraint
 from daemon.ports import Ports
-from daemon.tradovate.rest import BadCredentials, Granted, Limited, NotActive, Penalised, TokenExpired, Unreachable
+from daemon.tradovate.answers import BadCredentials, Granted, Limited, NotActive, Penalised, TokenExpired, Unreachable
 from statecharts.states import Cause
 
 SESSION_GONE = 408  # what the broker answers for a session that it has closed; 429 and 5xx may mean other things too
@@ -48,6 +50,8 @@ class Tokens:
     restraint: Restraint = attrs.field(init=False)
     renewal: Renewal = attrs.field(init=False)
     _token: Token | None = None
+    _ended: Token | None = None  # of whose end has been told
+    _failure: NoToken | None = None  # of the last renewal
     _clerk: Clerk = attrs.field(factory=Clerk)
 
     def __attrs_post_init__(self) -> None:
@@ -84,9 +88,13 @@ class Tokens:
         current = self.current
         return current if current is not None else await self._clerk.do(self._asked)
 
-    async def anew(self) -> Token:
-        """A new token by exactly one request, whatever was refused before. Raises NoToken; WrongUser changes none."""
-        return await self._clerk.do(self._asked_anew)
+    async def anew(self, fits: Callable[[Granted], Awaitable[None]]) -> bool:
+        """A new token, whatever was refused before. Was a new session opened for it? Raises NoToken.
+
+        A session that lives, with the credential of before, is only renewed: another one might push out our own.
+        `fits` raises WrongUser when it is of another user than the login's; then nothing is changed.
+        """
+        return await self._clerk.do(partial(self._asked_anew, fits))
 
     async def adopt(self, granted: Granted) -> Token:
         """A token that the user has given us in the browser. Raises NoToken when it is of no use."""
@@ -130,9 +138,29 @@ class Tokens:
     async def keep_fresh(self) -> None:
         """Asks for tokens and renews them for as long as the login lives."""
         while True:
-            await self._clerk.wait(self.renewal.wait)
+            await self._clerk.wait(min(self.renewal.wait, self._until_end))
             if not await self._clerk.serve() and self.renewal.wait <= 0:
                 await seen_through(self._renew)
+            if self._until_end <= 0:
+                self._tell_of_end()
+
+    @property
+    def _until_end(self) -> float:
+        """Of a token whose end has not been told yet; in seconds."""
+        if self._token is None or self._token is self._ended:
+            return math.inf
+        return max(0.0, (self._token.expires_at - self.ports.wall()).total_seconds())
+
+    def _tell_of_end(self) -> None:
+        """It has no successor: that would have taken its place."""
+        assert self._token is not None, "what has ended was there"
+        self._ended = self._token
+        why = f", {self._failure.reason}" if self._failure is not None else ""
+        words = f"TOKEN EXPIRED {self._token.expires_at:%H:%M:%S} UTC{why}"
+        if self._failure is not None and (self._failure.final or self._failure.advice):
+            self.tell("token.expired", words, self._failure.advice or "copierctl authorize LOGIN")
+        else:
+            self.tell("token.expired", f"{words}. The next connection asks for a new one")
 
     async def _found_gone(self) -> bool:
         token = self._token
@@ -141,8 +169,7 @@ class Tokens:
         answer = await self.grant.renew(token)
         if isinstance(answer, Granted):
             self._granted(answer, self.ports.wall())
-        gone = isinstance(answer, Limited) and answer.status == SESSION_GONE
-        return gone or isinstance(answer, TokenExpired)
+        return _gone(answer) or isinstance(answer, TokenExpired)
 
     async def _home_asked(self) -> bool:
         token, before = self.current, self.home.elsewhere if self.home is not None else None
@@ -160,20 +187,29 @@ class Tokens:
         self.restraint.check()
         return self._take(await self._obtained())
 
-    async def _asked_anew(self) -> Token:
+    async def _asked_anew(self, fits: Callable[[Granted], Awaitable[None]]) -> bool:
         self.restraint.human_was_there()
         self.restraint.check_hold()
+        token = self.current
+        if token is not None and self.restraint.same_credential():
+            renewed = await self.grant.renew(token, self.restraint.ticket)
+            if not isinstance(renewed, TokenExpired) and not _gone(renewed):
+                self._take(renewed)
+                return False
         answer = await self._obtained()
-        if isinstance(answer, Granted) and self.user_id not in (None, answer.user_id or self.user_id):
-            reason = f"this is user {answer.user_id}, and login {self.login} is user {self.user_id}"
-            raise WrongUser(reason, Cause.CREDENTIALS, final=True)
-        return self._take(answer)
+        if isinstance(answer, Granted):
+            await fits(answer)
+        self._take(answer)
+        return True
 
     async def _obtained(self) -> GrantAnswer:
         self.restraint.check_budget()
         self.requests += 1
         try:
-            return await self.grant.obtain(self.restraint.ticket)
+            answer = await self.grant.obtain(self.restraint.ticket)
+            if isinstance(answer, Granted):
+                self.restraint.session_opened()
+            return answer
         except NoToken as nothing:
             if nothing.final:
                 self.restraint.nothing_to_ask_with(nothing)
@@ -189,6 +225,7 @@ class Tokens:
                 answer = await (self.grant.obtain(ticket) if token is None else self.grant.renew(token, ticket))
                 self._take(answer)
             except NoToken as error:
+                self._failure = error
                 self._renew_again(token, error)
                 if error.final:
                     self.tell("token.refused", f"{error.reason}. Copying goes on for as long as the connection lasts")
@@ -259,6 +296,11 @@ class Tokens:
         return token
 
     def _use(self, token: Token) -> None:
-        self._token = token
+        self._token, self._failure = token, None
         self.renewal.plan(token)
         self._clerk.ring()
+
+
+def _gone(answer: GrantAnswer) -> bool:
+    """Has the broker closed the session of that token?"""
+    return isinstance(answer, Limited) and answer.status == SESSION_GONE

@@ -1,4 +1,4 @@
-"""The authorization-code grant: the address for the browser, the exchange of a code, refreshing, whose a token is.
+"""The authorization-code grant: the address for the browser, the exchange of a code, refreshing.
 
 Rule 1: one call, one request. Nothing is retried here; what is doubtful is the login's to judge.
 Rule 2: an answer is a value. Errors come as HTTP 200 with `error` and `error_description` (Tradovate OpenAPI, 2026) and
@@ -11,16 +11,18 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import datetime, timedelta
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 import attrs
 import httpx
 import trio
 
+from daemon.tradovate.answers import Limited, Penalised, Unreachable
 from daemon.tradovate.frames import decode
+from daemon.tradovate.hosts import same_house
 from daemon.tradovate.messages import penalty
-from daemon.tradovate.rest import EXPECTED, FURTHER, LIMIT, Limited, Penalised, Unreachable, kind_of, server_date
-from daemon.tradovate.scalars import identity, phrase, whole
+from daemon.tradovate.rest import EXPECTED, FURTHER, LIMIT, MOVED, kind_of, server_date
+from daemon.tradovate.scalars import phrase, whole
 
 _FORM = "application/x-www-form-urlencoded"
 _HELD = (408, 423, 429)
@@ -59,15 +61,6 @@ class Declined:
         return f"{self.error}: {self.text}" if self.text else self.error
 
 
-@attrs.frozen
-class Owner:
-    """Whose token it is, and which accounts it sees, by their names."""
-
-    user_id: int
-    name: str
-    accounts: frozenset[str]
-
-
 PairAnswer = Pair | Declined | Limited | Penalised | Unreachable
 
 
@@ -91,12 +84,11 @@ def challenge(verifier: str) -> str:
 
 
 class OAuth:
-    """Calls to one environment. `token_url` is the whole address, `rest_url` ends in /v1; the client must not retry."""
+    """Calls to one environment. `token_url` is the whole address; the client must not retry."""
 
-    def __init__(self, client: httpx.AsyncClient, token_url: str, rest_url: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, token_url: str) -> None:
         self._client = client
         self._token_url = token_url
-        self._rest = rest_url.rstrip("/")
 
     async def exchange(self, application: Application, code: str, verifier: str) -> PairAnswer:
         """A code, which is good once and for about a minute, becomes tokens."""
@@ -116,34 +108,22 @@ class OAuth:
         fields = {"grant_type": "refresh_token", "refresh_token": refresh}
         return await self._token(application, {**fields, "p-ticket": ticket} if ticket else fields)
 
-    async def owner(self, token: str) -> Owner | Unreachable:
-        """user/list is the token's own user; account.userId would be a prop firm's."""
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        users = await self._sent("GET", f"{self._rest}/user/list", None, headers)
-        accounts = await self._sent("GET", f"{self._rest}/account/list", None, headers)
-        for answer in (users, accounts):
-            if isinstance(answer, Unreachable):
-                return answer
-        rows, seen = _items(users), _items(accounts)
-        user = identity(rows[0].get("id")) if rows else None
-        if not rows or user is None or seen is None:
-            return Unreachable("the broker did not say whose the token is")
-        return Owner(user, phrase(rows[0].get("name")), frozenset(phrase(one.get("name")) for one in seen))
-
     async def _token(self, application: Application, fields: dict[str, str]) -> PairAnswer:
         fields = {**fields, "client_id": application.client_id}
         if application.client_secret:
             fields["client_secret"] = application.client_secret
         headers = {"Content-Type": _FORM, "Accept": "application/json"}
-        response = await self._sent("POST", self._token_url, urlencode(fields), headers)
+        response = await self._sent(self._token_url, urlencode(fields), headers)
+        if isinstance(response, httpx.Response) and response.status_code == MOVED:
+            there = urljoin(self._token_url, response.headers.get("Location", ""))
+            if same_house(self._token_url, there):
+                response = await self._sent(there, urlencode(fields), headers)
         return response if isinstance(response, Unreachable) else _judged(response)
 
-    async def _sent(
-        self, method: str, url: str, content: str | None, headers: dict[str, str]
-    ) -> httpx.Response | Unreachable:
+    async def _sent(self, url: str, content: str, headers: dict[str, str]) -> httpx.Response | Unreachable:
         try:
             with trio.fail_after(LIMIT + FURTHER):
-                return await self._client.request(method, url, content=content, headers=headers, timeout=LIMIT)
+                return await self._client.post(url, content=content, headers=headers, timeout=LIMIT)
         except EXPECTED as error:
             return Unreachable(f"{urlsplit(url).path.strip('/')}: {kind_of(error)}")
 
@@ -180,10 +160,3 @@ def _decoded(response: httpx.Response) -> object:
         return decode(response.content)
     except ValueError:
         return None
-
-
-def _items(answer: httpx.Response | Unreachable) -> list[dict[object, object]] | None:
-    if isinstance(answer, Unreachable) or not answer.is_success:
-        return None
-    data = _decoded(answer)
-    return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else None

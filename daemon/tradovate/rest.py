@@ -12,10 +12,23 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
-import attrs
 import httpx
 import trio
 
+from daemon.tradovate.answers import (
+    Asked,
+    BadCredentials,
+    Credentials,
+    Granted,
+    Limited,
+    NotActive,
+    Owner,
+    Penalised,
+    Said,
+    TokenAnswer,
+    TokenExpired,
+    Unreachable,
+)
 from daemon.tradovate.frames import decode, encode
 from daemon.tradovate.hosts import same_house
 from daemon.tradovate.messages import penalty, text_of
@@ -25,96 +38,6 @@ LIMIT = 10.0  # seconds; the certification asks for logins within 2 s and renewa
 FURTHER = 2.0  # seconds; httpx's own time-outs come first and say which part was slow
 
 EXPECTED = (httpx.RequestError, OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError)
-
-
-@attrs.frozen
-class Credentials:
-    """A password grant. `cid` and `sec` are the API key; `device_id` never changes (Tradovate OpenAPI)."""
-
-    username: str
-    password: str = attrs.field(repr=False)
-    app_id: str
-    app_version: str
-    cid: int | None
-    sec: str = attrs.field(repr=False)
-    device_id: str
-
-
-@attrs.frozen
-class Granted:
-    """A token and its end, as the broker tells it. `server_date` is the answer's Date header: the broker's clock.
-
-    `hosts` are the broker's for this login, by kind (demo, live), where it has hosts of its own.
-    """
-
-    token: str = attrs.field(repr=False)
-    expires_at: datetime
-    user_id: int | None
-    user_status: str
-    server_date: datetime | None
-    refresh: str = attrs.field(default="", repr=False)  # grant oauth alone
-    refresh_expires_at: datetime | None = None
-    hosts: Mapping[str, str] = attrs.field(factory=dict)
-
-
-@attrs.frozen
-class BadCredentials:
-    """A definite no to a login: not to be repeated by itself."""
-
-    text: str
-
-
-@attrs.frozen
-class TokenExpired:
-    """A definite no to a renewal: a new login is needed."""
-
-    text: str
-
-
-@attrs.frozen
-class Penalised:
-    """Not handled. Without `captcha`, the same request may come again after `seconds` with the ticket."""
-
-    ticket: str = attrs.field(repr=False)
-    seconds: int
-    captcha: bool
-
-
-@attrs.frozen
-class Limited:
-    """423 or 429: too many requests. 408, 423 or 429 to a renewal may also mean that another login pushed us out."""
-
-    status: int
-    retry_after: float | None  # seconds
-
-
-@attrs.frozen
-class Unreachable:
-    """The broker cannot be asked just now; `status` when there was an answer at all."""
-
-    reason: str
-    status: int | None = None
-
-
-@attrs.frozen
-class NotActive:
-    """The user exists and may not trade: Closed, Initiated, TemporaryLocked, UnconfirmedEmail."""
-
-    status: str
-
-
-@attrs.frozen
-class Said:
-    """The answer to a question, whatever it is. `data` is decoded JSON, else the text; `location` is a redirect's."""
-
-    status: int
-    data: object
-    server_date: datetime | None = None
-    location: str = ""
-
-
-TokenAnswer = Granted | BadCredentials | TokenExpired | Penalised | Limited | Unreachable | NotActive
-Asked = Said | Unreachable
 
 
 class Rest:
@@ -172,6 +95,18 @@ class Rest:
             data = response.text
         return Said(response.status_code, data, server_date(response), response.headers.get("Location", ""))
 
+    async def owner(self, token: str) -> Owner | Unreachable:
+        """user/list is the token's own user; account.userId would be a prop firm's."""
+        users, accounts = await self.question("user/list", token), await self.question("account/list", token)
+        for answer in (users, accounts):
+            if isinstance(answer, Unreachable):
+                return answer
+        rows, seen = _items(users), _items(accounts)
+        user = identity(rows[0].get("id")) if rows else None
+        if not rows or user is None or seen is None:
+            return Unreachable("the broker did not say whose the token is")
+        return Owner(user, phrase(rows[0].get("name")), frozenset(phrase(one.get("name")) for one in seen))
+
     async def _ask(
         self, method: str, endpoint: str, body: str | None, token: str | None, no: type[BadCredentials | TokenExpired]
     ) -> TokenAnswer:
@@ -209,6 +144,12 @@ class Rest:
         except EXPECTED as error:
             # The type and the endpoint say enough; the text of an exception is not known to be free of secrets.
             return Unreachable(f"{endpoint}: {kind_of(error)}")
+
+
+def _items(answer: Asked) -> list[dict[object, object]] | None:
+    if not isinstance(answer, Said) or not 200 <= answer.status < 300 or not isinstance(answer.data, list):
+        return None
+    return [one for one in answer.data if isinstance(one, dict)]
 
 
 async def _bounded(response: httpx.Response, endpoint: str) -> httpx.Response | Unreachable:

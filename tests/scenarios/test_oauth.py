@@ -157,8 +157,15 @@ def test_a_refresh_that_stays_refused_counts_and_only_the_user_can_mend_it(tmp_p
     async def story(world: World) -> None:
         async with world.daemon():
             await _copying(world)
+            world.lead("Buy", 1)
+            await trio.sleep(1)
+            world.lead("Sell", 1, "Stop", stop="4900")
             world.server.oauth.revoke(world.broker.logins["fund"])
             await trio.sleep(2 * HOUR)
+            (expired,) = world.said("token.expired")
+            assert expired.startswith("login fund: TOKEN EXPIRED 16:30:00 UTC, refresh refused (invalid_token")
+            assert "2 accounts hold 2 ESZ6 long; 2 of 2 have a stop at the broker" in expired
+            assert expired.endswith("Copierctl authorize fund")
             # The socket outlives its token, and copying goes on on it: nobody is thrown out of a position for that.
             assert world.server.oauth.refreshes == DOUBTS
             assert world.leaf("f1") is s.Copying

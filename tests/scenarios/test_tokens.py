@@ -70,6 +70,10 @@ def test_a_token_that_ends_under_an_open_socket_ends_no_socket_and_the_next_dial
             assert world.leaf("f1") is s.Copying
             assert world.server.sockets_opened == world.server.token_requests["jane"] == 1
             assert world.login().tokens.current is None
+            (expired,) = world.said("token.expired")
+            assert expired == (
+                "login apex: TOKEN EXPIRED 16:30:00 UTC, HTTP 500. The next connection asks for a new one"
+            ), "no human is needed"
             world.lead("Buy", 1)
             await world.until(lambda: world.positions("f1") == {SYMBOL: 1}, within=5)
             renewals = world.server.renewals["jane"]
@@ -80,6 +84,7 @@ def test_a_token_that_ends_under_an_open_socket_ends_no_socket_and_the_next_dial
             await trio.sleep(1)
             await world.copying(within=10)
             assert world.server.token_requests["jane"] == 2
+            assert len(world.said("token.expired")) == 1
 
     run(story, tmp_path, TWO)
 

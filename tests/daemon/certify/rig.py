@@ -19,7 +19,7 @@ from daemon.journal import Masks
 from daemon.ports import Ports
 from daemon.simulator import Broker, Faults, LoginSpec, Observer, Server
 from daemon.simulator.service import nobody
-from daemon.tradovate.rest import Credentials
+from daemon.tradovate.answers import Credentials
 from daemon.wiring import Addresses
 from tests.scenarios.world import MemoryNetwork, now
 

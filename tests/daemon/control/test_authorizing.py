@@ -66,15 +66,16 @@ def test_grant_password_makes_exactly_one_request_and_says_what_came_of_it(
         answer = (await told.post(AUTHORIZE)).json()
         assert (answer["outcome"], answer["authorize_url"]) == ("authorized", None)
         assert answer["token_expires_at"].endswith("Z")
-        assert told.server.token_requests["jane"] == asked + 1
-        assert await copierctl(told, "authorize", "apex") == (0, "Authorized: login apex is authorized\n", "")
+        assert (told.server.token_requests["jane"], told.server.renewals["jane"]) == (asked, 1)
+        words = "Authorized: login apex is authorized: its credential is the one of before, and its token was renewed\n"
+        assert await copierctl(told, "authorize", "apex") == (0, words, "")
         status, out, _ = await copierctl(told, "--json", "authorize", "apex")
         assert (status, json.loads(out)["outcome"]) == (0, "authorized")
 
         monkeypatch.setenv("COPIERD_APEX_PASSWORD", "not-the-password")
         refusal = problem(await told.post(AUTHORIZE), 403, "invalid-credentials")
         assert "copierctl authorize apex" in refusal["remedy"]
-        assert told.server.token_requests["jane"] == asked + 4
+        assert told.server.token_requests["jane"] == asked + 1
         status, out, err = await copierctl(told, "authorize", "apex")
         assert (status, out) == (1, "")
         assert err.startswith("copierctl: the broker refused the login: ")

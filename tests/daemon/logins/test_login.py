@@ -11,8 +11,13 @@ from daemon.logins.login import Login, LoginHooks
 from daemon.logins.session import SessionSettings
 from daemon.logins.tokens import Token
 from daemon.ports import Ports
+from daemon.tradovate.answers import Owner, Unreachable
 from tests.daemon.logins import scripted
 from tests.daemon.logins.scripted import Peer, ScriptedNetwork, told, wall
+
+
+async def _nobody(token: str) -> Owner | Unreachable:
+    return Unreachable("nobody is asked here")
 
 
 @attrs.define(eq=False)
@@ -76,6 +81,8 @@ class Stage:
             LoginHooks(
                 lambda event, words, remedy=None: None, lambda why: None, lambda: news.append("up"), bugs.append
             ),
+            _nobody,
+            frozenset({"LEAD"}),
         )
         await nursery.start(login.run)
         return cls(login, network, purse, news, bugs)

@@ -17,7 +17,7 @@ from daemon.logins.budget import Budget
 from daemon.logins.grant import GrantAnswer, NoToken, Token
 from daemon.logins.tokens import Tokens
 from daemon.ports import Ports
-from daemon.tradovate.rest import BadCredentials, Granted, Limited, NotActive, Penalised, TokenExpired, Unreachable
+from daemon.tradovate.answers import BadCredentials, Granted, Limited, NotActive, Penalised, TokenExpired, Unreachable
 from statecharts.states import Cause
 from tests.daemon.logins import scripted
 from tests.daemon.logins.scripted import ScriptedNetwork, told, wall

@@ -14,11 +14,10 @@ import trio
 import trio.testing
 
 from daemon.tradovate import oauth
-from daemon.tradovate.oauth import Application, Declined, OAuth, Owner, Pair, PairAnswer
-from daemon.tradovate.rest import Limited, Penalised, Unreachable
+from daemon.tradovate.answers import Limited, Penalised, Unreachable
+from daemon.tradovate.oauth import Application, Declined, OAuth, Pair, PairAnswer
 
 TOKEN_URL = "https://demo.example/auth/oauthtoken"
-REST = "https://demo.example/v1/"
 APPLICATION = Application("8123", "client-secret-1", "http://127.0.0.1:8642/callback")
 GOOD: dict[str, object] = {
     "access_token": "tok-1",
@@ -36,7 +35,7 @@ T = TypeVar("T")
 def ask(handler: Handler, what: Callable[[OAuth], Awaitable[T]]) -> T:
     async def main() -> T:
         async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
-            return await what(OAuth(client, TOKEN_URL, REST))
+            return await what(OAuth(client, TOKEN_URL))
 
     return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
@@ -147,7 +146,7 @@ def test_silence_has_an_end() -> None:
 
     async def main() -> PairAnswer:
         async with httpx.AsyncClient(transport=httpx.MockTransport(silent)) as client:
-            return await OAuth(client, TOKEN_URL, REST).refresh(APPLICATION, "rt-0")
+            return await OAuth(client, TOKEN_URL).refresh(APPLICATION, "rt-0")
 
     assert isinstance(trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)), Unreachable)
 
@@ -155,25 +154,3 @@ def test_silence_has_an_end() -> None:
 def test_no_repr_shows_a_secret() -> None:
     for value in (PAIR, APPLICATION):
         assert not any(secret in repr(value) for secret in ("tok-1", "rt-1", "client-secret"))
-
-
-def owner(users: object, accounts: object, status: int = 200) -> Owner | Unreachable:
-    def handler(request: httpx.Request) -> httpx.Response:
-        assert request.headers["authorization"] == "Bearer tok-1"
-        body = users if request.url.path == "/v1/user/list" else accounts
-        return httpx.Response(status, json=body)
-
-    return ask(handler, lambda calls: calls.owner("tok-1"))
-
-
-def test_whose_token_it_is() -> None:
-    assert owner([{"id": 7, "name": "jane"}], [{"name": "A"}, {"name": "B"}]) == Owner(7, "jane", frozenset({"A", "B"}))
-    assert owner([{"id": 7, "name": "jane"}], []) == Owner(7, "jane", frozenset())
-
-
-@pytest.mark.parametrize(
-    ("users", "accounts", "status"),
-    [([], [], 200), ([{"name": "x"}], [], 200), ([{"id": 7}], {}, 200), ([{"id": 7}], [], 401), ("x", [], 200)],
-)
-def test_a_token_whose_owner_is_not_told(users: object, accounts: object, status: int) -> None:
-    assert isinstance(owner(users, accounts, status), Unreachable)

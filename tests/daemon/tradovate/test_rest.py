@@ -13,18 +13,19 @@ import trio
 import trio.testing
 
 from daemon.tradovate import rest
-from daemon.tradovate.rest import (
+from daemon.tradovate.answers import (
     BadCredentials,
     Credentials,
     Granted,
     Limited,
     NotActive,
+    Owner,
     Penalised,
-    Rest,
     TokenAnswer,
     TokenExpired,
     Unreachable,
 )
+from daemon.tradovate.rest import Rest
 
 BASE = "https://demo.example/v1"
 WHO = Credentials(
@@ -222,3 +223,29 @@ def test_a_bug_stays_a_bug() -> None:
 def test_no_secret_is_shown() -> None:
     shown = repr((WHO, Granted(TOKEN, EXPIRES, 1, "Active", None), Penalised("ticket-secret", 1, False)))
     assert "secret" not in shown
+
+
+def owner(users: object, accounts: object, status: int = 200) -> Owner | Unreachable:
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "Bearer tok-1"
+        body = users if request.url.path == "/v1/user/list" else accounts
+        return httpx.Response(status, json=body)
+
+    async def main() -> Owner | Unreachable:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+            return await Rest(client, BASE).owner("tok-1")
+
+    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_whose_token_it_is() -> None:
+    assert owner([{"id": 7, "name": "jane"}], [{"name": "A"}, {"name": "B"}]) == Owner(7, "jane", frozenset({"A", "B"}))
+    assert owner([{"id": 7, "name": "jane"}], []) == Owner(7, "jane", frozenset())
+
+
+@pytest.mark.parametrize(
+    ("users", "accounts", "status"),
+    [([], [], 200), ([{"name": "x"}], [], 200), ([{"id": 7}], {}, 200), ([{"id": 7}], [], 401), ("x", [], 200)],
+)
+def test_a_token_whose_owner_is_not_told(users: object, accounts: object, status: int) -> None:
+    assert isinstance(owner(users, accounts, status), Unreachable)

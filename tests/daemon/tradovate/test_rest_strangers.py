@@ -8,7 +8,8 @@ import httpx
 import pytest
 import trio
 
-from daemon.tradovate.rest import Granted, Rest, TokenAnswer, Unreachable
+from daemon.tradovate.answers import Granted, TokenAnswer, Unreachable
+from daemon.tradovate.rest import Rest
 
 HERE = "https://demo.tradovateapi.com/v1"
 GOOD = {"accessToken": "tok-2", "expirationTime": "2026-11-18T16:30:00.000Z", "userStatus": "Active", "userId": 7}
