@@ -97,8 +97,13 @@ def parser() -> CommandLine:
 
     for verb, (words, _) in _DEEDS.items():
         deed = command(verb, words, _deed)
-        deed.add_argument("account", metavar="ACCOUNT", help="its name in copier.toml")
-        deed.set_defaults(verb=verb)
+        deed.set_defaults(verb=verb, login=None)
+        if verb != "reconnect":
+            deed.add_argument("account", metavar="ACCOUNT", help="its name in copier.toml")
+            continue
+        whom = deed.add_mutually_exclusive_group(required=True)
+        whom.add_argument("account", nargs="?", metavar="ACCOUNT", help="its name in copier.toml")
+        whom.add_argument("--login", metavar="LOGIN", help="dial anew for all accounts of this login")
 
     authorize = command(
         "authorize", "give a login a new credential: in a browser, or by the secret as it is now", _authorize
@@ -221,6 +226,8 @@ def _follow(client: Client, asked: dict[str, str | int | None], rows: list[Json]
 
 
 def _deed(client: Client, options: argparse.Namespace) -> int:
+    if options.login is not None:
+        return _redial(client, options)
     account = client.post(f"/v1/accounts/{quote(options.account, safe='')}/{options.verb}")
     if _as_json(options):
         _print_json(account)
@@ -228,6 +235,16 @@ def _deed(client: Client, options: argparse.Namespace) -> int:
         why = tables.reason(account)
         state = f"{account['state']}, {account['leaf']}" + (f" ({why})" if why else "")
         print(tables.plain(f"{account['account']} {_DEEDS[options.verb][1]}. Now: {state}"))
+    return Exit.OK
+
+
+def _redial(client: Client, options: argparse.Namespace) -> int:
+    login = client.post(f"/v1/logins/{quote(options.login, safe='')}/reconnect")
+    if _as_json(options):
+        _print_json(login)
+    else:
+        names = ", ".join(account["account"] for account in login["accounts"])
+        print(tables.plain(f"login {login['login']} is dialed anew for {names}"))
     return Exit.OK
 
 

@@ -227,12 +227,12 @@ def remedy(state: s.State) -> str | None:
         return state.advice
     if isinstance(state, s.Unauthorized):
         return "correct the login's credential where it is wrong, then: copierctl authorize LOGIN"
+    if state.cause is s.Cause.EVICTED:
+        return "log out of Tradovate there, then: copierctl reconnect --login LOGIN"
     if isinstance(state, s.Stopped):
         return "when the reason is mended: copierctl reconnect ACCOUNT"
     if isinstance(state, s.GivenUp):
         return "nothing to do when the broker or the network is down: it is probed until it answers"
-    if state.cause is s.Cause.EVICTED:
-        return "log out of Tradovate there, then: copierctl reconnect ACCOUNT"
     return "nothing to do: retrying"
 
 

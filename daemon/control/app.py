@@ -25,6 +25,7 @@ from daemon.control.authorizing import Authorizing
 from daemon.control.evidence import Evidence
 from daemon.control.guard import Guard
 from daemon.control.problems import Problem, problem_response, refused
+from daemon.control.redialing import Redialing
 from daemon.ledger.schema import LedgerError
 from statecharts import events as e
 from statecharts import states as s
@@ -54,6 +55,7 @@ def application(supervisor: Supervisor) -> ASGIApp:
             Route("/v1/copies", answers.copies, methods=["GET"]),
             *(Route(f"/v1/accounts/{{account}}/{verb}", answers.asked, name=verb, methods=["POST"]) for verb in ASKED),
             *Authorizing(supervisor).routes(),
+            *Redialing(supervisor, answers.evidence).routes(),
         ],
         exception_handlers={
             Problem: refused,

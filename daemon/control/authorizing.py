@@ -41,7 +41,7 @@ class Authorizing:
     async def begun(self, request: Request) -> JSONResponse:
         """Grant oauth: an address for the browser. Grant password: exactly one request, and what came of it."""
         queries.nothing(request.query_params)
-        login = self._login(request)
+        login = login_of(self.supervisor, request)
         if self.supervisor.stopping.is_set():
             raise Problem(status=503, kind="stopping", detail="copierd is stopping; nothing is taken up any more")
         self.supervisor.journal.say("operator.asked", f"login {login.name}: authorize was asked for", login=login.name)
@@ -56,7 +56,7 @@ class Authorizing:
     async def looked_at(self, request: Request) -> JSONResponse:
         """The outcome of the latest authorization; null while it is under way."""
         queries.nothing(request.query_params)
-        login = self._login(request)
+        login = login_of(self.supervisor, request)
         pending = login.authorization.pending if login.authorization is not None else None
         if pending is None:
             raise _problem(nothing_pending(login.name))
@@ -64,7 +64,7 @@ class Authorizing:
 
     async def completed(self, request: Request) -> JSONResponse:
         queries.nothing(request.query_params)
-        login = self._login(request)
+        login = login_of(self.supervisor, request)
         url = await _url(request)
         try:
             outcome = await _of_browser(login).complete(url)
@@ -74,15 +74,15 @@ class Authorizing:
             raise _problem(outcome)
         return _answer(login, outcome, None)
 
-    def _login(self, request: Request) -> Login:
-        name = request.path_params["login"]
-        login = self.supervisor.logins.get(name)
-        if login is None:
-            known = ", ".join(self.supervisor.logins)
-            raise Problem(
-                status=404, kind="unknown-login", detail=f"there is no login {name[:50]!r}; there are: {known}"
-            )
-        return login
+
+def login_of(supervisor: Supervisor, request: Request) -> Login:
+    """The login that the path names. Raises Problem when there is none."""
+    name = request.path_params["login"]
+    login = supervisor.logins.get(name)
+    if login is None:
+        known = ", ".join(supervisor.logins)
+        raise Problem(status=404, kind="unknown-login", detail=f"there is no login {name[:50]!r}; there are: {known}")
+    return login
 
 
 def _of_browser(login: Login) -> Authorization:

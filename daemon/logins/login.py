@@ -140,9 +140,13 @@ class Login:
 
     def succeeded(self) -> None:
         """There is a new session, so ours of before is let go: the two together would leave none for the user."""
-        if self.session is not None and self.session.authorized.is_set() and not self.session.ended.is_set():
-            self.session.retire("the login has a new token, and its connection is made anew with it")
+        self.dial_anew("the login has a new token, and its connection is made anew with it")
         self.hooks.reauthorized()
+
+    def dial_anew(self, why: str) -> None:
+        """Lets go of the session that lives; its accounts dial again at once."""
+        if self.session is not None and self.session.authorized.is_set() and not self.session.ended.is_set():
+            self.session.retire(why)
 
     def credential_read_again(self) -> bool:
         """After the configuration or a secret may have changed: has the refused credential been mended?"""

@@ -192,6 +192,7 @@ def test_evictions_are_counted_by_themselves_three_tries_then_stopped() -> None:
             state = s.Dialing(since=NOON, attempt=after.attempt, evictions=after.evictions)
     assert isinstance(after, s.Stopped)
     assert after.cause is s.Cause.EVICTED
+    assert connection.remedy(after) == "log out of Tradovate there, then: copierctl reconnect --login LOGIN"
 
 
 def test_retaking_the_session_neither_waits_a_minute_nor_stops() -> None:

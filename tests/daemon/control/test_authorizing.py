@@ -99,3 +99,34 @@ def test_grant_password_has_nothing_to_complete(tmp_path: Path) -> None:
         assert (await copierctl(told, "authorize", "nobody"))[0] == 1
 
     tell(tmp_path, story)
+
+
+def test_a_login_is_dialed_anew_for_all_of_its_accounts(tmp_path: Path) -> None:
+    async def story(told: House) -> None:
+        await told.copying()
+        login = told.supervisor.logins["apex"]
+        sockets = login.sockets
+        assert (await told.post("/v1/accounts/f1/disconnect")).status_code == 202
+        answer = await told.post("/v1/logins/apex/reconnect")
+        assert answer.status_code == 202
+        assert {account["account"] for account in answer.json()["accounts"]} == {
+            name for name, one in told.supervisor.accounts.items() if one.login is login
+        }
+        await told.copying()
+        assert login.sockets == sockets + 1
+        assert told.server.token_requests["jane"] == 1
+        status, out, err = await copierctl(told, "reconnect", "--login", "apex")
+        assert (status, err) == (0, "") and out.startswith("login apex is dialed anew for ")
+        status, out, _ = await copierctl(told, "--json", "reconnect", "--login", "apex")
+        assert (status, json.loads(out)["login"]) == (0, "apex")
+        problem(await told.post("/v1/logins/nobody/reconnect"), 404, "unknown-login")
+        await told.copying()
+
+    tell(tmp_path, story)
+
+
+@pytest.mark.parametrize("arguments", [["reconnect"], ["reconnect", "f1", "--login", "apex"]])
+def test_to_reconnect_takes_an_account_or_a_login(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as usage:
+        ctl.main(arguments)
+    assert usage.value.code == 64
