@@ -25,14 +25,14 @@ def leaders(draft: Draft, before: Order | None, order: Order, rules: CopyRules) 
     change = _taken_back(before, order)
     if change:
         symbol = sizing.follower_symbol(order.symbol, rules)
-        draft.note(symbol, busted=f"the exchange took back {_words(change, order)} of the leader's")
+        draft.note(symbol, busted=f"{_words(change, order)} of the leader's")
 
 
 def ours(draft: Draft, before: Order | None, order: Order) -> None:
     """The same of an order of our own."""
     change = _taken_back(before, order)
     if change:
-        draft.note(order.symbol, busted=f"the exchange took back {_words(change, order)} of ours")
+        draft.note(order.symbol, busted=f"{_words(change, order)} of ours")
 
 
 def compare(draft: Draft, symbol: Symbol, rules: CopyRules, ahead: bool) -> None:
@@ -79,4 +79,5 @@ def _counted(order: Order) -> Mapping[FillId, int]:
 
 
 def _words(change: int, order: Order) -> str:
-    return f"{change} {order.symbol} (order {order.id})"
+    what = "took back" if change > 0 else "added"
+    return f"the exchange {what} {abs(change)} {order.symbol} (order {order.id})"

@@ -220,8 +220,10 @@ def _is_ahead(draft: Draft, symbol: Symbol) -> bool:
 
 
 def _may_fill(theirs: Order | None) -> bool:
-    """Are there fills of this order still to be told? Busted ones have been."""
+    """Are there fills of this order still to be told? Those that were busted or corrected have been."""
     if theirs is None or (theirs.status.finished and theirs.status is not Status.FILLED):
+        return False
+    if theirs.status is Status.FILLED and any(fill.corrected for fill in theirs.fills):
         return False
     return theirs.terms is not None and sum(fill.quantity for fill in theirs.fills) < theirs.terms.quantity
 

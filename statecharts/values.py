@@ -132,7 +132,7 @@ class Terms:
 
 @attrs.frozen
 class Fill:
-    """One execution. `active` is False once the exchange has busted it."""
+    """One execution. `active` is False once the exchange has busted it; `corrected` counts what it has corrected."""
 
     id: FillId
     side: Side
@@ -140,6 +140,7 @@ class Fill:
     price: Decimal
     at: datetime
     active: bool = True
+    corrected: int = 0
 
 
 @attrs.frozen
@@ -183,7 +184,8 @@ class Order:
 
     def joined(self, before: Order) -> Order:
         """This view on top of an earlier one: no fill, no end and no newer terms are forgotten, whatever came first."""
-        fills = {fill.id: fill for fill in (*self.fills, *before.fills)}
+        fills = {fill.id: fill for fill in before.fills}
+        fills |= {f.id: f for f in self.fills if f.id not in fills or f.corrected >= fills[f.id].corrected}
         busted = {fill.id for fill in (*self.fills, *before.fills) if not fill.active}
         older = (before.version or 0) > (self.version or 0) or self.terms is None
         ended = before.status.finished and not self.status.finished

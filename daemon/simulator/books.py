@@ -1,7 +1,7 @@
 """Bookkeeping of fills: position, first-in-first-out fill pairs, realized profit, cash balance."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -48,6 +48,23 @@ class Wallet:
     balance_id: int
     cash: Decimal
     realized: Decimal = ZERO
+
+
+def _opened(fills: Iterable[tuple[Lot, bool]]) -> list[Lot]:
+    """What is open of these fills, first in, first out."""
+    lots: list[Lot] = []
+    long = True
+    for fill, bought in fills:
+        left = fill.qty
+        while left and lots and bought is not long:
+            closed = min(left, lots[0].qty)
+            lots[0].qty, left = lots[0].qty - closed, left - closed
+            if lots[0].qty == 0:
+                lots.pop(0)
+        if left:
+            long = bought
+            lots.append(Lot(fill.fill_id, left, fill.price))
+    return lots
 
 
 class Books:
@@ -122,15 +139,24 @@ class Books:
         if pairs:
             self._pay(account_id, realized)
 
-    def bust(self, account_id: int, listing: Listing, buy: bool, qty: int, price: Decimal) -> None:
-        """Undo one fill (trade cancel): the position moves back; profits already paired stay as they are."""
+    def revise(
+        self, account_id: int, listing: Listing, buy: bool, before: Lot, after: Lot, left: Iterable[tuple[Lot, bool]]
+    ) -> None:
+        """Change one fill, to nothing when it is cancelled: the position moves; profits already paired stay.
+
+        `left` are the fills that stand, oldest first, and whether they bought: what is open is of these.
+        """
         holding = self.holdings[(account_id, listing.contract_id)]
-        holding.net += -qty if buy else qty
+        change, value = after.qty - before.qty, after.price * after.qty - before.price * before.qty
+        holding.net += change if buy else -change
         if buy:
-            holding.bought, holding.bought_value = holding.bought - qty, holding.bought_value - price * qty
+            holding.bought, holding.bought_value = holding.bought + change, holding.bought_value + value
         else:
-            holding.sold, holding.sold_value = holding.sold - qty, holding.sold_value - price * qty
-        holding.lots = deque([Lot(0, abs(holding.net), price)] if holding.net else [])
+            holding.sold, holding.sold_value = holding.sold + change, holding.sold_value + value
+        holding.lots = deque(_opened(left))
+        known = sum(lot.qty for lot in holding.lots)
+        if known < abs(holding.net):  # of fills that the lists hold no more
+            holding.lots.appendleft(Lot(holding.position_id, abs(holding.net) - known, before.price))
         self._show(account_id, listing.contract_id, holding, created=False)
 
     def open_profit(self, account_id: int, listings: dict[int, Listing], last: dict[str, Decimal]) -> Decimal:

@@ -10,13 +10,17 @@ from typing import Any
 
 import attrs
 
-from daemon.simulator.books import Books
+from daemon.simulator.books import Books, Lot
 from daemon.simulator.desk import Desk
-from daemon.simulator.entities import Entities, number, stamp
+from daemon.simulator.entities import Entities, Entity, number, stamp
 from daemon.simulator.exchange import Exchange, Terms
 from daemon.simulator.logins import Login
 from daemon.simulator.orders import Marks, Order, Reject, Ticket
 from daemon.simulator.products import Listing
+
+
+def _lot(fill: Entity) -> Lot:
+    return Lot(fill["id"], fill["qty"], Decimal(str(fill["price"])))
 
 
 class Terminal:
@@ -171,27 +175,45 @@ class Terminal:
     def bust(self, fill_id: int) -> None:
         """Cancel a trade: the fill turns inactive, a TradeCancel report says so, the position moves back."""
         row = self.entities.row("fill", fill_id)
+        if row is not None and row.entity["active"]:
+            self._report(row.entity, "TradeCancel")
+            self._revise(row.entity, active=False)
+
+    def correct(self, fill_id: int, *, price: Decimal | None = None, qty: int | None = None) -> None:
+        """Correct a trade: a TradeCorrect report, the changed fill, and the position; money stays as it is."""
+        row = self.entities.row("fill", fill_id)
         if row is None or not row.entity["active"]:
             return
-        fill = row.entity
-        order = self.desk.orders[fill["orderId"]]
-        price = Decimal(str(fill["price"]))
-        reports = [r.entity for r in self.entities.rows("executionReport") if r.entity["orderId"] == order.order_id]
-        origin = next(r for r in reports if r["execType"] == "Trade")
-        self.desk.paper.execution(order, "TradeCancel", order.status, order.order_id, execRefId=str(origin["id"]))
-        self.entities.update("fill", fill_id, active=False)
-        ticket = order.ticket
-        self.books.bust(ticket.account_id, ticket.listing, ticket.buy, fill["qty"], price)
+        last_price = row.entity["price"] if price is None else number(price)
+        last_qty = row.entity["qty"] if qty is None else qty
+        self._report(row.entity, "TradeCorrect", lastQty=last_qty, lastPx=last_price)
+        self._revise(row.entity, qty=last_qty, price=last_price)
 
-    def correct(self, fill_id: int, price: Decimal) -> None:
-        """Correct a trade's price: a TradeCorrect report and the changed fill; money stays as it is."""
-        row = self.entities.row("fill", fill_id)
-        if row is None:
-            return
-        order = self.desk.orders[row.entity["orderId"]]
-        more = {"lastQty": row.entity["qty"], "lastPx": number(price)}
-        self.desk.paper.execution(order, "TradeCorrect", order.status, order.order_id, **more)
-        self.entities.update("fill", fill_id, price=number(price))
+    def _report(self, fill: Entity, exec_type: str, **more: int | float) -> None:
+        """An executionReport that refers to the trade's own."""
+        order = self.desk.orders[fill["orderId"]]
+        reports = [r.entity for r in self.entities.rows("executionReport") if r.entity["orderId"] == order.order_id]
+        trades = [r for r in reports if r["execType"] == "Trade"]
+        alike = (r for r in trades if (r["lastQty"], r["lastPx"]) == (fill["qty"], fill["price"]))
+        origin = next(alike, trades[0])
+        self.desk.paper.execution(order, exec_type, order.status, order.order_id, execRefId=str(origin["id"]), **more)
+
+    def _revise(self, fill: Entity, **changes: bool | int | float) -> None:
+        before, ticket = _lot(fill), self.desk.orders[fill["orderId"]].ticket
+        self.entities.update("fill", fill["id"], **changes)
+        rows = [r.entity for r in self.entities.rows("fill")]
+        standing = [one for one in rows if one["active"] and self._same(one, ticket)]
+        after = _lot(fill) if fill["active"] else attrs.evolve(before, qty=0)
+        left = [(_lot(one), one["action"] == "Buy") for one in standing]
+        self.books.revise(ticket.account_id, ticket.listing, ticket.buy, before, after, left)
+
+    def _same(self, fill: Entity, ticket: Ticket) -> bool:
+        """Is it a fill of the account and the contract of this ticket?"""
+        order = self.desk.orders.get(fill["orderId"])
+        return order is not None and (order.ticket.account_id, order.ticket.listing) == (
+            ticket.account_id,
+            ticket.listing,
+        )
 
     def liquidate(self, account: str) -> None:
         """The risk desk cancels all orders and closes all positions of an account; its orders carry `admin`."""

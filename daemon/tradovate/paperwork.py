@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 
 import attrs
 
@@ -25,6 +26,7 @@ from daemon.tradovate.parts import (
 )
 from statecharts.values import Fill, FillId, Order, OrderId, Status, Symbol, VersionId
 
+Traded = tuple[int, Decimal]  # quantity and price of a fill
 Paper = OrderPart | VersionPart | CommandPart | CommandReportPart | ExecutionPart | FillPart
 
 
@@ -44,6 +46,7 @@ class Folder:
     reports: dict[int, CommandReportPart] = attrs.Factory(dict)
     executions: dict[int, ExecutionPart] = attrs.Factory(dict)
     fills: dict[int, FillPart] = attrs.Factory(dict)
+    traded: defaultdict[int, list[Traded]] = attrs.Factory(lambda: defaultdict(list))  # fill id -> all that it ever was
 
     @property
     def contract_id(self) -> int | None:
@@ -101,13 +104,20 @@ class Paperwork:
             case ExecutionPart():
                 self._folders[part.order_id].executions[part.id] = part
             case FillPart():
-                fills = self._folders[part.order_id].fills
-                before = fills.get(part.id)
-                busted = before is not None and not before.active
-                fills[part.id] = attrs.evolve(
-                    part, active=part.active and not busted, at=part.at or (before.at if before else None) or at
-                )
+                self._put_fill(part, at)
         return {part.order_id}
+
+    def _put_fill(self, part: FillPart, at: datetime) -> None:
+        folder = self._folders[part.order_id]
+        before, traded = folder.fills.get(part.id), folder.traded[part.id]
+        busted = before is not None and not before.active
+        if before is not None and _traded(part) in traded:  # the past that is pushed again corrects nothing
+            part = attrs.evolve(part, quantity=before.quantity, price=before.price)
+        else:
+            traded.append(_traded(part))
+        folder.fills[part.id] = attrs.evolve(
+            part, active=part.active and not busted, at=part.at or (before.at if before else None) or at
+        )
 
     def _put_order(self, part: OrderPart, at: datetime) -> None:
         folder = self._folders[part.id]
@@ -189,20 +199,60 @@ class Paperwork:
 def _short_of_fills(folder: Folder, order: OrderPart) -> bool:
     """Is it called Filled, and do its fills make up none of the sizes that it ever had?"""
     sizes = {version.terms.quantity for version in folder.versions.values() if version.terms is not None}
-    executed = sum(fill.quantity for fill in folder.fills.values())
+    executed = sum(max(quantity for quantity, _ in folder.traded[number]) for number in folder.fills)
     if order.status is not Status.FILLED or executed in sizes:
         return False
     return executed < max(sizes) if sizes else not folder.versions
 
 
 def _fills(folder: Folder, order: OrderPart) -> tuple[Fill, ...]:
-    busted = _busted(folder)
+    busted, corrected = _busted(folder), _corrected(folder)
     fills: list[Fill] = []
     for part in (folder.fills[number] for number in sorted(folder.fills)):
         assert part.at is not None, "a fill is filed with a time"
-        active = part.active and part.id not in busted
-        fills.append(Fill(FillId(part.id), part.side or order.side, part.quantity, part.price, part.at, active))
+        quantity, price = corrected.get(part.id, _traded(part))
+        fills.append(
+            Fill(
+                id=FillId(part.id),
+                side=part.side or order.side,
+                quantity=quantity,
+                price=price,
+                at=part.at,
+                active=part.active and part.id not in busted,
+                corrected=len({*folder.traded[part.id], (quantity, price)}) - 1,
+            )
+        )
     return tuple(fills)
+
+
+def _traded(part: FillPart) -> Traded:
+    return part.quantity, part.price
+
+
+def _corrected(folder: Folder) -> Mapping[int, Traded]:
+    """What TradeCorrects make of fills, by fill id. The fill itself may say so too, earlier or later, or never."""
+    corrected: dict[int, Traded] = {}
+    for report in _reports(folder, "TradeCorrect"):
+        trade = _meant(folder, report)
+        if report.quantity is None or report.price is None:
+            continue
+        now, before = (report.quantity, report.price), (trade.quantity, trade.price)
+        said = [number for number, traded in folder.traded.items() if now in traded]
+        alike = [number for number, traded in folder.traded.items() if before in traded]
+        for number in sorted(set(said) & set(alike)) or sorted(said) or sorted(alike):
+            corrected[number] = now
+            break
+    return corrected
+
+
+def _reports(folder: Folder, kind: str) -> list[ExecutionPart]:
+    return sorted((one for one in folder.executions.values() if one.kind == kind), key=lambda one: one.id)
+
+
+def _meant(folder: Folder, report: ExecutionPart) -> ExecutionPart:
+    """The trade that a TradeCancel or TradeCorrect refers to; itself when it does not say."""
+    trades = folder.executions.values()
+    return next((one for one in trades if report.ref and report.ref in (one.name, str(one.id))), report)
 
 
 def _busted(folder: Folder) -> frozenset[int]:
@@ -211,16 +261,12 @@ def _busted(folder: Folder) -> frozenset[int]:
     A fill that is inactive already answers for a TradeCancel first, so that one bust told twice is one bust.
     """
     busted: set[int] = set()
-    for cancel in sorted(
-        (one for one in folder.executions.values() if one.kind == "TradeCancel"), key=lambda one: one.id
-    ):
-        trade = next(
-            (one for one in folder.executions.values() if cancel.ref and cancel.ref in (one.name, str(one.id))), cancel
-        )
+    for cancel in _reports(folder, "TradeCancel"):
+        trade = _meant(folder, cancel)
         alike = [
             fill
             for fill in folder.fills.values()
-            if fill.id not in busted and (fill.quantity, fill.price) == (trade.quantity, trade.price)
+            if fill.id not in busted and (trade.quantity, trade.price) in folder.traded[fill.id]
         ]
         if alike:
             busted.add(min(alike, key=lambda fill: (fill.active, fill.at != trade.at, fill.id)).id)

@@ -23,20 +23,33 @@ def followers(world: World) -> list[str]:
     return [one.account for copy in world.config.copies for one in copy.followers]
 
 
-def nothing_twice(world: World) -> None:
-    """One copy with verb place for each leader order and follower, and at most one order at the broker for it.
+def leader(world: World, name: str) -> str:
+    """Whom this follower copies, by the name of copier.toml."""
+    copy = world.config.copy_of(name)
+    assert copy is not None
+    return copy.leader
 
-    Counted at the broker: every order of ours has a client order id of its own and belongs to exactly one row.
+
+def executions(world: World, name: str) -> set[int]:
+    """The ids of everything that an account of copier.toml has executed, busted trades too."""
+    orders = {one.order_id for one in world.broker.orders(world.config.accounts[name].name)}
+    return {row.entity["id"] for row in world.broker.entities.rows("fill") if row.entity["orderId"] in orders}
+
+
+def nothing_twice(world: World) -> None:
+    """One copy with verb place for each leader order (in mode "fills": execution) and follower.
+
+    And at most one order at the broker for it, counted there: every order of ours has a client order id of its own and
+    belongs to exactly one row, but for those that say they go with another's.
     """
     for name in followers(world):
         ours = world.ours(name)
         ids = Counter(one.ticket.marks.cl_ord_id for one in ours)
         assert all(count == 1 for count in ids.values()), (name, ids)
         rows = world.rows(name)
-        places = Counter(row["leader_order_id"] for row in rows if row["verb"] == "place")
-        leaders = {one.order_id: 1 for one in world.broker.orders("LEAD") if one.order_id not in _before(world, name)}
-        assert places == leaders, name
-        owners = Counter(row["order_id"] for row in rows if row["verb"] in ("place", "close") and row["order_id"])
+        assert Counter(row[_key(world, name)] for row in rows if row["verb"] == "place") == _copied(world, name), name
+        trades = [row for row in rows if row["verb"] in ("place", "close") and not _carried(row)]
+        owners = Counter(row["order_id"] for row in trades if row["order_id"])
         # An exit that made way for a closing and was put back has an order of before, which has done nothing.
         assert all(owners[one.order_id] == 1 for one in ours if one.filled or not one.finished), (name, owners)
     assert not world.said("turn.failed"), world.said("turn.failed")[0]
@@ -46,10 +59,28 @@ def nothing_twice(world: World) -> None:
     assert not odd, odd
 
 
-def _before(world: World, name: str) -> set[int]:
-    """The leader's orders that were finished before copying began: they are nobody's copy."""
+def _by_fills(world: World, name: str) -> bool:
+    copy = world.config.copy_of(name)
+    return copy is not None and copy.mode == "fills"
+
+
+def _key(world: World, name: str) -> str:
+    return "leader_fill_id" if _by_fills(world, name) else "leader_order_id"
+
+
+def _copied(world: World, name: str) -> Counter[int]:
+    """What has one copy each: not what was finished before copying began, which is nobody's."""
     book = world.account(name).account.book
-    return {order for order, copy in book.placed.items() if not copy}
+    first = leader(world, name)
+    if _by_fills(world, name):
+        before = {number for number, copy in book.executions.items() if not copy}
+        return Counter(executions(world, first) - before)
+    orders = {one.order_id for one in world.broker.orders(world.config.accounts[first].name)}
+    return Counter(orders - {order for order, copy in book.placed.items() if not copy})
+
+
+def _carried(row: dict[str, object]) -> bool:
+    return str(row["reason"]).startswith("goes with the order of execution")
 
 
 def nothing_open(world: World) -> None:
@@ -72,7 +103,7 @@ def in_step(world: World) -> None:
         book = world.account(name).account.book
         held = world.positions(name)
         assert {symbol: c.own for symbol, c in book.contracts.items() if c.own} == held, name
-        if not world.positions("lead"):
+        if not world.positions(leader(world, name)):
             assert held == {}, (name, held)
         rules = world.account(name).account.in_force.copy
         assert rules is not None

@@ -62,10 +62,53 @@ def test_busting_a_fill_moves_the_position_back() -> None:
     assert broker.position("LEAD", "ESZ6") == 2
 
 
+def test_what_is_open_after_a_bust_is_of_the_fills_that_stand() -> None:
+    broker = make_broker()
+    for action, qty in (("Buy", 2), ("Buy", 3), ("Sell", 1)):
+        broker.place("LEAD", action, "ESZ6", qty)
+    first, second, _ = rows(broker, "fill")
+    broker.bust(first["id"])
+    broker.place("LEAD", "Sell", "ESZ6", 3)
+    assert broker.position("LEAD", "ESZ6") == -1
+    assert [(pair["buyFillId"], pair["qty"]) for pair in rows(broker, "fillPair")] == [
+        (first["id"], 1),
+        (second["id"], 2),
+    ]
+
+
+def test_a_bust_of_what_opened_a_position_that_is_closed() -> None:
+    broker = make_broker()
+    broker.place("LEAD", "Buy", "ESZ6", 2)
+    broker.place("LEAD", "Sell", "ESZ6", 2)
+    entry, exit_ = rows(broker, "fill")
+    broker.bust(entry["id"])
+    assert broker.position("LEAD", "ESZ6") == -2
+    broker.place("LEAD", "Buy", "ESZ6", 2)
+    assert rows(broker, "fillPair")[-1]["sellFillId"] == exit_["id"]
+
+
+def test_a_bust_after_the_turn_of_the_session_finds_what_the_lists_hold_no_more() -> None:
+    broker = make_broker()
+    broker.place("LEAD", "Buy", "ESZ6", 3)
+    broker.close_session()
+    broker.place("LEAD", "Buy", "ESZ6", 1)
+    broker.bust(rows(broker, "fill")[-1]["id"])
+    broker.place("LEAD", "Sell", "ESZ6", 3)
+    assert broker.position("LEAD", "ESZ6") == 0
+    assert rows(broker, "fillPair")[-1]["buyFillId"] > 0
+
+
 def test_correcting_a_fill() -> None:
     broker = make_broker()
-    broker.place("LEAD", "Buy", "ESZ6", 1)
+    broker.place("LEAD", "Buy", "ESZ6", 3)
     (fill,) = rows(broker, "fill")
-    broker.correct(fill["id"], broker.exchange.last["ESZ6"] + 1)
-    assert fill["price"] == 5201
-    assert rows(broker, "executionReport", execType="TradeCorrect")[0]["lastPx"] == 5201
+    broker.correct(fill["id"], price=broker.exchange.last["ESZ6"] + 1)
+    assert (fill["price"], fill["qty"], broker.position("LEAD", "ESZ6")) == (5201, 3, 3)
+    broker.correct(fill["id"], qty=2)
+    assert (fill["price"], fill["qty"], broker.position("LEAD", "ESZ6")) == (5201, 2, 2)
+    reports = rows(broker, "executionReport", execType="TradeCorrect")
+    assert [(one["lastQty"], one["lastPx"]) for one in reports] == [(3, 5201), (2, 5201)]
+    broker.correct(12345)
+    broker.bust(fill["id"])
+    broker.correct(fill["id"], qty=9)
+    assert broker.position("LEAD", "ESZ6") == 0

@@ -142,6 +142,24 @@ def test_with_catch_up_none_a_position_that_was_left_stays_left(mode: Mode) -> N
     assert desk.places == []
 
 
+def corrected(one: Order, quantity: int) -> Order:
+    """The order whose only fill is of this many contracts now."""
+    (fill,) = one.fills
+    return attrs.evolve(one, fills=(attrs.evolve(fill, quantity=quantity, corrected=fill.corrected + 1),))
+
+
+@BOTH
+def test_a_trade_that_is_corrected_to_fewer_contracts_is_trimmed_and_to_more_is_told(mode: Mode) -> None:
+    desk, theirs, _ = holding(mode, 1, ratio=3)
+    desk.leader(corrected(theirs, 2))
+    assert desk.places == []
+    assert "the exchange added 1 ESZ6 (order 100) of the leader's: short by 3 of 6" in desk.heard("position.drifted")[0]
+    desk.leader(corrected(corrected(theirs, 2), 0))
+    assert desk.quantities == [(SELL, 3)]
+    desk.leader(theirs)
+    assert desk.theirs.position(ES) == 0
+
+
 def test_what_is_ahead_of_the_leader_is_not_trimmed_for_a_bust_of_an_earlier_trade() -> None:
     desk, theirs, _ = holding("orders", 2)
     desk.leader(order(101, BUY, limit(2)))

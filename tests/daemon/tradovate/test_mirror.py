@@ -392,6 +392,43 @@ def test_a_trade_cancel_without_a_fill_takes_nothing() -> None:
     assert seen(mirror, props("executionReport", execution(60, "TradeCancel", lastQty=9))) == []
 
 
+def test_a_corrected_fill_is_told_and_the_past_that_is_pushed_again_is_not() -> None:
+    mirror = loaded(orders=[order("Filled")], orderVersions=[version()], commands=[command()], fills=[fill()])
+    (told,) = seen(mirror, props("fill", fill(qty=1), "Updated"), props("fill", fill()), props("fill", fill(qty=1)))
+    assert isinstance(told, Order)
+    assert (told.filled, told.status, told.fills[0].corrected) == (1, Status.FILLED, 1)
+
+
+CORRECTION = [
+    props("executionReport", execution(50)),
+    props("fill", fill()),
+    props("executionReport", execution(60, "TradeCorrect", execRefId="er-50", lastQty=1)),
+    props("fill", fill(qty=1), "Updated"),
+]
+
+
+@pytest.mark.parametrize("pushes", [CORRECTION, CORRECTION[:3], CORRECTION[::-1], CORRECTION[1:], CORRECTION[2:]])
+def test_a_trade_correct_and_its_fill_may_come_in_any_order_or_alone(pushes: list[Pushed]) -> None:
+    mirror = loaded(orders=[order("Filled")], commands=[command()], fills=[fill(id=1, qty=3)])
+    seen(mirror, *pushes)
+    (other, told) = the_order(mirror).fills
+    assert (told.quantity, other.quantity) == (1, 3)
+
+
+@pytest.mark.parametrize("more", [{"lastQty": None}, {"lastPx": None}, {"lastQty": 9, "execRefId": "er-99"}])
+def test_a_trade_correct_that_says_too_little_corrects_nothing(more: dict[str, object]) -> None:
+    mirror = loaded(orders=[order("Working")], commands=[command()], fills=[fill()])
+    assert seen(mirror, props("executionReport", execution(60, "TradeCorrect", **more))) == []
+
+
+def test_a_trade_that_was_corrected_may_still_be_busted() -> None:
+    mirror = loaded(orders=[order("Filled")], commands=[command()], fills=[fill()])
+    seen(mirror, *CORRECTION)
+    (told,) = seen(mirror, props("executionReport", execution(70, "TradeCancel", execRefId="er-50")))
+    assert isinstance(told, Order)
+    assert told.filled == 0
+
+
 def test_a_fill_once_seen_is_kept() -> None:
     mirror = loaded(orders=[order("Filled")], fills=[fill()])
     mirror.load(sync(orders=[order("Working")]), NOW)
