@@ -78,6 +78,17 @@ def parser() -> CommandLine:
     doctor.add_argument("--json", action="store_true", help="the findings as JSON")
     doctor.set_defaults(command=_doctor)
 
+    words = (
+        "Close what was copied when no daemon runs. While one runs: copierctl flatten. Exit status 0 flat, 3 not flat."
+    )
+    flatten = commands.add_parser("flatten", help="close what was copied, when no daemon runs", description=words)
+    words = "needed: it takes the state directory, and connects the followers by itself"
+    flatten.add_argument("--offline", action="store_true", required=True, help=words)
+    flatten.add_argument("--config", metavar="FILE", type=Path, help=_DEFAULT_FILE)
+    words = "how long it may take (default: 60s)"
+    flatten.add_argument("--wait", metavar="DURATION", type=_duration, default=60.0, help=words)
+    flatten.set_defaults(command=_flatten)
+
     words = "Is the market open, when is the next edge, and how sure is the table? Exit status 0 open, 1 closed."
     hours = commands.add_parser("hours", help="is the market open, and until when", description=words)
     hours.add_argument("--group", metavar="G", help="a product group; without one all, and equity_index decides")
@@ -92,6 +103,15 @@ def _positive(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return number
+
+
+def _duration(text: str) -> float:
+    from daemon.config import durations
+
+    try:
+        return durations.parse(text).total_seconds()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write it with its unit, such as 60s") from error
 
 
 def _window(text: str) -> float:
@@ -130,6 +150,12 @@ def _simulator(options: argparse.Namespace) -> int:
     from daemon.simulator.alone import run_simulator
 
     return run_simulator(port=options.port, faults=options.faults)
+
+
+def _flatten(options: argparse.Namespace) -> int:
+    from daemon.offline import run_offline
+
+    return run_offline(options.config or places.configuration(), options.wait)
 
 
 def _hours(options: argparse.Namespace) -> int:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from rich.console import Group
 from rich.live import Live
@@ -22,9 +21,11 @@ from rich.text import Text
 
 from daemon import __version__
 from daemon.cli import CommandLine
-from daemon.control import tables
+from daemon.control import listings, tables
 from daemon.control.client import Client, NoDaemon, Refused, sockets
 from daemon.control.consent import Consent
+from daemon.control.deeds import FOR_ALL, OF_A_SYMBOL, VERBS, Deeds, followers
+from daemon.control.getting_out import GettingOut, Wish
 from daemon.exits import Exit
 
 NO_DAEMON = 2
@@ -32,13 +33,7 @@ UNREADABLE = 422  # HTTP's: what was asked for makes no sense, which is an error
 EVERY = 1.0  # seconds between two looks of --watch and --follow
 PAGES = 50  # a burst of copies between two looks is shown whole up to here
 
-_DEEDS = {
-    "pause": ("open nothing on this account; exits still go", "is paused: nothing opens, exits still go"),
-    "resume": ("let this account open again", "may open again"),
-    "reconnect": ("connect this account, or read it again when it is connected", "connects, or is read again"),
-    "disconnect": ("let go of this account's connection until reconnect", "is disconnected; orders stay at the broker"),
-    "resync": ("read this account again", "is read again"),
-}
+_ACCOUNT = "its name in copier.toml"
 
 Json = dict[str, Any]
 
@@ -95,15 +90,38 @@ def parser() -> CommandLine:
     copies.add_argument("--follower", metavar="ACCOUNT", help="of this account only")
     copies.add_argument("--outcome", metavar="OUTCOME", help="with this outcome only, such as filled or skipped")
 
-    for verb, (words, _) in _DEEDS.items():
+    command("accounts", "show which account is which, and who copies whom", _accounts)
+    positions = command("positions", "show who holds what, and whose it is", _positions)
+    positions.add_argument("account", metavar="ACCOUNT", nargs="?", help="of this account only")
+
+    for verb, (words, _) in VERBS.items():
         deed = command(verb, words, _deed)
-        deed.set_defaults(verb=verb, login=None)
-        if verb != "reconnect":
-            deed.add_argument("account", metavar="ACCOUNT", help="its name in copier.toml")
-            continue
-        whom = deed.add_mutually_exclusive_group(required=True)
-        whom.add_argument("account", nargs="?", metavar="ACCOUNT", help="its name in copier.toml")
-        whom.add_argument("--login", metavar="LOGIN", help="dial anew for all accounts of this login")
+        deed.set_defaults(verb=verb)
+        which = deed.add_mutually_exclusive_group(required=True)
+        which.add_argument("account", metavar="ACCOUNT", nargs="?", help=_ACCOUNT)
+        if verb in FOR_ALL:
+            which.add_argument("--all", action="store_true", help="every follower")
+        if verb == "reconnect":
+            which.add_argument("--login", metavar="LOGIN", help="a new connection for all accounts of this login")
+
+    flatten = command("flatten", "get out: cancel and close what was copied, and stay out until resume", _flatten)
+    which = flatten.add_mutually_exclusive_group(required=True)
+    which.add_argument("account", metavar="ACCOUNT", nargs="?", help=_ACCOUNT)
+    which.add_argument("--copy", metavar="NAME", help="all followers of this copy")
+    which.add_argument("--all", action="store_true", help="all followers")
+    flatten.add_argument("symbol", metavar="SYMBOL", nargs="?", help="this contract alone, such as MESZ6")
+    flatten.add_argument("--yes", action="store_true", help="do not ask")
+    flatten.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    words = "how long to wait until it is verified (default: 30s)"
+    flatten.add_argument("--wait", metavar="DURATION", type=_seconds, default=30.0, help=words)
+
+    for verb, (words, _) in OF_A_SYMBOL.items():
+        deed = command(verb, words, _of_symbol)
+        deed.set_defaults(verb=verb)
+        deed.add_argument("account", metavar="ACCOUNT", help=_ACCOUNT)
+        deed.add_argument("symbol", metavar="SYMBOL", help="the follower's contract, such as MESZ6")
+
+    command("reload", "read the configuration again; one with an error changes nothing", _reload)
 
     authorize = command(
         "authorize", "give a login a new credential: in a browser, or by the secret as it is now", _authorize
@@ -225,27 +243,53 @@ def _follow(client: Client, asked: dict[str, str | int | None], rows: list[Json]
         newest = max([row["decided_at"] for row in found] + ([newest] if newest else []), default=None)
 
 
+def _accounts(client: Client, options: argparse.Namespace) -> int:
+    listings.show_accounts(client, as_json=_as_json(options))
+    return Exit.OK
+
+
+def _positions(client: Client, options: argparse.Namespace) -> int:
+    listings.show_positions(client, options.account, as_json=_as_json(options))
+    return Exit.OK
+
+
 def _deed(client: Client, options: argparse.Namespace) -> int:
-    if options.login is not None:
-        return _redial(client, options)
-    account = client.post(f"/v1/accounts/{quote(options.account, safe='')}/{options.verb}")
-    if _as_json(options):
-        _print_json(account)
-    else:
-        why = tables.reason(account)
-        state = f"{account['state']}, {account['leaf']}" + (f" ({why})" if why else "")
-        print(tables.plain(f"{account['account']} {_DEEDS[options.verb][1]}. Now: {state}"))
-    return Exit.OK
+    deeds = Deeds(client, _as_json(options))
+    if getattr(options, "all", False):
+        return deeds.each(options.verb, followers(client))
+    if getattr(options, "login", None) is not None:
+        return deeds.reconnect(options.login)
+    return deeds.one(options.verb, options.account)
 
 
-def _redial(client: Client, options: argparse.Namespace) -> int:
-    login = client.post(f"/v1/logins/{quote(options.login, safe='')}/reconnect")
-    if _as_json(options):
-        _print_json(login)
-    else:
-        names = ", ".join(account["account"] for account in login["accounts"])
-        print(tables.plain(f"login {login['login']} is dialed anew for {names}"))
-    return Exit.OK
+def _of_symbol(client: Client, options: argparse.Namespace) -> int:
+    return Deeds(client, _as_json(options)).of_symbol(options.verb, options.account, options.symbol)
+
+
+def _reload(client: Client, options: argparse.Namespace) -> int:
+    return Deeds(client, _as_json(options)).reload()
+
+
+def _flatten(client: Client, options: argparse.Namespace) -> int:
+    wish = Wish(
+        account=options.account,
+        symbol=options.symbol,
+        copy=options.copy,
+        wait=options.wait,
+        yes=options.yes,
+        dry_run=options.dry_run,
+        as_json=_as_json(options),
+    )
+    return GettingOut(client, wish).run()
+
+
+def _seconds(text: str) -> float:
+    from daemon.config import durations  # with it comes all that reads a configuration, which no other command needs
+
+    try:
+        return durations.parse(text).total_seconds()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write it with its unit, such as 30s") from error
 
 
 def _authorize(client: Client, options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import enum
 class Exit(enum.IntEnum):
     OK = 0
     FAILED = 1
+    NOT_FLAT = 3  # of a flatten: something of ours is left, or it could not be verified
     USAGE = 64
     UNAVAILABLE = 69  # state directory or socket in use or unusable
     BUG = 70

@@ -19,7 +19,6 @@ from statecharts.rules import CopyRules
 from statecharts.values import Symbol
 
 _STOPS = ("Stop", "StopLimit", "TrailingStop", "TrailingStopLimit")
-WAY_OUT = "to get out: close them in Tradovate; copierd leaves alone what you do"
 NAMED = 3  # accounts that a sentence names, before it counts the others
 
 
@@ -78,7 +77,8 @@ def circumstances(event: str, name: str, config: Config, accounts: Iterable[Acco
     if event == "leader.lost":
         copies = config.leads(name)
         followers = [known[f.account] for copy in copies for f in copy.followers if f.account in known]
-        return sentence(followers, "follower"), WAY_OUT if held(followers) else None
+        out = "; ".join(f"copierctl flatten --copy {copy.name}" for copy in copies)
+        return sentence(followers, "follower"), f"to get out: {out}" if held(followers) else None
     if event in ("connection.broken", "token.refused"):
         mine = [account for account in known.values() if account.name == name and own(account)]
         return sentence(mine) if mine else "", None

@@ -61,11 +61,11 @@ def run_daemon(path: Path) -> int:
     try:
         _hold_state(config, path, journal)
     except* (StateInUse, control.SocketUnusable, LedgerError) as unusable:
-        for error in _leaves(unusable):
+        for error in leaves(unusable):
             journal.say("daemon.stopped", str(error), severity="error")
         status = Exit.UNAVAILABLE
     except* ConfigErrors as wrong:
-        for errors in _leaves(wrong):
+        for errors in leaves(wrong):
             print(errors, file=sys.stderr)
         status = Exit.CONFIG
     except* Exception as bug:  # noqa: BLE001 - the last door: what nobody expected leaves with its traceback and status
@@ -84,10 +84,11 @@ def _hold_state(config: Config, path: Path, journal: Journal) -> None:
         trio.run(_serve, supervisor)
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """What is in a group, and in the groups within."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     else:
         yield error
 

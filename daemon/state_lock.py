@@ -13,6 +13,10 @@ class StateInUse(Exception):
     """The state directory cannot be had. The text says why and what to do."""
 
 
+class AnotherRuns(StateInUse):
+    """Another copierd has it."""
+
+
 class StateLock:
     @staticmethod
     @contextmanager
@@ -29,7 +33,7 @@ class StateLock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StateInUse(
+            raise AnotherRuns(
                 f"another copierd is running on {directory}: two would copy every order twice. "
                 "Stop that one first, or give this one another state_directory"
             ) from error

@@ -36,7 +36,7 @@ from daemon.rules import followers_of, rules_of
 from daemon.wiring import Addresses, Running, login_of, read_again, running_account
 from statecharts import states as s
 from statecharts.account import Account
-from statecharts.events import Reauthorized, RulesChanged, SessionFound, Started
+from statecharts.events import Event, FlattenAsked, Reauthorized, ReconnectAsked, RulesChanged, SessionFound, Started
 
 DRAIN_LIMIT = 5.0  # seconds for orders in flight; a stop takes 10 at most
 CHECKPOINT_EVERY = 60.0  # seconds
@@ -45,7 +45,10 @@ BETWEEN_CRASHES = 1.0  # seconds before an account that crashed runs again
 
 @attrs.define(eq=False)
 class Supervisor:
-    """The running daemon. `accounts` and `logins` by their names in copier.toml."""
+    """The running daemon. `accounts` and `logins` by their names in copier.toml.
+
+    `getting_out`: nothing is copied; only the followers connect, and each is flattened (`copierd flatten --offline`).
+    """
 
     config: Config
     ports: Ports
@@ -54,6 +57,7 @@ class Supervisor:
     notify: Notify = attrs.field(factory=lambda: lambda line: None)
     config_path: Path | None = None
     embedded: Embedded | None = None
+    getting_out: bool = False
     logins: dict[str, Login] = attrs.field(factory=dict)
     accounts: dict[str, Running] = attrs.field(factory=dict)
     started_at: datetime = attrs.field(init=False)
@@ -88,27 +92,41 @@ class Supervisor:
                 await nursery.start(self.logins[name].run)
             for name in self.config.accounts:
                 self.accounts[name] = self._account(name)
-            refused = objections_at_start(
-                self._accounts(), self.config, self.ledger, self.config_path or Path("copier.toml")
-            )
-            if refused:
-                raise ConfigErrors(refused)
+            self._object()
             if serve_control is not None:
                 await nursery.start(serve_control, self)
             for running in self._accounts_in_order():
-                running.runner.post(Started(at=self.ports.wall()))
+                for event in self._first_words():
+                    running.runner.post(event)
                 await nursery.start(self._keep, running)
             nursery.start_soon(self._checkpoint)
             self.ready.set()
-            self.herald.ready(len(self.logins))
-            nursery.start_soon(self.herald.caught_up)
-            if self.embedded is not None:
-                nursery.start_soon(self._trade, self.embedded)
+            if not self.getting_out:
+                self.herald.ready(len(self.logins))
+                nursery.start_soon(self.herald.caught_up)
+                if self.embedded is not None:
+                    nursery.start_soon(self._trade, self.embedded)
             await self.stopping.wait()
             await self._drain()
             await notifications.flush()
             nursery.cancel_scope.cancel()
         self._close()
+
+    def _object(self) -> None:
+        """Refuses a file by which an open position would be copied otherwise than it was. A way out has no rules."""
+        if self.getting_out:
+            return
+        file = self.config_path or Path("copier.toml")
+        refused = objections_at_start(self._accounts(), self.config, self.ledger, file)
+        if refused:
+            raise ConfigErrors(refused)
+
+    def _first_words(self) -> tuple[Event, ...]:
+        """What an account hears at the start. To get out also what was disconnected is connected."""
+        now = self.ports.wall()
+        if self.getting_out:
+            return Started(at=now), ReconnectAsked(at=now), FlattenAsked(at=now)
+        return (Started(at=now),)
 
     async def _addresses(self, nursery: trio.Nursery) -> dict[str, Addresses]:
         addresses = {
@@ -134,7 +152,8 @@ class Supervisor:
                 return 0
             return 1 if running.account.book.positions else 2
 
-        return sorted(self.accounts.values(), key=rank)
+        wanted = [one for one in self.accounts.values() if one.account.rules.copy or not self.getting_out]
+        return sorted(wanted, key=rank)
 
     def _gate(self, environment: str, addresses: dict[str, Addresses], nursery: trio.Nursery) -> Gate:
         """The one gate of an environment, with the task that probes its host while it is down."""
@@ -249,29 +268,36 @@ class Supervisor:
     def _close(self) -> None:
         for running in self.accounts.values():
             self.ledger.save(running.account)
-        self.ledger.keep_fact("last_stop", "clean")
+        self.ledger.keep_fact("last_stop", self.last_stop if self.getting_out else "clean")
         self.ledger.close()
         self.herald.stopped()
 
-    def reload(self) -> None:
-        """Reads the configuration again. Raises ConfigErrors and changes nothing when it has an error."""
+    def reload(self) -> list[str]:
+        """Reads the configuration again, and says what changed, in words.
+
+        Raises ConfigErrors and changes nothing when it has an error.
+        """
         assert self.config_path is not None, "only a daemon with a file can read it again"
         config = load(self.config_path)
         refused = objections(self._accounts(), self.config, config, self.config_path)
         if refused:
             raise ConfigErrors(refused)
+        told: list[str] = []
         fixed = {name for name in config.accounts if config.accounts[name] == self.config.accounts.get(name)}
         for name in fixed & set(self.accounts):
             rules = rules_of(config, name)
             if rules != self.accounts[name].account.rules:
                 self.accounts[name].runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
                 keep(self.ledger, config, name, rules.copy)
+                told.append(f"{name} has other rules")
         for name, login in self.logins.items():
             if name in config.logins and read_again(login, config.logins[name], self.ledger, self.journal):
-                self.journal.say("daemon.reloaded", f"login {name} has a new credential, which is tried", login=name)
+                told.append(f"login {name} has a new credential, which is tried")
+                self.journal.say("daemon.reloaded", told[-1], login=name)
         changed = (set(config.accounts) | set(self.config.accounts)) - fixed
         if changed:
-            words = ", ".join(sorted(changed))
-            self.journal.say("daemon.reloaded", f"restart copierd to add, remove or move: {words}", severity="warning")
+            told.append(f"restart copierd to add, remove or move: {', '.join(sorted(changed))}")
+            self.journal.say("daemon.reloaded", told[-1], severity="warning")
         self.journal.set_level(config.daemon.log_level)
         self.journal.say("daemon.reloaded", "the configuration was read again")
+        return told

@@ -4,7 +4,7 @@ Rule 1: `release` ends a quarantine. What is not ours now stays untouched, and t
         sized by ours alone; what was missed meanwhile is not chased.
 Rule 2: `adopt` says that the whole position is ours from now on. Then the catch-up table decides: as much as the
         leader's ends the wait, more is trimmed, less goes on waiting until the leader is flat.
-Rule 3: the leader's exits that rest are copied for what was adopted; they protect it.
+Rule 3: in mode "orders" the leader's exits that rest are copied for what was adopted; they protect it.
 Rule 4: neither is guessed at: where it makes no sense it is refused with the reason, and nothing is changed.
 """
 
@@ -75,7 +75,8 @@ def adopt(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     elif own != target:
         then += "; what is missing is not chased"
     draft.tell("account.adopted", f"{symbol}: all {own:+d} count as ours now, {then}")
-    _exits(draft, symbol, rules)
+    if rules.mode == "orders":
+        _exits(draft, symbol, rules)
 
 
 def _exits(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:

@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import attrs
-import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,12 +19,14 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from daemon.control import queries, views
+from daemon.control import bodies, queries, views
 from daemon.control.authorizing import Authorizing
 from daemon.control.evidence import Evidence
 from daemon.control.guard import Guard
+from daemon.control.operating import Operating
 from daemon.control.problems import Problem, problem_response, refused
-from daemon.control.redialing import Redialing
+from daemon.control.renewing import Renewing
+from daemon.control.wishes import Wishes
 from daemon.ledger.schema import LedgerError
 from statecharts import events as e
 from statecharts import states as s
@@ -33,9 +34,6 @@ from statecharts import states as s
 if TYPE_CHECKING:
     from daemon.supervisor import Supervisor
     from daemon.wiring import Running
-
-LOOK_EVERY = 0.005  # seconds
-LOOKS = 100  # a turn takes a millisecond; an account that is being restarted takes its event later
 
 ASKED: dict[str, Callable[[datetime], e.Event]] = {
     "pause": lambda at: e.PauseAsked(at=at),
@@ -47,15 +45,17 @@ ASKED: dict[str, Callable[[datetime], e.Event]] = {
 
 
 def application(supervisor: Supervisor) -> ASGIApp:
-    answers = Answers(supervisor, Evidence(supervisor.ledger))
+    evidence, wishes = Evidence(supervisor.ledger), Wishes(supervisor)
+    answers = Answers(supervisor, evidence, wishes)
     app = Starlette(
         routes=[
             Route("/v1/status", answers.status, methods=["GET"]),
             Route("/v1/accounts/{account}", answers.account, methods=["GET"]),
             Route("/v1/copies", answers.copies, methods=["GET"]),
             *(Route(f"/v1/accounts/{{account}}/{verb}", answers.asked, name=verb, methods=["POST"]) for verb in ASKED),
-            *Authorizing(supervisor).routes(),
-            *Redialing(supervisor, answers.evidence).routes(),
+            *Operating(supervisor, evidence, wishes).routes(),
+            *Renewing(supervisor, evidence, wishes).routes(),
+            *Authorizing(supervisor, wishes).routes(),
         ],
         exception_handlers={
             Problem: refused,
@@ -72,6 +72,7 @@ def application(supervisor: Supervisor) -> ASGIApp:
 class Answers:
     supervisor: Supervisor
     evidence: Evidence
+    wishes: Wishes
 
     async def status(self, request: Request) -> JSONResponse:
         queries.nothing(request.query_params)
@@ -79,7 +80,7 @@ class Answers:
 
     async def account(self, request: Request) -> JSONResponse:
         queries.nothing(request.query_params)
-        running = self._running(request)
+        running = self.wishes.running(request)
         return JSONResponse(views.account_in_full(self.supervisor, running.runner.name, self.evidence))
 
     async def copies(self, request: Request) -> JSONResponse:
@@ -98,18 +99,13 @@ class Answers:
     async def asked(self, request: Request) -> JSONResponse:
         """An operator's wish. The answer shows the account after the turn that took it."""
         queries.nothing(request.query_params)
-        running = self._running(request)
-        name, verb = running.runner.name, request.url.path.rpartition("/")[2]
-        if self.supervisor.stopping.is_set():
-            raise Problem(status=503, kind="stopping", detail="copierd is stopping; nothing is taken up any more")
+        running = self.wishes.running(request)
+        verb = request.url.path.rpartition("/")[2]
+        await bodies.nothing(request)
         self._prepare(verb, running)
-        self.supervisor.journal.say("operator.asked", f"{name}: {verb} was asked for", account=name)
-        running.runner.post(ASKED[verb](self.supervisor.ports.wall()))
-        for _ in range(LOOKS):
-            if running.runner.inbox.idle:
-                break
-            await trio.sleep(LOOK_EVERY)
-        return JSONResponse(views.account_in_full(self.supervisor, name, self.evidence), HTTPStatus.ACCEPTED)
+        await self.wishes.post([running], verb, ASKED[verb])
+        shown = views.account_in_full(self.supervisor, running.runner.name, self.evidence)
+        return JSONResponse(shown, HTTPStatus.ACCEPTED)
 
     def _prepare(self, verb: str, running: Running) -> None:
         state = running.account.connection
@@ -131,16 +127,6 @@ class Answers:
             )
         if verb == "reconnect" and isinstance(state, s.Unauthorized):
             running.login.tokens.credential_changed()  # so says the operator, by asking
-
-    def _running(self, request: Request) -> Running:
-        name = request.path_params["account"]
-        running = self.supervisor.accounts.get(name)
-        if running is None:
-            known = ", ".join(self.supervisor.accounts)
-            raise Problem(
-                status=404, kind="unknown-account", detail=f"there is no account {name[:50]!r}; there are: {known}"
-            )
-        return running
 
     async def bug(self, request: Request, bug: Exception) -> JSONResponse:
         self.supervisor.journal.crash(f"a bug in the answer to {request.method} {request.url.path}", bug)

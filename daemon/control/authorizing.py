@@ -6,7 +6,6 @@ Rule 1: the pasted address holds a code: it is passed on and never shown or logg
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from daemon.control import queries, views
+from daemon.control import bodies, queries, views
 from daemon.control.problems import Problem
+from daemon.control.wishes import Wishes
 from daemon.logins.authorization import Authorization, Pending, Unfit
 from daemon.logins.outcomes import Outcome, nothing_pending
 
@@ -29,6 +29,7 @@ LONGEST_BODY = 16_384  # bytes: an address is far shorter
 @attrs.define(eq=False)
 class Authorizing:
     supervisor: Supervisor
+    wishes: Wishes
 
     def routes(self) -> list[Route]:
         path = "/v1/logins/{login}/authorize"
@@ -41,9 +42,8 @@ class Authorizing:
     async def begun(self, request: Request) -> JSONResponse:
         """Grant oauth: an address for the browser. Grant password: exactly one request, and what came of it."""
         queries.nothing(request.query_params)
-        login = login_of(self.supervisor, request)
-        if self.supervisor.stopping.is_set():
-            raise Problem(status=503, kind="stopping", detail="copierd is stopping; nothing is taken up any more")
+        login = self.wishes.login(request)
+        self.wishes.not_stopping()
         self.supervisor.journal.say("operator.asked", f"login {login.name}: authorize was asked for", login=login.name)
         try:
             if login.authorization is None:
@@ -56,7 +56,7 @@ class Authorizing:
     async def looked_at(self, request: Request) -> JSONResponse:
         """The outcome of the latest authorization; null while it is under way."""
         queries.nothing(request.query_params)
-        login = login_of(self.supervisor, request)
+        login = self.wishes.login(request)
         pending = login.authorization.pending if login.authorization is not None else None
         if pending is None:
             raise _problem(nothing_pending(login.name))
@@ -64,7 +64,7 @@ class Authorizing:
 
     async def completed(self, request: Request) -> JSONResponse:
         queries.nothing(request.query_params)
-        login = login_of(self.supervisor, request)
+        login = self.wishes.login(request)
         url = await _url(request)
         try:
             outcome = await _of_browser(login).complete(url)
@@ -73,16 +73,6 @@ class Authorizing:
         if outcome.kind != "authorized":
             raise _problem(outcome)
         return _answer(login, outcome, None)
-
-
-def login_of(supervisor: Supervisor, request: Request) -> Login:
-    """The login that the path names. Raises Problem when there is none."""
-    name = request.path_params["login"]
-    login = supervisor.logins.get(name)
-    if login is None:
-        known = ", ".join(supervisor.logins)
-        raise Problem(status=404, kind="unknown-login", detail=f"there is no login {name[:50]!r}; there are: {known}")
-    return login
 
 
 def _of_browser(login: Login) -> Authorization:
@@ -97,12 +87,7 @@ def _of_browser(login: Login) -> Authorization:
 
 
 async def _url(request: Request) -> str:
-    body = b""
-    async with aclosing(request.stream()) as parts:
-        async for part in parts:
-            body += part
-            if len(body) > LONGEST_BODY:
-                raise Problem(status=413, detail=f"a body of more than {LONGEST_BODY} bytes is no address")
+    body = await bodies.whole(request, LONGEST_BODY)
     try:
         content = json.loads(body)
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import attrs
@@ -25,7 +26,10 @@ class Problem(Exception):
         return HTTPStatus(self.status).phrase
 
 
-def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+def problem_response(
+    problem: Problem, headers: dict[str, str] | None = None, more: Mapping[str, object] | None = None
+) -> JSONResponse:
+    """`more` are members beyond the RFC's."""
     content: dict[str, object] = {
         "type": problem.kind,
         "title": problem.title,
@@ -34,6 +38,7 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
     }
     if problem.remedy is not None:
         content["remedy"] = problem.remedy
+    content.update(more or {})
     return JSONResponse(content, problem.status, headers, media_type="application/problem+json")
 
 

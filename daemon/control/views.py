@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from daemon import __version__
+from daemon.control import contracts
 from daemon.control.evidence import Evidence, latency
-from statecharts import agreements, connection
+from statecharts import agreements, connection, strangers
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.bars import Bar
@@ -92,37 +93,38 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
         "barred": dict(known.book.barred),
         "armed": supervisor.config.armed(name),
         "shadow": rules is not None and rules.shadow,
-        "locked": None,
+        "locked": locked(known),
         "pending_config": rules is not None and any(agreements.pending(known.book, rules)),
         "positions": dict(known.book.positions),
         "unprotected": [],
-        "quarantined": [
-            {
-                "symbol": symbol,
-                "ours": contract.own,
-                "theirs": contract.foreign,
-                "since": None,
-                "order_id": None,
-                "remedy": "nothing to do: it is copied again when the other part is flat",
-            }
-            for symbol, contract in known.book.contracts.items()
-            if contract.foreign
-        ],
+        "quarantined": contracts.quarantined(known),
+        "flatten": contracts.flatten(known),
         "limits": {},
     }
 
 
 def account_in_full(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
-    """The element of `accounts`, and the orders that work at the broker."""
-    mine = supervisor.accounts[name].account.book.mine
-    working = [_order(order) for order in mine.orders.values() if not order.status.finished] if mine else []
-    return {**account(supervisor, name, evidence), "working_orders": working}
+    """The element of `accounts`, what is in hand in each contract, and the orders that work at the broker."""
+    known = supervisor.accounts[name].account
+    mine = known.book.mine
+    working = [_order(order, known) for order in mine.orders.values() if not order.status.finished] if mine else []
+    return {
+        **account(supervisor, name, evidence),
+        "contracts": contracts.in_hand(known),
+        "working_orders": working,
+    }
 
 
-def _order(order: Order) -> Json:
+def locked(known: Account) -> str | None:
+    """Until when a limit keeps this account from opening, and which."""
+    return None
+
+
+def _order(order: Order, known: Account) -> Json:
     terms = order.terms
     return {
         "order_id": order.id,
+        "ours": order.id in known.book.orders,
         "symbol": order.symbol,
         "action": order.side.value,
         "status": order.status.value,
@@ -152,14 +154,14 @@ def _blocked_by(supervisor: Supervisor, running: Running, held: str | None) -> l
     conditions = {
         _BLOCKING.get(known.connection.shown, ""): not isinstance(known.connection, s.Connected),
         "holding": held is not None,
-        "quarantined": any(contract.foreign for contract in known.book.contracts.values()),
+        "quarantined": any(strangers.quarantined(contract) for contract in known.book.contracts.values()),
         "paused": known.paused,
         "close-only": _close_only(known) is not None,
         **{bar.value: bar in known.book.barred for bar in (Bar.DENIED, Bar.FIRM, Bar.MARGIN)},
         "shadow": known.rules.copy is not None and known.rules.copy.shadow,
         "unarmed": follows and not supervisor.config.armed(known.name),
     }
-    return [word for word, holds in conditions.items() if holds]
+    return [word for word, holds in conditions.items() if holds] + contracts.words(known)
 
 
 def _close_only(known: Account) -> str | None:

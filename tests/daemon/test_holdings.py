@@ -80,7 +80,7 @@ def test_a_lost_leader_is_told_with_its_followers_positions_and_the_way_out() ->
     accounts = [follower("a", 2, stop(2)), follower("b", 2)]
     more, remedy = holdings.circumstances("leader.lost", "lead", config, accounts)
     assert more == "2 followers hold 4 MESZ6 long; 1 of 2 have a stop at the broker"
-    assert remedy == "to get out: close them in Tradovate; copierd leaves alone what you do"
+    assert remedy == "to get out: copierctl flatten --copy main"
     flat = holdings.circumstances("leader.lost", "lead", config, [follower("a")])
     assert flat == ("No follower holds a position", None)
 

@@ -139,6 +139,6 @@ def test_a_lost_leader_says_what_its_followers_hold_and_how_to_get_out(tmp_path:
             (lost,) = (one for one in receiver.told if one["event"] == "leader.lost")
             assert lost["detail"].startswith("LEADER lead LOST 15:0")
             assert "2 followers hold 4 ESZ6 long; 2 of 2 have a stop at the broker" in lost["detail"]
-            assert lost["remedy"] == "to get out: close them in Tradovate; copierd leaves alone what you do"
+            assert lost["remedy"] == "to get out: copierctl flatten --copy main"
 
     told(story, tmp_path, followers=("f1", "f2"))

@@ -116,7 +116,8 @@ def in_step(world: World) -> None:
 def told_of(world: World, name: str, symbol: Symbol) -> bool:
     """Does the daemon say that this contract waits, and why?"""
     contract = world.account(name).account.book.contract(symbol)
-    return contract.no_entry is not None or contract.left
+    flattened = any(latch.holds(symbol) for latch in world.account(name).account.book.latches)
+    return contract.no_entry is not None or contract.left or flattened
 
 
 def all_is_well(world: World) -> None:

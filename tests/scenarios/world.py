@@ -30,6 +30,7 @@ from daemon.supervisor import Supervisor
 from daemon.wiring import Running
 from statecharts import events as e
 from statecharts import states as s
+from statecharts.values import Symbol
 from tests.scenarios.mortality import Mortality
 from tests.scenarios.receiver import Receiver
 from tests.simulator.audit import Audit
@@ -191,7 +192,35 @@ class World:
     def disconnect(self, name: str) -> None:
         self.account(name).runner.post(e.DisconnectAsked(at=now()))
 
+    def ask(self, name: str, event: e.Event) -> None:
+        """As the control socket does it."""
+        self.account(name).runner.post(event)
+
+    def flatten(self, name: str, symbol: str | None = None) -> None:
+        self.ask(name, e.FlattenAsked(at=now(), symbol=None if symbol is None else Symbol(symbol)))
+
+    def pause(self, name: str) -> None:
+        self.ask(name, e.PauseAsked(at=now()))
+
+    def resume(self, name: str) -> None:
+        self.ask(name, e.ResumeAsked(at=now()))
+
+    def release(self, name: str, symbol: str = SYMBOL) -> None:
+        self.ask(name, e.ReleaseAsked(at=now(), symbol=Symbol(symbol)))
+
+    def adopt(self, name: str, symbol: str = SYMBOL) -> None:
+        self.ask(name, e.AdoptAsked(at=now(), symbol=Symbol(symbol)))
+
     # What came of it
+
+    def verified(self, name: str) -> bool:
+        """Is what was flattened verified to be flat, all of it?"""
+        latches = self.account(name).account.book.latches
+        return bool(latches) and all(latch.verified_at is not None for latch in latches)
+
+    def flat(self, name: str) -> bool:
+        """Does the broker hold nothing for this account, neither a position nor a working order?"""
+        return not self.positions(name) and not self.broker.working(self.config.accounts[name].name)
 
     def ours(self, name: str) -> list[Order]:
         """The orders that the daemon has made at the broker on this account, oldest first."""

@@ -83,10 +83,14 @@ def order(
     version: int | None = None,
     **more: Any,
 ) -> Order:
-    """An order as the broker tells it: working, or filled when all of it is. Its n-th fill is 10 x its number + n."""
+    """An order as the broker tells it: working, or filled when all of it is.
+
+    Its n-th fill is 10 x its number + n, and from the tenth on something larger: no two orders share a fill.
+    """
     if status is None:
         status = Status.FILLED if asked is not None and filled >= asked.quantity else Status.WORKING
-    fills = tuple(Fill(FillId(number * 10 + n), side, 1, Decimal(5000), NOON) for n in range(1, filled + 1))
+    ids = (FillId(number * 10 + n if n < 10 else number * 1_000_000 + n) for n in range(1, filled + 1))
+    fills = tuple(Fill(one, side, 1, Decimal(5000), NOON) for one in ids)
     return Order(OrderId(number), symbol, side, status, NOON, asked, VersionId(version or number), fills, **more)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from statecharts import events as e
 from statecharts.effects import ModifyOrder, PlaceOrder, Priority
+from statecharts.rules import Mode
 from tests.statecharts.desk import ES, Desk, follower
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_worlds import CAP, Leader, live, moves
@@ -37,9 +38,17 @@ def live_flattened(desk: Desk, leader: Leader, exchange: Exchange, day: Day) -> 
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(moves(also=("reverse",)), moves(also=("reverse",)), st.booleans(), st.integers(0, 6))
-def test_after_a_flatten_nothing_opens_and_it_ends_flat(before: Day, after: Day, away: bool, how: int) -> None:
-    desk = follower(max_position=CAP)
+@given(
+    moves(also=("reverse",)),
+    moves(also=("reverse",)),
+    st.booleans(),
+    st.integers(0, 6),
+    st.sampled_from(("orders", "fills")),
+)
+def test_after_a_flatten_nothing_opens_and_it_ends_flat(
+    before: Day, after: Day, away: bool, how: int, mode: Mode
+) -> None:
+    desk = follower(max_position=CAP, mode=mode)
     leader, exchange = Leader(desk), Exchange(desk)
     for what, a, b in without(before, "flatten"):
         live(desk, leader, exchange, what, a, b)
@@ -56,15 +65,18 @@ def test_after_a_flatten_nothing_opens_and_it_ends_flat(before: Day, after: Day,
     assert not exchange.working
     (latch,) = desk.account.book.latches
     assert latch.verified_at is not None and desk.account.paused
-    resumed(desk, leader, exchange)
+    resumed(desk, leader, exchange, mode)
 
 
-def resumed(desk: Desk, leader: Leader, exchange: Exchange) -> None:
-    """What the leader holds, or has resting, is not bought; when he has been flat, his next trade is copied."""
+def resumed(desk: Desk, leader: Leader, exchange: Exchange, mode: Mode) -> None:
+    """What the leader holds, or has resting, is not bought; when he has been flat, his next trade is copied.
+
+    In mode fills what rests at the leader is nothing yet.
+    """
     desk.hear(e.ResumeAsked(at=desk.now))
     exchange.settle()
     since = len(desk.everything)
-    busy = bool(leader.net or leader.some(0))
+    busy = bool(leader.net or (mode == "orders" and leader.some(0)))
     leader.enters(1, 0)
     if busy:
         assert not [one for one in desk.everything[since:] if isinstance(one, PlaceOrder)]

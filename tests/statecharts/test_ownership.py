@@ -230,6 +230,21 @@ def test_an_add_that_was_missed_is_not_placed_for_what_was_adopted() -> None:
     assert all(one.side is SELL for one in desk.places)
 
 
+def test_in_mode_fills_nothing_that_rests_is_copied_for_what_was_adopted() -> None:
+    desk = follower(mode="fills")
+    desk.leader(order(100, BUY, terms(2), 2))
+    desk.fills(desk.place, 900)
+    desk.leader(order(101, SELL, stop(2)))
+    desk.hear(e.FlattenAsked(at=desk.now))
+    desk.fills(desk.place, 902)
+    desk.hear(e.ResumeAsked(at=desk.now))
+    by_hand(desk, BUY, 2)
+    adopt(desk)
+    assert desk.own == {ES: 2} and contract(desk).no_entry is None and desk.places == []
+    desk.leader(order(104, SELL, terms(2), 2))
+    assert desk.quantities == [(SELL, 2)]
+
+
 def test_an_exit_that_still_rests_is_not_placed_again() -> None:
     desk = in_position(2)
     desk.leader(order(101, SELL, stop(2)))

@@ -80,6 +80,11 @@ class House:
         async with self.client() as client:
             return await client.post(path, headers=headers)
 
+    async def send(self, path: str, body: object) -> httpx.Response:
+        """POST with a JSON body."""
+        async with self.client() as client:
+            return await client.post(path, json=body)
+
     async def account(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = (await self.get(f"/v1/accounts/{name}")).json()
         return found

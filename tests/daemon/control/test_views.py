@@ -16,7 +16,7 @@ from daemon.logins.restraint import Hold
 from daemon.supervisor import Supervisor
 from statecharts import states as s
 from statecharts.book import Book, Contract
-from statecharts.values import BrokerAccountId, Symbol, View
+from statecharts.values import BrokerAccountId, OrderId, Symbol, View
 from tests.daemon.control.house import House, house, still
 from tests.scenarios.world import SYMBOL
 
@@ -111,6 +111,7 @@ def test_an_account_in_full_shows_its_working_orders(tmp_path: Path) -> None:
             (order,) = account["working_orders"]
             assert isinstance(order.pop("order_id"), int)
             assert order == {
+                "ours": True,
                 "symbol": SYMBOL,
                 "action": "Buy",
                 "status": "Working",
@@ -201,16 +202,19 @@ def test_the_operator_s_and_our_own_blocks(tmp_path: Path) -> None:
 def test_what_is_somebody_else_s_is_quarantined(tmp_path: Path) -> None:
     supervisor = still(tmp_path)
     book = supervisor.accounts["f1"].account.book
-    book = book.with_contract(Symbol("MNQZ6"), Contract(own=2, foreign=1))
+    at = datetime(2026, 11, 20, 14, 5, tzinfo=UTC)
+    theirs = Contract(own=2, foreign=1, foreign_at=at, foreign_order=OrderId(3556122))
+    book = book.with_contract(Symbol("MNQZ6"), theirs)
+    book = book.with_contract(Symbol("NQZ6"), Contract(own=2, foreign=1, accepted=1))
     change(supervisor, "f1", book=book.with_contract(Symbol("ESZ6"), Contract(own=1)))
     assert shown(supervisor, "f1")["quarantined"] == [
         {
             "symbol": "MNQZ6",
             "ours": 2,
             "theirs": 1,
-            "since": None,
-            "order_id": None,
-            "remedy": "nothing to do: it is copied again when the other part is flat",
+            "since": "2026-11-20T14:05:00.000Z",
+            "order_id": 3556122,
+            "remedy": "copierctl release f1 MNQZ6",
         }
     ]
 
