@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import sqlite3
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ from trio.testing import MockClock
 
 from daemon.config import Config, loads
 from daemon.journal import Journal
-from daemon.ledger import Ledger
 from daemon.ports import Ports
 from daemon.simulator import Broker, LoginSpec, Server
 from daemon.supervisor import Supervisor
@@ -147,17 +144,6 @@ class Storm(World):
     def text_of(self, order_id: int) -> str:
         rows = self.broker.entities.rows("orderVersion")
         return next((str(row.entity.get("text")) for row in rows if row.entity["orderId"] == order_id), "")
-
-    def row_of(self, name: str, client_id: str) -> dict[str, object] | None:
-        """The ledger's row for a request, as it is on the disk."""
-        if self.supervisor is None:
-            return None
-        try:
-            rows = self.supervisor.ledger.copies(follower=name, limit=400)
-        except sqlite3.ProgrammingError:  # the process is dead and its ledger closed
-            with closing(Ledger.open(self.disk.path)) as ledger:
-                rows = ledger.copies(follower=name, limit=400)
-        return next((row for row in rows if row["cl_ord_id"] == client_id), None)
 
     def secrets(self) -> set[str]:
         return {PASSWORD, *self.server.tokens.issued}
