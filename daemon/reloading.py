@@ -12,7 +12,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+import attrs
+
 from daemon.config import Config, ConfigError
+from daemon.config.errors import KeyPath, dotted
+from daemon.config.key_lines import KeyLines
 from daemon.rules import rules_of
 from statecharts.account import Account
 from statecharts.book import Book
@@ -23,33 +27,69 @@ DECIDING = ("mode", "shadow")
 
 def objections(accounts: Iterable[Account], before: Config, config: Config, file: Path) -> tuple[ConfigError, ...]:
     """Why this configuration is not taken up now; empty when it may be. `before` is the one that runs."""
-    return tuple(error for account in accounts for error in _objections(account, before, config, file))
+    lines = Lines.of(file, config)
+    return tuple(error for account in accounts for error in _objections(account, before, config, lines))
 
 
-def _objections(account: Account, runs: Config, config: Config, file: Path) -> Iterator[ConfigError]:
+def _objections(account: Account, runs: Config, config: Config, lines: Lines) -> Iterator[ConfigError]:
     before = account.rules.copy
     after = rules_of(config, account.name).copy if account.name in config.accounts else None
     if before is None:
         if after is not None:
-            what = "begins to follow"
-            yield ConfigError(
-                file, 1, f"follower {account.name}", what, "Restart copierd for that; nothing was changed."
-            )
+            yield lines.error(account.name, "begins to follow", "Restart copierd for that; nothing was changed.")
         return
-    key = f"copy {before.name}: follower {account.name}"
-    owned = _owned(account.book)
+    owns = owned(account.book)
     if after is None or after.leader != before.leader:
         what = "follows nobody any more" if after is None else f"has another leader, {after.leader}"
-        if owned:
-            yield ConfigError(file, 1, key, f"{what}, and owns {owned}", "Close it first, then restart copierd.")
+        if owns:
+            yield lines.error(account.name, f"{what}, and owns {owns}", "Close it first, then restart copierd.")
         else:
-            yield ConfigError(file, 1, key, what, "Restart copierd for that; nothing was changed.")
+            yield lines.error(account.name, what, "Restart copierd for that; nothing was changed.")
         return
     moved = [one for one in (account.name, before.leader) if _home(runs, one) != _home(config, one)]
-    changed = ", ".join([*_changed(before, after), *(f"the account of {one}" for one in moved)])
-    if changed and owned:
+    keys = _changed(before, after)
+    changed = ", ".join([*keys, *(f"the account of {one}" for one in moved)])
+    if changed and owns:
         remedy = "Change it when the follower is flat and has no working order; nothing was changed."
-        yield ConfigError(file, 1, key, f"{changed} changed while it owns {owned}", remedy)
+        key = keys[0] if keys else None
+        yield lines.error(
+            account.name, f"{changed} changed while it owns {owns}", remedy, key, moved[0] if moved else None
+        )
+
+
+@attrs.frozen
+class Lines:
+    """Where in the file a follower stands. A file that cannot be read any more has but one line."""
+
+    file: Path
+    config: Config
+    _lines: KeyLines
+
+    @classmethod
+    def of(cls, file: Path, config: Config) -> Lines:
+        try:
+            text = file.read_text()
+        except (OSError, UnicodeDecodeError):
+            text = ""
+        return cls(file, config, KeyLines(text))
+
+    def error(
+        self, account: str, what: str, remedy: str, key: str | None = None, moved: str | None = None
+    ) -> ConfigError:
+        """`key` of the follower or of its copy, or the account that has `moved`, is what is wrong."""
+        path = ("accounts", moved, "name") if moved and not key else self._follower(account)
+        if key is not None:
+            path = (*path, key) if (*path, key) in self._lines else (*path[:2], key)
+        return ConfigError(
+            self.file, self._lines[path], dotted(path) or f"follower {account}", f"{account} {what}", remedy
+        )
+
+    def _follower(self, account: str) -> KeyPath:
+        for at, copy in enumerate(self.config.copies):
+            for place, follower in enumerate(copy.followers):
+                if follower.account == account:
+                    return ("copy", at, "followers", place)
+        return ("accounts", account)
 
 
 class Facts(Protocol):
@@ -62,17 +102,15 @@ def objections_at_start(
 ) -> tuple[ConfigError, ...]:
     """The same for a file that was edited while no daemon ran. Each follower's present rules are kept for the next."""
     refused: list[ConfigError] = []
+    lines = Lines.of(file, config)
     for account in accounts:
         rules = account.rules.copy
-        kept, now, owned = (
-            facts.fact(f"rules {account.name}"),
-            _spelled(config, account.name, rules),
-            _owned(account.book),
-        )
-        if kept is not None and kept != now and owned:
-            what = f"it owns {owned} by other rules than the file has now. Then: {kept or 'none'}. Now: {now or 'none'}"
+        kept, now = facts.fact(f"rules {account.name}"), _spelled(config, account.name, rules)
+        owns = owned(account.book)
+        if kept is not None and kept != now and owns:
+            what = f"owns {owns} by other rules than the file has now. Then: {kept or 'none'}. Now: {now or 'none'}"
             remedy = "Put the file back until the follower is flat, or close it in Tradovate under the old file."
-            refused.append(ConfigError(file, 1, f"follower {account.name}", what, remedy))
+            refused.append(lines.error(account.name, what, remedy))
         elif kept != now:
             keep(facts, config, account.name, rules)
     return tuple(refused)
@@ -100,7 +138,7 @@ def _home(config: Config, name: str) -> str:
     return f"{account.name} of login {account.login} on {config.environment(name).environment}"
 
 
-def _owned(book: Book) -> str:
+def owned(book: Book) -> str:
     """In words; nothing when the follower is flat, with no order of ours anywhere."""
     positions = [f"{c.own:+d} {symbol}" for symbol, c in sorted(book.contracts.items()) if c.own]
     working = sum(1 for _ in book.all_open())

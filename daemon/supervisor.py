@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from daemon import holdings, neighbours
+from daemon import __version__, holdings, last_stop, leavers, neighbours
 from daemon.bulletins import Board
 from daemon.config import Config, ConfigErrors, load
 from daemon.embedded import Embedded
@@ -31,6 +31,7 @@ from daemon.notifications import Notifications
 from daemon.notify import Notify
 from daemon.ports import Ports
 from daemon.reloading import keep, objections, objections_at_start
+from daemon.revision import revised
 from daemon.round import Rounds
 from daemon.rules import followers_of, rules_of
 from daemon.wiring import Addresses, Running, login_of, read_again, running_account
@@ -58,6 +59,7 @@ class Supervisor:
     config_path: Path | None = None
     embedded: Embedded | None = None
     getting_out: bool = False
+    boot: str = ""  # of this life of the machine
     logins: dict[str, Login] = attrs.field(factory=dict)
     accounts: dict[str, Running] = attrs.field(factory=dict)
     started_at: datetime = attrs.field(init=False)
@@ -73,7 +75,7 @@ class Supervisor:
 
     def __attrs_post_init__(self) -> None:
         self.started_at = self.ports.wall()
-        self.last_stop = self.ledger.fact("last_stop") or "clean"
+        self.last_stop = last_stop.found(self.ledger, self.boot, __version__)
         self.board = Board.of(self.journal, self.ports.wall, self.ledger)
         self.budget = Budget(self.ports.wall, self.ledger)
         self.herald = Herald(self.board, self.notify, self.accounts, self.last_stop)
@@ -81,7 +83,6 @@ class Supervisor:
 
     async def run(self, serve_control: Callable[..., Awaitable[None]] | None = None) -> None:
         """Runs until `stopping` is set and everything is drained. Raises LedgerError."""
-        self.ledger.keep_fact("last_stop", "crash")  # unless the end of this function says otherwise
         notifications = Notifications.of(self.config.notify, self.board, self.ports, self._well, self._held)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(notifications.run)
@@ -95,6 +96,8 @@ class Supervisor:
             self._object()
             if serve_control is not None:
                 await nursery.start(serve_control, self)
+            if not self.getting_out:
+                last_stop.running(self.ledger, self.boot, __version__)
             for running in self._accounts_in_order():
                 for event in self._first_words():
                     running.runner.post(event)
@@ -103,6 +106,7 @@ class Supervisor:
             self.ready.set()
             if not self.getting_out:
                 self.herald.ready(len(self.logins))
+                leavers.tell(self.board, self.ledger, self.config.accounts)
                 nursery.start_soon(self.herald.caught_up)
                 if self.embedded is not None:
                     nursery.start_soon(self._trade, self.embedded)
@@ -268,7 +272,8 @@ class Supervisor:
     def _close(self) -> None:
         for running in self.accounts.values():
             self.ledger.save(running.account)
-        self.ledger.keep_fact("last_stop", self.last_stop if self.getting_out else "clean")
+        if not self.getting_out:
+            last_stop.stopped(self.ledger)
         self.ledger.close()
         self.herald.stopped()
 
@@ -278,26 +283,26 @@ class Supervisor:
         Raises ConfigErrors and changes nothing when it has an error.
         """
         assert self.config_path is not None, "only a daemon with a file can read it again"
-        config = load(self.config_path)
-        refused = objections(self._accounts(), self.config, config, self.config_path)
+        read = load(self.config_path)
+        refused = objections(self._accounts(), self.config, read, self.config_path)
         if refused:
             raise ConfigErrors(refused)
+        revision = revised(self.config, read)
+        self.config = revision.config
         told: list[str] = []
-        fixed = {name for name in config.accounts if config.accounts[name] == self.config.accounts.get(name)}
-        for name in fixed & set(self.accounts):
-            rules = rules_of(config, name)
-            if rules != self.accounts[name].account.rules:
-                self.accounts[name].runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
-                keep(self.ledger, config, name, rules.copy)
+        for name, running in self.accounts.items():
+            rules = rules_of(self.config, name)
+            if rules != running.account.rules:
+                running.runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
+                keep(self.ledger, self.config, name, rules.copy)
                 told.append(f"{name} has other rules")
         for name, login in self.logins.items():
-            if name in config.logins and read_again(login, config.logins[name], self.ledger, self.journal):
+            if read_again(login, self.config.logins[name], self.ledger, self.journal):
                 told.append(f"login {name} has a new credential, which is tried")
                 self.journal.say("daemon.reloaded", told[-1], login=name)
-        changed = (set(config.accounts) | set(self.config.accounts)) - fixed
-        if changed:
-            told.append(f"restart copierd to add, remove or move: {', '.join(sorted(changed))}")
+        self.journal.set_level(self.config.daemon.log_level)
+        if revision.waiting:
+            told.append(f"restart copierd for {', '.join(revision.waiting)}")
             self.journal.say("daemon.reloaded", told[-1], severity="warning")
-        self.journal.set_level(config.daemon.log_level)
         self.journal.say("daemon.reloaded", "the configuration was read again")
         return told

@@ -34,6 +34,9 @@ class KeyLines:
             path = path[:-1]
         return self._lines.get(path, 1)
 
+    def __contains__(self, path: KeyPath) -> bool:
+        return path in self._lines
+
     def _document(self) -> None:
         table: KeyPath = ()
         self._skip(_GAP)

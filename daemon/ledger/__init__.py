@@ -76,6 +76,10 @@ class Ledger:
         self._unsaved[name] = len(later)
         return account
 
+    def names(self) -> list[str]:
+        """Of every account that has ever had a turn."""
+        return [name for (name,) in self._all("SELECT name FROM accounts ORDER BY name", ())]
+
     def first(self, name: AccountName) -> Account | None:
         """The account before its first recorded turn: where a replay begins."""
         found = self._one("SELECT first FROM accounts WHERE name = ?", (name,))
