@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import sys
@@ -20,7 +21,10 @@ _UNAVAILABLE, _CONFIG = 69, 78  # sysexits.h
 
 
 def run_simulator(*, port: int, faults: Path | None = None) -> int:
-    """Serves until SIGINT or SIGTERM. 0, 69 when the port cannot be had, 78 when the file of faults is wrong."""
+    """Serves until SIGINT or SIGTERM; SIGUSR1 prints what it has counted.
+
+    0, 69 when the port cannot be had, 78 when the file of faults is wrong.
+    """
     try:
         found = Faults.from_toml(faults.read_text()) if faults else Faults()
     except (OSError, UnicodeDecodeError, FaultsInvalid) as error:
@@ -44,12 +48,26 @@ def _first(error: BaseException) -> BaseException:
 
 
 async def _serve(broker: Broker, dice: random.Random, port: int) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    server = Server(broker)
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGUSR1) as signals:
         async with trio.open_nursery() as nursery:
-            bound = await nursery.start(serve_tcp, Server(broker), "127.0.0.1", port)
+            bound = await nursery.start(serve_tcp, server, "127.0.0.1", port)
             nursery.start_soon(walk, broker, tuple(broker.exchange.last), dice)
             print(f"REST http://127.0.0.1:{bound}/v1, WebSocket ws://127.0.0.1:{bound}/v1/websocket", flush=True)
             print(f"OAuth http://127.0.0.1:{bound}/oauth, tokens http://127.0.0.1:{bound}/auth/oauthtoken", flush=True)
             print(f"Any user with any password may log in and gets {_ACCOUNTS} accounts.", flush=True)
-            async for _ in signals:
-                nursery.cancel_scope.cancel()
+            async for number in signals:
+                if number == signal.SIGUSR1:
+                    print(json.dumps(_counted(server)), flush=True)
+                else:
+                    nursery.cancel_scope.cancel()
+
+
+def _counted(server: Server) -> dict[str, object]:
+    """What the clients have done so far, on one line of JSON."""
+    return {
+        "token_requests": dict(server.token_requests),
+        "renewals": dict(server.renewals),
+        "sockets": server.sockets_opened,
+        "calls": dict(server.calls),
+    }

@@ -27,18 +27,42 @@ SYMBOL = "ESZ6"
 START_LIMIT = 20.0  # seconds for a process to answer, on a busy machine
 
 
+@attrs.frozen
+class LookAlike:
+    """`copierd simulator` in a process of its own. `rest` is its address."""
+
+    rest: str
+    process: subprocess.Popen[str]
+
+    def counted(self) -> dict[str, Any]:
+        """What its clients have done so far."""
+        assert self.process.stdout is not None
+        self.process.send_signal(signal.SIGUSR1)
+        while not (line := self.process.stdout.readline()).startswith("{"):
+            assert line, "the look-alike has ended"
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
 @contextmanager
-def simulator(faults: Path) -> Iterator[str]:
-    """`copierd simulator` on a port of its own; its REST address."""
+def look_alike(faults: Path) -> Iterator[LookAlike]:
+    """On a port of its own; it outlives daemons."""
     command = [sys.executable, "-m", "daemon", "simulator", "--port", "0", "--faults", str(faults)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             address = re.match(r"REST (\S+), WebSocket ", process.stdout.readline())
             assert address is not None
-            yield address[1]
+            yield LookAlike(address[1], process)
         finally:
             process.kill()
+
+
+@contextmanager
+def simulator(faults: Path) -> Iterator[str]:
+    """Its REST address alone."""
+    with look_alike(faults) as found:
+        yield found.rest
 
 
 def configuration(directory: Path, rest: str) -> Path:
