@@ -188,7 +188,8 @@ def _correct(draft: Draft, symbol: Symbol, beyond: int, target: int, rules: Copy
     if waits or rules.shadow:
         return False
     why = f"we own {contract.own}, the leader's position stands for {target}"
-    if any(_rests(copy) and exposure.reduces(copy, contract.own) for copy in draft.book.in_progress(symbol)):
+    in_the_way = any(_rests(copy) and exposure.reduces(copy, contract.own) for copy in draft.book.in_progress(symbol))
+    if in_the_way or contract.refused:  # the way that closings take: one after the other, in pieces where it must be
         exposure.want_closed(draft, symbol, contract.own + beyond, why)
         return False
     closing.send(draft, symbol, Side.of(beyond), abs(beyond), rules, why, Severity.INFO)

@@ -147,9 +147,25 @@ class Exchange:
         quantity = min(quantity, now.rest)
         if not quantity:
             return
-        made = order(number, now.side, now.terms, now.filled + quantity, symbol=now.symbol, client_ids=now.client_ids)
+        gone = {fill.id for fill in now.fills if not fill.active}
+        whole = len(now.fills) + quantity
+        made = order(number, now.side, now.terms, whole, symbol=now.symbol, client_ids=now.client_ids)
+        made = attrs.evolve(made, fills=tuple(attrs.evolve(fill, active=fill.id not in gone) for fill in made.fills))
         self.orders[number] = (place, made)
         self.position[now.symbol] = self.position.get(now.symbol, 0) + now.side.sign * quantity
+
+    def busts(self, which: int) -> None:
+        """The exchange takes one of our executions back."""
+        traded = [number for number, (_, one) in self.orders.items() if one.filled]
+        if traded:
+            number = traded[which % len(traded)]
+            place, one = self.orders[number]
+            fills = list(one.fills)
+            gone = next(n for n, fill in enumerate(fills) if fill.active)
+            fills[gone] = attrs.evolve(fills[gone], active=False)
+            self.orders[number] = (place, attrs.evolve(one, fills=tuple(fills)))
+            self.position[one.symbol] = self.position.get(one.symbol, 0) - one.side.sign * fills[gone].quantity
+            self.tell(number)
 
     @property
     def working(self) -> list[OrderId]:

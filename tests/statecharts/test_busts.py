@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from statecharts.effects import PlaceOrder, Severity
 from statecharts.rules import Mode
-from statecharts.values import Order, OrderId
-from tests.statecharts.desk import BUY, ES, SELL, Desk, follower, limit, order, stop, terms
+from statecharts.values import Fill, FillId, Order, OrderId, Status, VersionId
+from tests.statecharts.desk import BUY, ES, NOON, SELL, Desk, follower, limit, order, stop, terms
+from tests.statecharts.exchange import Exchange
+from tests.statecharts.test_worlds import CAP, Leader, at_rest, live, moves
 
 BOTH = pytest.mark.parametrize("mode", ["orders", "fills"])
 
@@ -188,3 +192,49 @@ def test_a_resting_exit_makes_way_for_the_trim() -> None:
     desk.accepted(desk.place, 901)
     desk.leader(busted(theirs, 0))
     assert [cancel.order_id for cancel in desk.cancels] == [901]
+
+
+@attrs.define
+class Unlucky(Leader):
+    """A leader whose trades are taken back."""
+
+    next_fill: int = 50_000
+
+    def bust(self, which: int) -> None:
+        traded = [one for one in self.orders.values() if one.filled]
+        if traded:
+            one = traded[which % len(traded)]
+            self.set(busted(one, next(n for n, fill in enumerate(one.fills) if fill.active)))
+
+    def fills(self, which: int, quantity: int) -> None:
+        one = self.some(which)
+        if one is None or one.terms is None:
+            return
+        made = list(one.fills)
+        for _ in range(min(quantity, one.rest)):
+            self.next_fill += 1
+            made.append(Fill(FillId(self.next_fill), one.side, 1, Decimal(5000), NOON))
+        status = Status.FILLED if len(made) >= one.terms.quantity else Status.WORKING
+        self.set(attrs.evolve(one, fills=tuple(made), status=status))
+
+    def modifies(self, which: int, quantity: int) -> None:
+        one = self.some(which)
+        if one is not None and one.terms is not None and one.version is not None:
+            more = attrs.evolve(one.terms, quantity=len(one.fills) + min(one.rest, quantity))
+            self.set(attrs.evolve(one, terms=more, version=VersionId(one.version + 1000)))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(moves(also=("bust", "bust", "our bust", "reverse")))
+def test_whatever_is_busted_flat_follows_flat(day: list[tuple[str, int, int]]) -> None:
+    desk = follower(max_position=CAP)
+    leader, exchange = Unlucky(desk), Exchange(desk)
+    for what, a, b in day:
+        if what == "bust":
+            leader.bust(a)
+        elif what == "our bust":
+            exchange.busts(a)
+        else:
+            live(desk, leader, exchange, what, a, b)
+        exchange.take()
+    at_rest(desk, leader, exchange)

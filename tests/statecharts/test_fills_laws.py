@@ -76,6 +76,8 @@ def live(trader: Trader, exchange: Watched, what: str, a: int, b: int, how: tupl
         case "bust":
             if trader.executed:
                 trader.busted(trader.executed[a % len(trader.executed)], 0)
+        case "our bust":
+            exchange.busts(a)
         case "repeat":
             trader.repeats(a * 7 + b)
         case "answer":
@@ -185,6 +187,16 @@ def test_when_every_order_fills_and_nothing_was_skipped_it_ends_exactly_at_the_t
     wanted = {s: exposure.total_target(desk.account.book, s, copy_rules(desk)) for s in desk.account.book.contracts}
     assert desk.own == {symbol: n for symbol, n in wanted.items() if n}
     one_row_each(trader)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(days("our bust", "our bust", "reconnect", "wait"), rules)
+def test_whatever_is_busted_of_ours_flat_follows_flat(day: Day, chosen: dict[str, Any]) -> None:
+    desk = follower(mode="fills", **{**chosen, "max_position": None})
+    trader, exchange = Trader(desk), Watched(desk)
+    for what, a, b in day:
+        live(trader, exchange, what, a, b, HOW)
+    at_rest(trader, exchange)
 
 
 def copy_rules(desk: Desk) -> CopyRules:
