@@ -17,7 +17,7 @@ Table = Copy | Follower | Login
 
 # By table: the keys that have no effect, whatever their value.
 KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
-    Copy: ("quiet", "bracket_wait"),
+    Copy: ("bracket_wait",),
     Follower: (
         "on_stop_refused",
         "daily_loss_limit",

@@ -30,6 +30,7 @@ from statecharts import (
     own_orders,
     ownership,
     pursuit,
+    replays,
     resync,
 )
 from statecharts import events as e
@@ -141,6 +142,8 @@ def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
         case e.OrderSeen(orders=orders):
             for order in orders:
                 _own_order_seen(draft, rules, order)
+        case e.ReplaySeen():
+            replays.seen(draft, event)
         case e.PositionSeen(symbol=symbol, net=net):
             positions = {k: n for k, n in draft.book.positions.items() if k != symbol}
             draft.book = attrs.evolve(draft.book, positions={**positions, symbol: net} if net else positions)
@@ -161,6 +164,8 @@ def _own_order_seen(draft: Draft, rules: Rules, order: Order) -> None:
 def _lead(draft: Draft, before: s.State, after: s.State, event: e.Event) -> None:
     if isinstance(event, e.OrderSeen):
         leader.order_seen(draft, event)
+    elif isinstance(event, e.ReplaySeen):
+        replays.announce(draft, event)
     elif isinstance(event, e.SnapshotTaken) and draft.acting:
         leader.read_anew(draft)
     elif isinstance(before, s.Copying) and not isinstance(after, s.Copying):
@@ -175,6 +180,8 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
             follower.leader_order_seen(draft, event, rules)
         case e.LeaderViewTaken():
             absence.over(draft, event, rules)
+        case e.LeaderReplaySeen():
+            replays.of_leader(draft, event)
         case e.LeaderLost():
             absence.lost(draft, event)
         case e.ErrandEvent():
@@ -191,7 +198,8 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
         return
     absence.pursue(draft, rules)
     if draft.book.ready_to_catch_up():
-        catch_up.run(draft, rules)
+        if replays.over_at(draft, rules) is None:
+            catch_up.run(draft, rules)
     elif not draft.book.held_back():
         catch_up.go_on(draft, rules)
     facts.ask(draft, event, rules)

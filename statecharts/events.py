@@ -151,6 +151,11 @@ class OrderSeen(Event):
 
 
 @attrs.frozen(kw_only=True)
+class ReplaySeen(Event):
+    """The broker tells of what is older than the snapshot: the past once more."""
+
+
+@attrs.frozen(kw_only=True)
 class PositionSeen(Event):
     """The broker's own figure of a position: signed contracts."""
 
@@ -299,6 +304,13 @@ class LeaderViewTaken(LeaderEvent):
     """The leader has been read anew: everything that is known of it."""
 
     view: View
+
+
+@attrs.frozen(kw_only=True)
+class LeaderReplaySeen(LeaderEvent):
+    """The broker tells the leader of what is older than its snapshot."""
+
+    generation: int
 
 
 @attrs.frozen(kw_only=True)

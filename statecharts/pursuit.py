@@ -25,6 +25,7 @@ from statecharts import (
     follower,
     openings,
     refusals,
+    replays,
     sizing,
 )
 from statecharts.bars import Bar
@@ -56,7 +57,8 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     deadlines = [c.retry_at for c in draft.book.contracts.values() if c.retry_at is not None]
     deadlines.extend(draft.book.asked.values())
     deadlines.extend(calendar.deadlines(draft))
-    deadlines.extend(at for at in (absence.deadline(draft, rules),) if at is not None)
+    own = (absence.deadline(draft, rules), replays.over_at(draft, rules))
+    deadlines.extend(at for at in own if at is not None)
     for copy in draft.book.all_open():
         if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
             deadlines.append(copy.chase_at)

@@ -208,6 +208,7 @@ class Snapshot:
     taken_at: datetime
     orders: Mapping[OrderId, Order] = attrs.field(factory=dict)
     positions: Mapping[Symbol, int] = attrs.field(factory=dict)
+    replayed_at: datetime | None = None  # when the broker last told of something older than this
 
 
 @attrs.frozen
@@ -223,6 +224,7 @@ class View:
     orders: Mapping[OrderId, Order] = attrs.field(factory=dict)
     net: Mapping[Symbol, int] = attrs.field(factory=dict)
     current: bool = True
+    replayed_at: datetime | None = None  # when the broker last told of something older than the snapshot
 
     def with_order(self, order: Order) -> View:
         """The view after one more fact about one order. A fact that comes twice, or late, changes nothing."""
@@ -243,4 +245,4 @@ class View:
     @staticmethod
     def of(snapshot: Snapshot, generation: int) -> View:
         net = {symbol: n for symbol, n in snapshot.positions.items() if n}
-        return View(snapshot.broker_id, generation, dict(snapshot.orders), net)
+        return View(snapshot.broker_id, generation, dict(snapshot.orders), net, replayed_at=snapshot.replayed_at)

@@ -10,6 +10,7 @@ Rule 3: a fill and its position come as two events. An account is read on a live
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 
 import attrs
 import trio
@@ -59,6 +60,7 @@ class Reading:
     hand_out: HandOut
     limited: Callable[[str], None]
     synced: trio.Event
+    ahead: Callable[[], timedelta] = timedelta  # how far the broker's clock is known to be before ours
     _sync: Call | None = None
     _part_came: trio.Event = attrs.field(factory=trio.Event)
     _unnamed: trio.Event = attrs.field(factory=trio.Event)
@@ -170,7 +172,7 @@ class Reading:
             self._part_came = trio.Event()
 
     def _load(self, data: object) -> None:
-        faults = self.mirror.load(data, self.ports.wall())
+        faults = self.mirror.load(data, self.ports.wall(), self.ahead())
         self.hand_out((), faults)
 
     async def read_back(self) -> None:

@@ -9,6 +9,7 @@ Rule 3: what may be expected to go wrong is named in `run` and becomes `loss`; a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 import attrs
 import trio
@@ -77,7 +78,15 @@ class Session:
 
     def __attrs_post_init__(self) -> None:
         self.contracts = Contracts(self.mirror, self.ports.wall, self.request, self._hand_out)
-        self._reading = Reading(self.mirror, self.ports, self.request, self._hand_out, self.limited, self.synced)
+        self._reading = Reading(
+            self.mirror,
+            self.ports,
+            self.request,
+            self._hand_out,
+            self.limited,
+            self.synced,
+            lambda: self.tokens.skew or timedelta(0),
+        )
 
     def request(self, endpoint: str, body: object | None, urgency: int, query: str = "") -> Call:
         """Queues a request at once; the answer is awaited with `Call.answer`."""

@@ -13,7 +13,7 @@ import trio
 
 from daemon.simulator.books import Books
 from daemon.simulator.desk import Desk
-from daemon.simulator.entities import OF_THE_SESSION, PLURALS, Entities, Entity, number
+from daemon.simulator.entities import OF_THE_SESSION, PLURALS, Entities, Entity, Row, number
 from daemon.simulator.exchange import Exchange
 from daemon.simulator.faults import Faults
 from daemon.simulator.logins import Login, LoginSpec
@@ -59,6 +59,7 @@ class Broker(Terminal):
         self.logins: dict[str, Login] = {}
         self.account_ids: dict[str, int] = {}
         self.newcomer_accounts: int | None = None
+        self.past: dict[str, list[Row]] = {kind: [] for kind in OF_THE_SESSION}  # what the lists have forgotten
         self._nursery: trio.Nursery | None = None
         self._waiting: list[tuple[float, Callable[[], None]]] = []
 
@@ -146,6 +147,7 @@ class Broker(Terminal):
                 order_id = entity["id"] if kind == "order" else entity.get("orderId")
                 if order_id in alive or (kind == "commandReport" and entity["commandId"] in keep_commands):
                     continue
+                self.past[kind].append(row)
                 self.entities.forget(kind, entity["id"])
         self.desk.orders = {order_id: order for order_id, order in self.desk.orders.items() if order_id in alive}
 

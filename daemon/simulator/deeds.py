@@ -65,10 +65,13 @@ class Deeds(Service):
             session.push({"e": "otherEnvironmentAdminAlert", "d": {"text": "x" * size}})
 
     def replay(self, login: str | None = None) -> None:
-        """Push all orders, commands, reports and fills of the session again, as seen at the turn of a session."""
+        """Push all orders, commands, reports and fills again, as seen at the turn of a session.
+
+        Also those that the lists have forgotten at that turn: the day is told once more.
+        """
         for session in self.live_sockets(login):
             for kind in OF_THE_SESSION:
-                for row in list(self.broker.entities.rows(kind)):
+                for row in [*self.broker.past[kind], *self.broker.entities.rows(kind)]:
                     if session.subscribed is not None and row.owner in session.subscribed:
                         data = {"entityType": kind, "eventType": "Created", "entity": dict(row.entity)}
                         session.push({"e": "props", "d": data})

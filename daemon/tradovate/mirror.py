@@ -4,14 +4,15 @@ Rule 1: no order of arrival is relied upon. A part waits until what it belongs t
         order for its contract's name and for the version or the command that tells whose it is.
 Rule 2: news only. The same entity twice, or the whole day pushed again, yields no fact.
 Rule 3: nothing is forgotten within a session: a part once seen stays, though a later message omits or deletes it.
-Rule 4: a mirror belongs to one session; the next session begins with an empty one.
+Rule 4: what is older than the snapshot, and not in it, is of the past and yields no order: see past.py.
+Rule 5: a mirror belongs to one session; the next session begins with an empty one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import attrs
 
@@ -30,7 +31,8 @@ from daemon.tradovate.parts import (
     ProductPart,
     UserPart,
 )
-from statecharts.events import Event, OrderSeen, PositionSeen
+from daemon.tradovate.past import Past
+from statecharts.events import Event, OrderSeen, PositionSeen, ReplaySeen
 from statecharts.values import BrokerAccountId, Order, OrderId, Snapshot, Symbol
 
 Facts = tuple[tuple[BrokerAccountId, Event], ...]
@@ -81,14 +83,16 @@ class Mirror:
         self._shown: set[int] = set()  # orders that a snapshot has shown: nothing of them is held any more
         self._told: dict[int, Order] = {}
         self._told_net: dict[tuple[int, int], int] = {}
+        self._past = Past(self._paperwork)
         self._moves: Counter[int] = Counter()  # by account id; 0: of an order whose account is not known yet
 
     # The snapshot
 
-    def load(self, data: object, at: datetime) -> list[str]:
+    def load(self, data: object, at: datetime, ahead: timedelta = timedelta(0)) -> list[str]:
         """Takes a SyncMessage, or one part of a split one, and returns what could not be read.
 
-        Its content is not told as facts: `snapshot` is to be taken after every load.
+        `ahead` is how far the broker's clock is known to be before ours. The content is not told as facts: `snapshot`
+        is to be taken after every load.
         """
         if not isinstance(data, dict):
             return [f"a sync answer that is no object: {str(data)[:80]!r}"]
@@ -104,6 +108,7 @@ class Mirror:
                 faults += self._take(kind, rows, at, touched)
             elif name in data:
                 faults.append(f"{name}: no array")
+        self._past.ends(at + ahead)
         self._news(touched, at)  # what a snapshot shows is no news afterwards
         self._shown |= touched.orders
         return faults
@@ -139,7 +144,8 @@ class Mirror:
             self.ignored[f"entity {entity_type[:40]}"] += 1
             return (), ()
         touched = _Touched()
-        faults = self._take(entity_type, entity if isinstance(entity, list) else [entity], at, touched)
+        rows = entity if isinstance(entity, list) else [entity]
+        faults = self._take(entity_type, rows, at, touched, pushed=True)
         if self.loaded and entity_type in _MOVING:
             accounts = {self._paperwork.account(number) or 0 for number in touched.orders}
             self._moves.update(accounts | {account for account, _ in touched.positions})
@@ -209,16 +215,18 @@ class Mirror:
             if owner == account and contract in self._contracts:
                 symbol = Symbol(self._contracts[contract])
                 positions[symbol] = positions.get(symbol, 0) + part.net
-        return Snapshot(account, at, orders, positions)
+        return Snapshot(account, at, orders, positions, self._past.told_at.get(account))
 
     # Within
 
-    def _take(self, kind: str, rows: Iterable[object], at: datetime, touched: _Touched) -> list[str]:
+    def _take(
+        self, kind: str, rows: Iterable[object], at: datetime, touched: _Touched, *, pushed: bool = False
+    ) -> list[str]:
         faults: list[str] = []
         for row in rows:
             decoded = decode(kind, row)
             faults += decoded.faults
-            if decoded.part is not None:
+            if decoded.part is not None and not (pushed and self._past.takes(decoded.part, at)):
                 self._put(decoded.part, at, touched)
         return faults
 
@@ -246,7 +254,9 @@ class Mirror:
                 touched.orders |= self._paperwork.put(part, at)
 
     def _news(self, touched: _Touched, at: datetime) -> Facts:
-        facts: list[tuple[BrokerAccountId, Event]] = []
+        facts: list[tuple[BrokerAccountId, Event]] = [
+            (account, ReplaySeen(at=self._past.told_at[account])) for account in self._past.news()
+        ]
         for number in sorted(touched.orders):
             account = self._paperwork.account(number)
             if account is None or not (number in self._shown or self._paperwork.attributable(number)):

@@ -131,6 +131,10 @@ class Paperwork:
         order = self._folders[number].order if number in self._folders else None
         return order.account_id if order else None
 
+    def unknown(self, number: int) -> bool:
+        """Has nobody shown this order yet?"""
+        return number not in self._folders or self._folders[number].order is None
+
     def attributable(self, number: int) -> bool:
         """Is there a paper that would carry the name of an order of ours?"""
         folder = self._folders[number]

@@ -28,6 +28,7 @@ class Purse:
     upkeep: Exception | None = None
     upkeeps: int = 0
     home: None = None
+    skew: None = None
 
     @property
     def current(self) -> Token | None:

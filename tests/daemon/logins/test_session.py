@@ -27,6 +27,7 @@ class Purse:
     refusals: int = 0
     acceptances: int = 0
     home: None = None
+    skew: None = None
 
     @property
     def current(self) -> Token | None:
