@@ -50,6 +50,7 @@ from statecharts.events import (
     LookUpFailed,
     NeverSent,
     RequestAccepted,
+    RequestPenalised,
     RequestRefused,
     RequestSent,
     SnapshotTaken,
@@ -61,6 +62,15 @@ ANSWER_LIMIT = 10.0  # seconds: the broker answers in milliseconds; after this n
 SLOW_ANSWER = 0.5  # seconds: from then on the copies show that a request was sent, though unanswered
 PUSHED_OUT_OR_WORSE = frozenset({408, 500})  # also what a closed session's token is answered (Tradovate OpenAPI)
 LOOK_UP_LIMIT = 10.0  # seconds for a list of the session's commands
+
+
+@attrs.frozen
+class _Ticket:
+    """What the broker gave for a request that it has put off. It is kept nowhere: a restart asks without it."""
+
+    text: str = attrs.field(repr=False)
+    endpoint: str
+    body: messages.Body
 
 
 @attrs.define(eq=False)
@@ -79,6 +89,7 @@ class AccountErrands:
     neighbours: Callable[[LoginEvent], None]  # tells the other accounts of the login
     unexpected: int = 0
     under_way: int = 0  # requests without an answer; a stop waits for these
+    _tickets: dict[str, _Ticket] = attrs.field(factory=dict, repr=False)  # by client order id
     _nursery: trio.Nursery | None = None
     _alarm: datetime | None = None
     _alarm_set: trio.Event = attrs.field(factory=trio.Event)
@@ -140,21 +151,30 @@ class AccountErrands:
                 NeverSent(at=self.ports.wall(), copy=effect.copy, client_id=effect.client_id, reason=reason or "")
             )
             return
+        endpoint, body = self._said(effect)
+        call = session.request(endpoint, self._with_ticket(effect, endpoint, body), effect.priority)
+        self._start(self._await_answer, effect, call, session, self.ports.wall())
+
+    def _said(self, effect: Request) -> tuple[str, messages.Body]:
         match effect:
             case PlaceOso():
-                endpoint, body = messages.place_oso(effect, self.broker_name)
+                return messages.place_oso(effect, self.broker_name)
             case PlaceOco():
-                endpoint, body = messages.place_oco(effect, self.broker_name)
+                return messages.place_oco(effect, self.broker_name)
             case PlaceOrder():
-                endpoint, body = messages.place(effect, self.broker_name)
+                return messages.place(effect, self.broker_name)
             case ModifyOrder():
-                endpoint, body = messages.modify(effect)
+                return messages.modify(effect)
             case CancelOrder():
-                endpoint, body = messages.cancel(effect)
-            case _:
-                raise TypeError(f"no way to send {effect!r}")
-        call = session.request(endpoint, body, effect.priority)
-        self._start(self._await_answer, effect, call, session, self.ports.wall())
+                return messages.cancel(effect)
+        raise TypeError(f"no way to send {effect!r}")
+
+    def _with_ticket(self, effect: Request, endpoint: str, body: messages.Body) -> messages.Body:
+        """A request that the broker has put off is the same one only with the ticket that it was given for it."""
+        asked = self._tickets.pop(effect.client_id, None)
+        if asked is None or (asked.endpoint, asked.body) != (endpoint, body):
+            return body
+        return {**body, "p-ticket": asked.text}
 
     def _held(self, effect: Request, session: Session) -> str | None:
         """Why an entry is not sent now; exits and cancels are tried also while the process holds."""
@@ -197,8 +217,10 @@ class AccountErrands:
                 return RequestAccepted(at=now, copy=copy, client_id=name, order_id=accepted, sent_at=sent_at, legs=legs)
             case Refused(reason=reason, text=text):
                 pass
-            case Penalty(seconds=seconds, captcha=captcha):
-                reason, text = "Penalty", f"the broker asks to wait {seconds} s" + (" (captcha)" if captcha else "")
+            case Penalty() as penalty if not effect.legs:
+                return self._penalised(effect, penalty, sent_at)
+            case Penalty(seconds=seconds):
+                reason, text = "Penalty", f"the broker asks to wait {seconds} s"
             case Held(status=status):
                 reason, text = str(status), "the broker limits this login's requests"
                 session.limited(str(status))
@@ -207,6 +229,20 @@ class AccountErrands:
                     session.limited(str(outcome.status))
                 return AnswerLost(at=now, copy=copy, client_id=name, reason=why, sent_at=sent_at)
         return RequestRefused(at=now, copy=copy, client_id=name, reason=reason, text=text, sent_at=sent_at)
+
+    def _penalised(self, effect: Request, penalty: Penalty, sent_at: datetime) -> Event:
+        if penalty.ticket and not penalty.captcha:
+            self.board.journal.keep_secret(penalty.ticket)
+            endpoint, body = self._said(effect)
+            self._tickets[effect.client_id] = _Ticket(penalty.ticket, endpoint, body)
+        return RequestPenalised(
+            at=self.ports.wall(),
+            copy=effect.copy,
+            client_id=effect.client_id,
+            seconds=penalty.seconds,
+            captcha=penalty.captcha,
+            sent_at=sent_at,
+        )
 
     async def _look_up(self, effect: LookUp) -> None:
         """Commands carry the client order id as clOrdId, order versions as text: the order exists if either does."""

@@ -23,12 +23,14 @@ from statecharts import (
     connection,
     denials,
     facts,
+    firm,
     flattening,
     follower,
     leader,
     outcomes,
     own_orders,
     ownership,
+    penalties,
     pursuit,
     replays,
     resync,
@@ -138,12 +140,15 @@ def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
             resync.read(draft, snapshot)
             if rules.copy is not None:
                 resync.compare(draft, before, snapshot, rules.copy)
+                firm.snapshot_seen(draft, before, snapshot)
                 absence.returned(draft, rules.copy)
         case e.OrderSeen(orders=orders):
             for order in orders:
                 _own_order_seen(draft, rules, order)
         case e.ReplaySeen():
             replays.seen(draft, event)
+        case e.RiskStatusSeen(status=status) if rules.copy is not None:
+            firm.status_seen(draft, status)
         case e.PositionSeen(symbol=symbol, net=net):
             positions = {k: n for k, n in draft.book.positions.items() if k != symbol}
             draft.book = attrs.evolve(draft.book, positions={**positions, symbol: net} if net else positions)
@@ -194,7 +199,9 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
             ownership.adopt(draft, symbol, rules)
         case e.ResumeAsked():
             flattening.lift(draft, FlattenedBy.OPERATOR, rules)
-    if not draft.acting:
+    if isinstance(event, e.OrdersSilenced):
+        penalties.silence(draft, event.until)
+    if not draft.acting or penalties.silent(draft):
         return
     absence.pursue(draft, rules)
     if draft.book.ready_to_catch_up():

@@ -16,6 +16,7 @@ class Bar(enum.StrEnum):
     FIRM = "firm"  # the firm or the broker has closed or locked the account
     MARGIN = "margin"  # entries were refused for margin, twice in a row
     RUNAWAY = "runaway"  # more placements than any leader makes, or an invariant that does not hold
+    PENALTY = "penalty"  # the broker asks for a captcha: nothing at all is sent
     DISK = "disk"  # what is decided can hardly be written down
 
     @property

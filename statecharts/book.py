@@ -19,7 +19,19 @@ from statecharts.contracts import ContractFacts
 from statecharts.order import Stage
 from statecharts.rules import Agreement
 from statecharts.sizing import Kind
-from statecharts.values import AccountName, CopyId, CopyName, FillId, OrderId, Side, Symbol, Terms, View, root_of
+from statecharts.values import (
+    AccountName,
+    CopyId,
+    CopyName,
+    FillId,
+    OrderId,
+    RiskStatus,
+    Side,
+    Symbol,
+    Terms,
+    View,
+    root_of,
+)
 
 
 class Verb(enum.Enum):
@@ -75,6 +87,7 @@ class Copy:
     chase_at: datetime | None = None
     ask_after: datetime | None = None  # what was refused, or never left, is not asked for again before
     refusals: int = 0  # in a row, of this order or of changes of it
+    fresh_until: datetime | None = None  # of what the broker has put off (penalty ticket): an entry goes no later
     opens_at: datetime | None = None  # while it is held: its market is closed until then
     # A request whose answer was lost
     lost_at: datetime | None = None
@@ -87,6 +100,11 @@ class Copy:
         if self.carrier is not None:
             return False  # the carrier is
         return self.stage.open and (self.trades or self.stage is not Stage.WORKING)
+
+    @property
+    def put_off(self) -> bool:
+        """Has the broker put it off, and does it wait for its time (`ask_after`)?"""
+        return self.stage is Stage.HELD and self.fresh_until is not None
 
     @property
     def rest(self) -> int:
@@ -137,6 +155,7 @@ class Contract:
     retry_at: datetime | None = None
     opens_at: datetime | None = None  # the market is closed until then, and the closing waits for it
     newest_fill: int = 0  # of ours
+    frozen_since: int | None = None  # the firm has acted here: nothing is sent before a later generation has been read
     left: bool = False  # what we own beyond the leader's was left as it is (catch_up = none)
     due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt
     busted: str | None = None  # what the exchange took back, of the leader's or of ours: it is yet to be compared
@@ -210,9 +229,11 @@ class Book:
     absent: Mapping[Symbol, str] = attrs.field(factory=dict)  # contracts that do not exist on our side, and why
     asked: Mapping[Symbol, datetime] = attrs.field(factory=dict)  # contracts asked for, and when they may be again
     barred: Mapping[Bar, str] = attrs.field(factory=dict)
+    risk: RiskStatus | None = None  # what the broker last said of the account
     denied_by: AccountName | None = None  # the account of this login whose order was denied, where it is another
     proven_at: datetime | None = None  # when the broker last accepted an order of this account
     margin_refusals: int = 0  # entries refused for margin in a row
+    silent_until: datetime | None = None  # nothing at all is sent before
     placements: tuple[datetime, ...] = ()  # the latest, as many as `runaway` has to know
 
     def facts_of(self, symbol: Symbol) -> ContractFacts | None:
@@ -222,7 +243,14 @@ class Book:
     def resumed(self) -> Book:
         """The operator has looked at it: what barred openings is over."""
         kept = {bar: why for bar, why in self.barred.items() if not bar.ends_with_resume}
-        return attrs.evolve(self, barred=kept, denied_by=None, margin_refusals=0, placements=())
+        return attrs.evolve(self.unsilenced(), barred=kept, denied_by=None, margin_refusals=0, placements=())
+
+    def unsilenced(self) -> Book:
+        """Requests may go out again; what happened meanwhile has yet to be compared."""
+        if self.silent_until is None:
+            return self
+        known = self.caught_up
+        return attrs.evolve(self, silent_until=None, caught_up=None if known is None else (known[0], 0))
 
     def contract(self, symbol: Symbol) -> Contract:
         return self.contracts.get(symbol, _NOTHING)
@@ -280,7 +308,8 @@ class Book:
     def held_back(self) -> bool:
         """Must this follower hold: is its leader's view not current, or not yet compared with ours?"""
         return (
-            self.mine is None
+            self.silent_until is not None
+            or self.mine is None
             or self.theirs is None
             or not self.theirs.current
             or self.caught_up != (self.mine.generation, self.theirs.generation)

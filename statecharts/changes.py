@@ -19,7 +19,7 @@ from statecharts.effects import CancelOrder, ModifyOrder, Priority
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
-from statecharts.values import BrokerAccountId, Terms
+from statecharts.values import BrokerAccountId, OrderId, Terms
 
 PENDING_NEW = timedelta(seconds=2)  # risk and exchange take milliseconds; after this the event that says so is lost
 ANOTHER_ORDER = "its terms can only be changed by another order"  # see renewals.py
@@ -49,7 +49,7 @@ def _still_protects(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     contract = draft.contract(copy.symbol)
     if copy.cancel_wanted is None or not exposure.is_stop(copy) or not exposure.reduces(copy, contract.own):
         return False
-    if any(other.stage is Stage.HELD for other in draft.book.in_progress(copy.symbol)):
+    if any(other.trades and other.stage is Stage.HELD for other in draft.book.in_progress(copy.symbol)):
         return False  # an exit waits until it has made way
     out = exposure.leader_flat(draft.book, copy.symbol, rules)
     return out and (contract.close_to is None or contract.retry_at is not None)
@@ -72,29 +72,11 @@ def ask(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     assert copy.order_id is not None, "what the broker has accepted has its number"
     if copy.cancel_wanted is not None:
         change = _changing(draft, copy, Verb.CANCEL, copy.cancel_wanted)
-        draft.do(
-            CancelOrder(
-                copy=change.id,
-                client_id=change.client_id,
-                account=_account(draft),
-                priority=Priority.CANCEL,
-                order_id=copy.order_id,
-            )
-        )
     else:
         newest = _new_terms(copy)
         assert newest is not None, "what is wanted of it, and is no cancel, is a modify"
         change = _changing(draft, copy, Verb.MODIFY, None, newest)
-        draft.do(
-            ModifyOrder(
-                copy=change.id,
-                client_id=change.client_id,
-                account=_account(draft),
-                priority=Priority.MODIFY,
-                order_id=copy.order_id,
-                terms=newest,
-            )
-        )
+    draft.do(_request(draft, change, copy.order_id))
 
 
 def _new_terms(copy: Copy) -> Terms | None:
@@ -131,6 +113,45 @@ def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None, newest: 
     )
     draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, ask_after=None))
     return draft.keep(change)
+
+
+def again(draft: Draft, change: Copy) -> None:
+    """A change that the broker had put off is asked for once more, the very same, if it is still what is wanted."""
+    subject = draft.book.copies.get(change.subject) if change.subject is not None else None
+    wish = None
+    if subject is not None and subject.open and subject.pending == change.id and subject.order_id is not None:
+        wish = _request(draft, change, subject.order_id)
+        if change.verb is Verb.CANCEL:
+            wish = wish if subject.cancel_wanted is not None else None
+        elif subject.cancel_wanted is not None or _new_terms(subject) != change.terms:
+            wish = None
+    if wish is None:
+        draft.news(change, News.GIVEN_UP, "it is not wanted any more")
+        draft.change_ended(change)
+        return
+    draft.keep(attrs.evolve(change, stage=Stage.INTENDED, ask_after=None))
+    draft.do(wish)
+
+
+def _request(draft: Draft, change: Copy, order_id: OrderId) -> CancelOrder | ModifyOrder:
+    account = _account(draft)
+    if change.verb is Verb.CANCEL:
+        return CancelOrder(
+            copy=change.id,
+            client_id=change.client_id,
+            account=account,
+            priority=Priority.CANCEL,
+            order_id=order_id,
+        )
+    assert change.terms is not None, "a modify has its terms"
+    return ModifyOrder(
+        copy=change.id,
+        client_id=change.client_id,
+        account=account,
+        priority=Priority.MODIFY,
+        order_id=order_id,
+        terms=change.terms,
+    )
 
 
 def _account(draft: Draft) -> BrokerAccountId:

@@ -42,6 +42,9 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
     side = Side.of(close_to - contract.own)
     in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
     exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
+    if any(copy.put_off for copy in exits):  # it goes when its time is over, and this closing with it
+        _once_more(draft, exits, abs(close_to - contract.own), rules)
+        return
     for copy in exits:
         if copy.stage is Stage.HELD:
             given_up = attrs.evolve(copy, restore=True)
@@ -101,6 +104,15 @@ def send(
         copy=copy.id,
     )
     follower.send(draft, copy, rules)
+
+
+def _once_more(draft: Draft, exits: list[Copy], quantity: int, rules: CopyRules) -> None:
+    """A closing that the broker has put off is sent again, the same one, when its time is over."""
+    for copy in exits:
+        if copy.put_off and copy.verb is Verb.CLOSE and copy.ask_after is not None and copy.ask_after <= draft.at:
+            assert copy.terms is not None, "what is closed has a size"
+            terms = attrs.evolve(copy.terms, quantity=quantity)
+            follower.send(draft, attrs.evolve(copy, terms=terms, ask_after=None), rules)
 
 
 def _closed(draft: Draft, symbol: Symbol) -> None:

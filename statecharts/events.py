@@ -9,7 +9,7 @@ import attrs
 from statecharts.contracts import ContractFacts
 from statecharts.rules import Rules
 from statecharts.states import Cause
-from statecharts.values import AccountName, CopyId, Order, OrderId, Snapshot, Symbol, View
+from statecharts.values import AccountName, CopyId, Order, OrderId, RiskStatus, Snapshot, Symbol, View
 
 
 @attrs.frozen(kw_only=True)
@@ -187,6 +187,13 @@ class ContractUnread(Event):
     reason: str
 
 
+@attrs.frozen(kw_only=True)
+class RiskStatusSeen(Event):
+    """What the firm or the broker has set this account to."""
+
+    status: RiskStatus
+
+
 # What came of an errand
 
 
@@ -219,6 +226,15 @@ class RequestRefused(ErrandEvent):
 
     reason: str
     text: str = ""
+    sent_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class RequestPenalised(ErrandEvent):
+    """Not processed: to be sent again, with the ticket that came along, after `seconds`. With `captcha`: never."""
+
+    seconds: int
+    captcha: bool = False
     sent_at: datetime
 
 
@@ -276,6 +292,13 @@ class OrdersProven(LoginEvent):
 @attrs.frozen(kw_only=True)
 class OrdersResumed(LoginEvent):
     """The operator says that the login may place orders again."""
+
+
+@attrs.frozen(kw_only=True)
+class OrdersSilenced(LoginEvent):
+    """The broker asks for a captcha: no request of the login is processed."""
+
+    until: datetime
 
 
 # What a leader announces to its followers

@@ -75,16 +75,17 @@ def advance(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> No
 
 def gathered_until(draft: Draft) -> Iterable[datetime]:
     """When rows that wait for more of the leader's order are sent at the latest."""
-    waiting = (copy for copy in draft.book.all_open() if _waits(copy) and copy.opens)
+    waiting = (copy for copy in draft.book.all_open() if _waits(draft, copy) and copy.opens)
     return [copy.decided_at + GATHER for copy in waiting if copy.decided_at + GATHER > draft.at]
 
 
-def _waits(copy: Copy) -> bool:
-    return copy.leader_fill_id is not None and copy.stage is Stage.HELD
+def _waits(draft: Draft, copy: Copy) -> bool:
+    put_off = copy.put_off and copy.ask_after is not None and copy.ask_after > draft.at
+    return copy.leader_fill_id is not None and copy.stage is Stage.HELD and not put_off
 
 
 def _rows(draft: Draft, symbol: Symbol) -> list[Copy]:
-    return [copy for copy in draft.book.in_progress(symbol) if _waits(copy)]
+    return [copy for copy in draft.book.in_progress(symbol) if _waits(draft, copy)]
 
 
 def _span(draft: Draft, symbol: Symbol) -> Span:

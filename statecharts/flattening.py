@@ -85,7 +85,7 @@ def pursue(draft: Draft, symbol: Symbol) -> bool:
     for copy in tuple(draft.book.in_progress(symbol)):
         if not copy.trades or copy.cancel_wanted is not None:
             continue
-        if copy.stage is Stage.HELD:
+        if copy.stage is Stage.HELD and copy.verb is Verb.PLACE:
             draft.news(copy, News.GIVEN_UP, latch.why)
         elif copy.verb is Verb.PLACE or copy.kind is not Kind.EXIT:  # a closing of ours is left to close
             draft.keep(attrs.evolve(copy, cancel_wanted=latch.why, restore=False))

@@ -20,6 +20,7 @@ from statecharts import (
     executions,
     exposure,
     facts,
+    firm,
     flattening,
     openings,
     sizing,
@@ -87,8 +88,8 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     wanted = asked(draft, copy, order, order.terms)
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found), chase_at=chase_at)
     copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens)
-    if awaited(draft, copy, found):
-        draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for orders of ours that are on their way"))
+    if awaited(draft, copy, found) or (found.kind is not Kind.ENTRY and firm.frozen(draft.book, copy.symbol)):
+        draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for what is on its way in this contract"))
         return
     whole, barred = found.quantity, only_exits or openings.bar(draft, order, copy.symbol, rules)
     found = openings.allowed(draft, copy, found, barred)

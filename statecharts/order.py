@@ -4,7 +4,8 @@ Intended -> Sent -> Accepted -> Working -> Filled | Canceled | Rejected | Expire
 answer was lost. Held waits for our own position before it is sent; Skipped and Shadowed were never sent at all.
 
 Rule 1: Unknown is left only by what the broker says: found (any stage) or, looked up in vain, Skipped. Never by time.
-Rule 2: a stage never goes back towards the wire; only an exit that certainly does not exist is put back.
+Rule 2: a stage never goes back towards the wire; only an exit that certainly does not exist is put back, and a request
+        that the broker has put off waits.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class News(enum.Enum):
     NEVER_SENT = "never sent"
     VANISHED = "vanished"  # the broker's lists no longer show it
     ABSENT = "absent"  # looked up twice after the settling time: the broker does not know it
+    PUT_OFF = "put off"  # not processed, and to be sent again after a while (penalty ticket)
     GIVEN_UP = "given up"  # held in vain
     PUT_BACK = "put back"  # an exit that certainly does not exist is derived again
     WORKING = "working"
@@ -100,6 +102,9 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.SENT,      News.REFUSED,      Stage.REJECTED),
     Row(Stage.INTENDED,  News.ANSWER_LOST,  Stage.UNKNOWN),
     Row(Stage.SENT,      News.ANSWER_LOST,  Stage.UNKNOWN),
+    Row(Stage.INTENDED,  News.PUT_OFF,      Stage.HELD),
+    Row(Stage.SENT,      News.PUT_OFF,      Stage.HELD),
+    Row(Stage.UNKNOWN,   News.PUT_OFF,      Stage.HELD),
     Row(Stage.UNKNOWN,   News.ACCEPTED,     Stage.ACCEPTED),
     Row(Stage.UNKNOWN,   News.ABSENT,       Stage.SKIPPED),
     # Real world: a refusal can follow a deadline that we had already given up on.

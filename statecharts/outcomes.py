@@ -10,7 +10,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import denials, own_orders, refusals, unknowns
+from statecharts import denials, own_orders, penalties, refusals, unknowns
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.events import (
@@ -20,6 +20,7 @@ from statecharts.events import (
     LookUpFailed,
     NeverSent,
     RequestAccepted,
+    RequestPenalised,
     RequestRefused,
     RequestSent,
 )
@@ -40,6 +41,9 @@ def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None
             _accepted(draft, copy, event.order_id, event.at, event.sent_at, rules)
         case RequestRefused():
             refusals.answered(draft, attrs.evolve(copy, sent_at=event.sent_at, answered_at=event.at), event, rules)
+        case RequestPenalised():
+            sent = attrs.evolve(copy, sent_at=event.sent_at, answered_at=event.at)
+            penalties.answered(draft, sent, event, rules)
         case AnswerLost():
             unknowns.lost(draft, attrs.evolve(copy, sent_at=event.sent_at), event.reason, rules)
         case NeverSent():

@@ -21,9 +21,11 @@ from statecharts import (
     exposure,
     facts,
     fills,
+    firm,
     flattening,
     follower,
     openings,
+    penalties,
     refusals,
     replays,
     sizing,
@@ -49,11 +51,14 @@ def advance(draft: Draft, rules: CopyRules) -> None:
         if c.close_to is not None or c.own or c.no_entry or c.retry_at or c.left or c.busted
     }
     for symbol in sorted(waiting | {s for s, copies in book.open.items() if copies}):
-        _advance(draft, symbol, rules)
+        if not firm.holds(draft, symbol):
+            _advance(draft, symbol, rules)
 
 
 def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     """When the book wants to be looked at again, if nothing happens before."""
+    if draft.book.silent_until is not None:
+        return draft.book.silent_until
     deadlines = [c.retry_at for c in draft.book.contracts.values() if c.retry_at is not None]
     deadlines.extend(draft.book.asked.values())
     deadlines.extend(calendar.deadlines(draft))
@@ -64,11 +69,15 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
             deadlines.append(copy.chase_at)
         if changes.wanted(draft, copy, rules):
             deadlines.append(changes.not_before(copy))
-        if copy.stage is Stage.HELD and copy.ask_after is not None:
+        if copy.stage is Stage.HELD and copy.ask_after is not None and copy.ask_after > draft.at:
             deadlines.append(copy.ask_after)
         if copy.lost_at is not None and not copy.trades:
             deadlines.append(copy.lost_at + rules.settle)
     deadlines.extend(fills.gathered_until(draft))
+    if any(
+        firm.frozen(draft.book, symbol) for symbol in draft.book.contracts
+    ):  # they wait for a reading, not for a time
+        deadlines = [at for at in deadlines if at > draft.at]
     return min(deadlines, default=None)
 
 
@@ -87,6 +96,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         openings.withdraw(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         changes.unanswered(draft, copy, rules)
+    penalties.pursue(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         _chase(draft, copy, rules)
         refusals.overtaken(draft, copy, rules)
@@ -103,7 +113,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if ready:
         closing.close(draft, symbol, rules, current)
     for copy in tuple(draft.book.in_progress(symbol)):
-        if copy.stage is Stage.HELD and not by_fills:
+        if copy.verb is Verb.PLACE and copy.stage is Stage.HELD and not by_fills:
             _release(draft, copy, rules, current, ready)
     if current and not latched and not by_fills:
         _within_ours(draft, symbol)
@@ -246,6 +256,10 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
         return
     if calendar.held(draft, copy) or (copy.ask_after is not None and copy.ask_after > draft.at):
         return
+    if copy.kind is Kind.ENTRY and copy.put_off:
+        if current:
+            penalties.entry(draft, copy, order, rules)
+        return
     found = follower.held_size(draft, copy, order, rules)
     awaited = follower.awaited(draft, copy, found)
     for entry in awaited:
@@ -254,7 +268,7 @@ def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: b
     ready = ready or exposure.is_stop(copy)  # protection does not wait for the next try of a closing
     if awaited or (found.kind is not Kind.EXIT and not current) or (found.quantity and not ready):
         return
-    whole, barred = found.quantity, openings.bar(draft, order, copy.symbol, rules)
+    whole, barred = found.quantity, penalties.stale(draft, copy) or openings.bar(draft, order, copy.symbol, rules)
     found = openings.allowed(draft, copy, found, barred)
     if found.quantity < whole:
         openings.missed(draft, order, copy.symbol, barred, rules)

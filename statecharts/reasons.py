@@ -46,6 +46,7 @@ _CODES = {
     "AnotherCommandPending": Refusal.TRANSIENT,
     "ExecutionProviderUnavailable": Refusal.TRANSIENT,
     "NoQuote": Refusal.TRANSIENT,
+    "Penalty": Refusal.TRANSIENT,
     "NotEnoughLiquidity": Refusal.TRANSIENT,  # of the market's, not of the account's: margin has words of its own
     "RiskCheckTimeout": Refusal.TRANSIENT,
 }

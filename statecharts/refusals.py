@@ -16,7 +16,7 @@ from datetime import timedelta
 
 import attrs
 
-from statecharts import calendar, closed_session, closing, denials, exposure, facts, follower, margin, reasons
+from statecharts import calendar, closed_session, closing, denials, exposure, facts, firm, follower, margin, reasons
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -45,7 +45,11 @@ def wait(why: Refusal, before: int) -> timedelta:
 
 def answered(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) -> None:
     """A request of ours was refused in its answer."""
-    why = f"{event.reason}: {event.text}" if event.text else event.reason
+    refuse(draft, copy, f"{event.reason}: {event.text}" if event.text else event.reason, rules)
+
+
+def refuse(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
+    """A request of ours was refused."""
     copy = draft.news(copy, News.REFUSED, why)
     if copy.trades:
         if copy.stage is Stage.REJECTED:
@@ -64,6 +68,8 @@ def rejected(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     reason = reasons.refusal(why)
     if reason is Refusal.DENIED:
         denials.order_refused(draft, why, copy.sent_at or copy.decided_at)
+    elif reason is Refusal.LOCKED:
+        firm.order_refused(draft, copy.symbol, why)
     if copy.kind is not Kind.EXIT:
         what = "an entry" if copy.kind is Kind.ENTRY else "a reversal"
         draft.note(copy.symbol, no_entry=f"{what} was refused ({why}); waits until the leader is flat")

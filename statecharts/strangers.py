@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure
+from statecharts import exposure, firm
 from statecharts.book import Contract
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -43,6 +43,7 @@ def note(draft: Draft, symbol: Symbol, own: int, foreign: int, order: OrderId | 
 
 def order_seen(draft: Draft, order: Order, before: Order | None) -> None:
     """An order that no copy of ours has made."""
+    firm.order_seen(draft, order, before)
     moved = order.net - (before.net if before else 0)
     if not moved:
         return
@@ -53,7 +54,8 @@ def order_seen(draft: Draft, order: Order, before: Order | None) -> None:
     if lost:
         _closed(draft, order.symbol, contract.own, own)
     contract = note(draft, order.symbol, own, foreign, order.id)
-    what = f"somebody else {order.side.value.lower()}s {abs(moved)} {order.symbol} (order {order.id})"
+    who = "the firm" if order.admin else "somebody else"
+    what = f"{who} {order.side.value.lower()}s {abs(moved)} {order.symbol} (order {order.id})"
     whose = f"Ours {contract.own}, theirs {contract.foreign}"
     if quarantined(contract) or lost:
         words = f"{what}. {whose}. Nothing opens in it; we will close only ours"

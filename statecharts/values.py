@@ -201,6 +201,28 @@ class Order:
 
 
 @attrs.frozen
+class RiskStatus:
+    """What the firm or the broker has set an account to: Tradovate's accountRiskStatus."""
+
+    action: str  # adminAction
+    at: datetime | None = None
+    by_user: bool = False  # the user has put the account into liquidation-only mode himself
+
+    @property
+    def restricts(self) -> bool:
+        """May it not trade as usual? An action that nobody knows is taken for a restriction."""
+        return self.by_user or self.action not in _UNRESTRICTED
+
+    @property
+    def words(self) -> str:
+        when = f" since {self.at:%d %b %H:%M:%S} UTC" if self.at is not None else ""
+        return f"{'liquidation only, by its user' if self.by_user else self.action}{when}"
+
+
+_UNRESTRICTED = frozenset({"Normal", "DisableAutoLiq", "PlaceAutoLiqOnHold"})
+
+
+@attrs.frozen
 class Snapshot:
     """Everything the broker said of one account at one moment: the truth that a resync works from."""
 
@@ -209,6 +231,7 @@ class Snapshot:
     orders: Mapping[OrderId, Order] = attrs.field(factory=dict)
     positions: Mapping[Symbol, int] = attrs.field(factory=dict)
     replayed_at: datetime | None = None  # when the broker last told of something older than this
+    risk: RiskStatus | None = None  # None: the broker has not said
 
 
 @attrs.frozen

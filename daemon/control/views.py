@@ -157,7 +157,7 @@ def _blocked_by(supervisor: Supervisor, running: Running, held: str | None) -> l
         "quarantined": any(strangers.quarantined(contract) for contract in known.book.contracts.values()),
         "paused": known.paused,
         "close-only": _close_only(known) is not None,
-        **{bar.value: bar in known.book.barred for bar in (Bar.DENIED, Bar.FIRM, Bar.MARGIN)},
+        **{bar.value: bar in known.book.barred for bar in (Bar.DENIED, Bar.FIRM, Bar.MARGIN, Bar.PENALTY)},
         "shadow": known.rules.copy is not None and known.rules.copy.shadow,
         "unarmed": follows and not supervisor.config.armed(known.name),
     }

@@ -75,7 +75,8 @@ class Service:
             lambda: [login.spec.username for login in broker.logins.values()],
             lambda gone: self.on_evicted(gone),
         )
-        self._tickets: dict[str, tuple[datetime, str]] = {}  # when each may come back, and with which request
+        # When each may come back, and with which request: an order's is to be the very same.
+        self._tickets: dict[str, tuple[datetime, str, dict[str, Any]]] = {}
         self._throttled: dict[str, tuple[datetime, int]] = {}
         self._recent: dict[int, deque[datetime]] = {}
         self._commands = Commands(broker)
@@ -214,15 +215,19 @@ class Service:
         """A prepared penalty, or the same again for a ticket that comes back too early."""
         now = self.broker.now()
         ticket = call.body.get("p-ticket")
+        asked = {name: value for name, value in call.body.items() if name != "p-ticket"}
         if isinstance(ticket, str) and ticket in self._tickets:
-            left = (self._tickets[ticket][0] - now).total_seconds()
+            until, endpoint, known_body = self._tickets[ticket]
+            if self.is_order(call.endpoint) and (endpoint, known_body) != (call.endpoint, asked):
+                return Answer(400, "Invalid or missed parameters: p-ticket")
+            left = (until - now).total_seconds()
             if left <= 0:
                 del self._tickets[ticket]
                 return None
             return Answer(200, {"p-ticket": ticket, "p-time": int(left) + 1})
         if self.faults.insist_on_tickets:
-            for known, (until, endpoint) in self._tickets.items():
-                if endpoint == call.endpoint:
+            for known, (until, endpoint, known_body) in self._tickets.items():
+                if endpoint == call.endpoint and (known_body == asked or not self.is_order(endpoint)):
                     return Answer(200, {"p-ticket": known, "p-time": max(1, int((until - now).total_seconds()) + 1)})
         if not self.penalties or self.penalties[0].endpoint != call.endpoint:
             return None
@@ -232,7 +237,7 @@ class Service:
         if penalty.captcha:
             body["p-captcha"] = True
         else:
-            self._tickets[ticket] = now + timedelta(seconds=penalty.seconds), penalty.endpoint
+            self._tickets[ticket] = now + timedelta(seconds=penalty.seconds), penalty.endpoint, asked
         return Answer(200, body)
 
     def _limit(self, login: Login) -> int:

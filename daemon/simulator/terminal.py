@@ -215,9 +215,14 @@ class Terminal:
             ticket.listing,
         )
 
-    def liquidate(self, account: str) -> None:
-        """The risk desk cancels all orders and closes all positions of an account; its orders carry `admin`."""
+    def liquidate(self, account: str, action: str | None = None) -> None:
+        """The risk desk cancels all orders and closes all positions of an account; its orders carry `admin`.
+
+        `action` is what it says beforehand in the account's accountRiskStatus, such as LiquidateImmediately.
+        """
         account_id = self.account_ids[account]
+        if action is not None:
+            self.entities.update("accountRiskStatus", account_id, adminAction=action, adminTimestamp=stamp(self.now()))
         marks = attrs.evolve(self.marks(account_id), admin=True)
         for symbol in sorted({order.symbol for order in self.working(account)} | set(self.positions(account))):
             self.flatten(account, symbol, marks)

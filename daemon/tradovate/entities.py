@@ -27,11 +27,12 @@ from daemon.tradovate.parts import (
     Part,
     PositionPart,
     ProductPart,
+    RiskPart,
     UserPart,
     VersionPart,
 )
 from daemon.tradovate.scalars import decimal, identity, moment, phrase, whole
-from statecharts.values import OrderType, Side, Status, Terms, TimeInForce
+from statecharts.values import OrderType, RiskStatus, Side, Status, Terms, TimeInForce
 
 Fields = Mapping[str, object]
 _E = TypeVar("_E", bound=enum.Enum)
@@ -84,6 +85,13 @@ def _user(of: Fields, faults: list[str]) -> UserPart:
 
 def _account(of: Fields, faults: list[str]) -> AccountPart:
     return AccountPart(_id(of, "id"), _named(of))
+
+
+def _risk(of: Fields, faults: list[str]) -> RiskPart:
+    """An action that is absent is taken for the usual one; a new one keeps its word."""
+    action = phrase(of.get("adminAction")) or "Normal"
+    by_user = of.get("userTriggeredLiqOnly") is True
+    return RiskPart(_id(of, "id"), RiskStatus(action[:40], moment(of.get("adminTimestamp")), by_user))
 
 
 def _contract(of: Fields, faults: list[str]) -> ContractPart:
@@ -236,6 +244,7 @@ def _position(of: Fields, faults: list[str]) -> PositionPart:
 READERS: Mapping[str, Callable[[Fields, list[str]], Part]] = {
     "user": _user,
     "account": _account,
+    "accountRiskStatus": _risk,
     "contract": _contract,
     "contractMaturity": _maturity,
     "product": _product,

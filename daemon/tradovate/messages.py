@@ -125,7 +125,7 @@ class Refused:
 class Penalty:
     """Not handled; asked to wait `seconds`. With `captcha` no program can go on. (Community forum, staff.)"""
 
-    ticket: str
+    ticket: str = attrs.field(repr=False)
     seconds: int
     captcha: bool = False
 

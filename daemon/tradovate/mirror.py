@@ -29,11 +29,12 @@ from daemon.tradovate.parts import (
     Part,
     PositionPart,
     ProductPart,
+    RiskPart,
     UserPart,
 )
 from daemon.tradovate.past import Past
-from statecharts.events import Event, OrderSeen, PositionSeen, ReplaySeen
-from statecharts.values import BrokerAccountId, Order, OrderId, Snapshot, Symbol
+from statecharts.events import Event, OrderSeen, PositionSeen, ReplaySeen, RiskStatusSeen
+from statecharts.values import BrokerAccountId, Order, OrderId, RiskStatus, Snapshot, Symbol
 
 Facts = tuple[tuple[BrokerAccountId, Event], ...]
 Faults = tuple[str, ...]
@@ -51,17 +52,22 @@ COLLECTIONS: dict[str, str] = {
     "fills": "fill",
     "positions": "position",
 }
-# Those that say what the contracts are. They may be missing: then it is asked for when it is wanted.
-_LISTED: dict[str, str] = {"contractMaturities": "contractMaturity", "products": "product"}
+# Those that may be missing: what a contract is is asked for when it is wanted, and a lock shows in a refusal too.
+_LISTED: dict[str, str] = {
+    "contractMaturities": "contractMaturity",
+    "products": "product",
+    "accountRiskStatuses": "accountRiskStatus",
+}
 
 _MOVING = frozenset({"order", "executionReport", "fill", "position"})  # a position and its explanation
 
 
 @attrs.define
 class _Touched:
-    """What one message may have changed: order ids, and (account id, contract id) of positions."""
+    """What one message may have changed: order ids, accounts' risk, and (account id, contract id) of positions."""
 
     orders: set[int] = attrs.Factory(set)
+    risks: set[int] = attrs.Factory(set)
     positions: set[tuple[int, int]] = attrs.Factory(set)
 
 
@@ -79,6 +85,8 @@ class Mirror:
         self._accounts: dict[int, str] = {}
         self._contracts: dict[int, str] = {}
         self._positions: dict[tuple[int, int], PositionPart] = {}  # by account and contract
+        self._risks: dict[int, RiskStatus] = {}  # by account
+        self._told_risk: dict[int, RiskStatus] = {}
         self._paperwork = Paperwork()
         self._shown: set[int] = set()  # orders that a snapshot has shown: nothing of them is held any more
         self._told: dict[int, Order] = {}
@@ -215,7 +223,7 @@ class Mirror:
             if owner == account and contract in self._contracts:
                 symbol = Symbol(self._contracts[contract])
                 positions[symbol] = positions.get(symbol, 0) + part.net
-        return Snapshot(account, at, orders, positions, self._past.told_at.get(account))
+        return Snapshot(account, at, orders, positions, self._past.told_at.get(account), self._risks.get(account))
 
     # Within
 
@@ -236,6 +244,11 @@ class Mirror:
                 self.user_id = self.user_id or part.id
             case AccountPart():
                 self._accounts[part.id] = part.name
+            case RiskPart():
+                known = self._risks.get(part.id)
+                if known is None or not _earlier(part.status.at, known.at):
+                    self._risks[part.id] = part.status
+                    touched.risks.add(part.id)
             case MaturityPart() | ProductPart():
                 self.listings.put(part)
             case ContractPart():
@@ -257,6 +270,10 @@ class Mirror:
         facts: list[tuple[BrokerAccountId, Event]] = [
             (account, ReplaySeen(at=self._past.told_at[account])) for account in self._past.news()
         ]
+        for number in sorted(touched.risks):
+            if self._told_risk.get(number) != self._risks[number]:
+                self._told_risk[number] = self._risks[number]
+                facts.append((BrokerAccountId(number), RiskStatusSeen(at=at, status=self._risks[number])))
         for number in sorted(touched.orders):
             account = self._paperwork.account(number)
             if account is None or not (number in self._shown or self._paperwork.attributable(number)):
@@ -291,5 +308,9 @@ class Mirror:
 
 
 def _older(part: PositionPart, than: PositionPart) -> bool:
+    return _earlier(part.at, than.at)
+
+
+def _earlier(at: datetime | None, than: datetime | None) -> bool:
     """Is it a repetition of the past? Where a time is missing, what comes later is newer."""
-    return part.at is not None and than.at is not None and part.at < than.at
+    return at is not None and than is not None and at < than

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts.values import Side, Status, Terms
+from statecharts.values import RiskStatus, Side, Status, Terms
 
 
 @attrs.frozen
@@ -22,6 +22,14 @@ class AccountPart:
 
     id: int
     name: str
+
+
+@attrs.frozen
+class RiskPart:
+    """accountRiskStatus: its id is the account's."""
+
+    id: int
+    status: RiskStatus
 
 
 @attrs.frozen
@@ -137,6 +145,7 @@ class PositionPart:
 Part = (
     UserPart
     | AccountPart
+    | RiskPart
     | ContractPart
     | MaturityPart
     | ProductPart

@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon.ledger import codec
@@ -95,11 +95,13 @@ def test_effects_read_back(effects: tuple[f.Effect, ...]) -> None:
     assert codec.effects_of(codec.effects_text(effects)) == effects
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # an account is large
 @given(made(Account))
 def test_an_account_reads_back(account: Account) -> None:
     assert codec.account_of(codec.account_text(account)) == account
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(made(Account), made(Account))
 def test_changes_make_any_account_out_of_any_other(before: Account, after: Account) -> None:
     assert codec.applied(before, codec.parsed(codec.text(codec.changes(before, after)))) == after

@@ -58,6 +58,13 @@ def test_a_session_of_everything_is_valid() -> None:
                 assert (await client.ask("order/placeorder", order))["s"] == 200
             limit = {**order, "orderType": "Limit", "price": 5100.25, "timeInForce": "GTC"}
             order_id = (await client.ask("order/placeorder", limit))["d"]["orderId"]
+            server.penalise("order/placeorder", 1, captcha=True)
+            await client.ask("order/placeorder", {**limit, "p-ticket": "of-a-penalty"})
+            for command in ("order/modifyorder", "order/cancelorder"):
+                server.penalise(command, 1)
+                body = {"orderId": order_id, "isAutomated": True, "p-ticket": "of-a-penalty"}
+                terms = {"orderQty": 1, "orderType": "Market"} if command == "order/modifyorder" else {}
+                await client.ask(command, {**body, **terms})
             change = {"orderId": order_id, "orderQty": 2, "orderType": "Limit", "price": 5101.5, "isAutomated": True}
             await client.ask("order/modifyorder", change)
             await client.ask("order/cancelorder", {"orderId": order_id, "isAutomated": True})

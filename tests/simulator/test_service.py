@@ -104,6 +104,21 @@ def test_dice_decide_when_told_to() -> None:
     play(story, Faults(request_lost=0.2, answer_lost=0.2, error_after=0.3, late=0.2, late_delay=(0.5, 1)))
 
 
+def test_an_order_that_was_put_off_is_to_come_again_as_it_was() -> None:
+    async def story(house: House) -> None:
+        token = (await login(house.server))["accessToken"]
+        house.server.penalise("order/placeorder", seconds=5)
+        _, answer = await post(house.server, "order/placeorder", ORDER, token)
+        ticket = {"p-ticket": answer["p-ticket"]}
+        await trio.sleep(6)
+        status, _ = await post(house.server, "order/placeorder", {**ORDER, "orderQty": 9, **ticket}, token)
+        assert status == 400
+        _, answer = await post(house.server, "order/placeorder", {**ORDER, **ticket}, token)
+        assert answer["orderId"]
+
+    play(story)
+
+
 def test_a_penalty_is_not_handled_until_its_ticket_comes_back_in_time() -> None:
     async def story(house: House) -> None:
         credentials = {"name": "jane", "password": "secret"}

@@ -15,7 +15,7 @@ from statecharts import states as s
 from statecharts.account import Account
 from statecharts.market_hours import TRADOVATE_WINDOWS
 from statecharts.rules import ReconnectRules, Rules
-from statecharts.values import CopyId, OrderId, Snapshot, View
+from statecharts.values import CopyId, OrderId, RiskStatus, Snapshot, View
 from tests.statecharts.desk import (
     BUY,
     ES,
@@ -95,6 +95,8 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.OrderSeen(at=at, order=ours, beside=tuple(seen)),
         e.ReplaySeen(at=at),
         e.LeaderReplaySeen(at=at, leader=LEAD, generation=1),
+        e.RiskStatusSeen(at=at, status=RiskStatus("Normal", at)),
+        e.RiskStatusSeen(at=at, status=RiskStatus("LockTradingImmediately", at)),
         e.PositionSeen(at=at, symbol=ES, net=2),
         e.PositionSeen(at=at, symbol=ES, net=0),
         e.ContractRead(at=at, facts=facts_of(ES)),
@@ -105,6 +107,9 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.RequestAccepted(**of, order_id=OrderId(901), sent_at=at),
         e.RequestAccepted(**of, sent_at=at),
         e.RequestRefused(**of, reason="Other", text="no margin", sent_at=at),
+        e.RequestPenalised(**of, seconds=5, sent_at=at),
+        e.RequestPenalised(**of, seconds=60, sent_at=at),
+        e.RequestPenalised(**of, seconds=5, captcha=True, sent_at=at),
         e.AnswerLost(**of, reason="timeout", sent_at=at),
         e.NeverSent(**of, reason="session lost"),
         e.LookedUp(**of, order_id=OrderId(901), asked_at=at),
@@ -114,6 +119,7 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.OrdersDenied(at=at, account=LEAD, reason="AccessDenied", sent_at=at),
         e.OrdersProven(at=at, account=LEAD),
         e.OrdersResumed(at=at, account=LEAD),
+        e.OrdersSilenced(at=at, account=LEAD, until=at + timedelta(hours=1)),
         e.LeaderEvent(at=at, leader=LEAD),
         *(e.LeaderOrderSeen(at=at, leader=LEAD, order=one, generation=g) for one in seen for g in (1, 2)),
         e.LeaderOrderSeen(at=at, leader=LEAD, order=seen[0], generation=1, beside=tuple(seen[1:])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from daemon.tradovate.frames import Pushed
 from daemon.tradovate.mirror import Mirror
-from statecharts.events import OrderSeen, PositionSeen
+from statecharts.events import OrderSeen, PositionSeen, RiskStatusSeen
 from statecharts.values import (
     BrokerAccountId,
     Fill,
@@ -18,6 +19,7 @@ from statecharts.values import (
     Order,
     OrderId,
     OrderType,
+    RiskStatus,
     Side,
     Status,
     Symbol,
@@ -43,6 +45,7 @@ from tests.daemon.tradovate.wire import (
 )
 
 MES = Symbol("MESM6")
+LATER = "2026-12-01T00:00:00.000Z"
 
 
 def loaded(**more: object) -> Mirror:
@@ -598,3 +601,29 @@ def test_what_moves_an_account_is_counted_and_its_snapshot_is_not() -> None:
     assert (mirror.moves(ACCOUNT), mirror.moves(other)) == (2, 0)
     seen(mirror, props("fill", fill(id=100, orderId=ORDER + 5)))
     assert (mirror.moves(ACCOUNT), mirror.moves(other)) == (3, 1), "before its order it is anybody's"
+
+
+def test_what_the_firm_sets_an_account_to_is_in_the_snapshot_and_each_change_of_it_is_told_once() -> None:
+    normal = {"id": ACCOUNT, "adminAction": "Normal", "adminTimestamp": STAMP}
+    mirror = loaded(accountRiskStatuses=[normal])
+    taken = mirror.snapshot(BrokerAccountId(ACCOUNT), NOW)
+    assert taken is not None
+    assert taken.risk == RiskStatus("Normal", AT)
+    locked = {
+        "id": ACCOUNT,
+        "adminAction": "LockTradingImmediately",
+        "adminTimestamp": LATER,
+        "userTriggeredLiqOnly": True,
+    }
+    told = [mirror.fold(props("accountRiskStatus", one), NOW)[0] for one in (normal, locked, locked, normal)]
+    status = RiskStatus("LockTradingImmediately", datetime.fromisoformat(LATER), by_user=True)
+    assert told == [(), ((ACCOUNT, RiskStatusSeen(at=NOW, status=status)),), (), ()]
+    (again,) = (mirror.snapshot(BrokerAccountId(ACCOUNT), NOW),)
+    assert again is not None
+    assert again.risk == status
+
+
+def test_an_account_of_which_nothing_is_said_has_no_risk_status() -> None:
+    taken = loaded().snapshot(BrokerAccountId(ACCOUNT), NOW)
+    assert taken is not None
+    assert taken.risk is None
