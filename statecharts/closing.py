@@ -41,6 +41,8 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
         return
     side = Side.of(close_to - contract.own)
     in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
+    if any(c.stage is Stage.UNKNOWN for c in in_progress):
+        return  # a look-up takes a while: our exits protect meanwhile
     exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
     if any(copy.put_off for copy in exits):  # it goes when its time is over, and this closing with it
         _once_more(draft, exits, abs(close_to - contract.own), rules)

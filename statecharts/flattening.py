@@ -3,8 +3,8 @@
 Rule 1: a latch, not a deed. It is asked for once, kept in the book, and looked at after every event: a lost answer, a
         reconnect or a restart delays the way out and never forgets it, and what fills late is closed too.
 Rule 2: ours only. What is not ours is left alone.
-Rule 3: our orders are cancelled at once, entries first; the position is closed as `closing` closes: at market, when our
-        exits are confirmed cancelled and no order of the contract is in doubt.
+Rule 3: what may open is cancelled at once. The position is closed as `closing` closes: at market, when its market is
+        open, no order of the contract is in doubt, and our exits are confirmed cancelled; until then they protect it.
 Rule 4: while it is latched nothing of the leader's is copied there, no exit either: there is nothing to exit, or it is
         on its way out already.
 Rule 5: flat is what a new reading of the account shows, not what the book believes.
@@ -82,13 +82,14 @@ def pursue(draft: Draft, symbol: Symbol) -> bool:
     latch = latched(draft.book, symbol)
     if latch is None:
         return False
+    own = draft.contract(symbol).own
     for copy in tuple(draft.book.in_progress(symbol)):
         if not copy.trades or copy.cancel_wanted is not None:
             continue
         if copy.stage is Stage.HELD and copy.verb is Verb.PLACE:
             draft.news(copy, News.GIVEN_UP, latch.why)
-        elif copy.verb is Verb.PLACE or copy.kind is not Kind.EXIT:  # a closing of ours is left to close
-            draft.keep(attrs.evolve(copy, cancel_wanted=latch.why, restore=False))
+        elif (copy.verb is Verb.PLACE and not exposure.reduces(copy, own)) or copy.kind is Kind.ENTRY:
+            draft.keep(attrs.evolve(copy, cancel_wanted=latch.why))
     exposure.want_closed(draft, symbol, 0, latch.why)
     return True
 

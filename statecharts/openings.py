@@ -69,7 +69,11 @@ def missed(draft: Draft, order: Order, symbol: Symbol, why: str | None, rules: C
 
 
 def withdraw(draft: Draft, symbol: Symbol) -> None:
-    """Takes back what may still open in this contract, while the account opens nothing."""
+    """Takes back what may still open in this contract, while it or the whole account opens nothing."""
+    latch = flattening.latched(draft.book, symbol)
+    why = draft.opens_nothing if latch is None else latch.why
+    if why is None:
+        return
     for copy in tuple(draft.book.in_progress(symbol)):
         opens = copy.verb is Verb.PLACE and copy.kind is not Kind.EXIT and copy.stage is not Stage.HELD
         if not opens or copy.cancel_wanted is not None or copy.terms is None:
@@ -81,7 +85,6 @@ def withdraw(draft: Draft, symbol: Symbol) -> None:
             wanted = attrs.evolve(copy.wanted or copy.terms, quantity=copy.filled - copy.earlier + room)
             draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0, wanted=wanted))
         else:
-            draft.keep(attrs.evolve(copy, cancel_wanted=draft.opens_nothing))
+            draft.keep(attrs.evolve(copy, cancel_wanted=why))
         if draft.contract(symbol).no_entry is None:
-            why = f"an entry was taken back ({draft.opens_nothing})"
-            draft.note(symbol, no_entry=f"{why}; waits until the leader is flat")
+            draft.note(symbol, no_entry=f"an entry was taken back ({why}); waits until the leader is flat")

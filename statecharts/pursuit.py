@@ -92,7 +92,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if ready:
         draft.note(symbol, retry_at=None)
     latched = flattening.pursue(draft, symbol)
-    if draft.opens_nothing is not None and Bar.DENIED not in draft.book.barred:  # denied orders include cancels
+    if Bar.DENIED not in draft.book.barred:  # denied orders include cancels
         openings.withdraw(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         changes.unanswered(draft, copy, rules)

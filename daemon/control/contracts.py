@@ -99,7 +99,7 @@ def _left(account: Account, symbol: Symbol) -> Json:
         "ours": contract.own,
         "orders": len(_orders(account, symbol)),
         "why": _why(account, symbol),
-        "retry_at": _instant(contract.retry_at),
+        "retry_at": _instant(contract.opens_at or contract.retry_at),
     }
 
 
@@ -111,6 +111,8 @@ def _why(account: Account, symbol: Symbol) -> str:
     open_ = list(account.book.in_progress(symbol))
     if any(copy.stage is Stage.UNKNOWN for copy in open_):
         return "the answer to an order was lost, and it is looked up"
+    if account.book.contract(symbol).opens_at is not None:
+        return "its market is closed"
     asked = [copy for copy in account.book.copies.values() if copy.symbol == symbol]
     last = next((copy for copy in reversed(asked) if copy.verb in (Verb.CLOSE, Verb.CANCEL)), None)
     if last is not None and last.stage is Stage.REJECTED and last.reason:

@@ -26,6 +26,7 @@ from tests.statecharts.desk import (
     stop,
     terms,
 )
+from tests.statecharts.trading_hours import CLOSED, opens, with_hours
 
 NQ = Symbol("NQZ6")
 
@@ -393,3 +394,40 @@ def test_a_change_of_the_leaders_does_not_keep_what_is_being_cancelled() -> None
     assert desk.modifies == []
     desk.seen(entry, 901)
     assert [one.order_id for one in desk.cancels] == [901] and desk.modifies == []
+
+
+def test_while_the_market_is_closed_the_protection_stays_and_what_would_open_goes() -> None:
+    desk = with_hours(in_position(2), CLOSED)
+    desk.leader(order(101, SELL, stop(2)))
+    protection = desk.place
+    desk.accepted(protection, 901)
+    desk.leader(order(102, BUY, limit(1)))
+    desk.accepted(desk.place, 902)
+    flatten(desk)
+    assert [one.order_id for one in desk.cancels] == [902] and desk.places == []
+    opens(desk)
+    assert [one.order_id for one in desk.cancels] == [901]
+    desk.accepted(desk.cancels[0])
+    desk.seen(protection, 901, status=Status.CANCELED)
+    assert desk.quantities == [(SELL, 2)]
+
+
+def test_while_an_order_is_looked_up_the_protection_stays() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, stop(2)))
+    desk.accepted(desk.place, 901)
+    desk.leader(order(102, BUY, terms(1), 1))
+    desk.answer_lost(desk.place)
+    (look_up,) = desk.look_ups
+    flatten(desk)
+    assert desk.cancels == [] and desk.places == []
+    desk.looked_up(look_up, 903)
+    assert [one.order_id for one in desk.cancels] == [901]
+
+
+def test_of_a_reversal_that_rests_the_exit_is_left_until_the_closing_can_go() -> None:
+    desk = with_hours(in_position(2), CLOSED)
+    desk.leader(order(101, SELL, stop(5)))
+    desk.accepted(desk.place, 901)
+    flatten(desk)
+    assert [one.terms for one in desk.modifies] == [stop(2)] and desk.cancels == []
