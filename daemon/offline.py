@@ -2,7 +2,8 @@
 
 Rule 1: it is the daemon, with nothing to copy: the same state lock, ledger, sessions and decisions. Only the followers
         connect, each with a flatten asked for, and it ends when all are verified, or when the time is over.
-Rule 2: a position that a file edited meanwhile would forbid to copy is closed all the same.
+Rule 2: a file that names another account for an open position is refused, as at any start: it would close
+        somebody else's.
 Rule 3: what is left is named. The accounts stay paused, so that the next daemon opens nothing before it is resumed.
 """
 
@@ -38,24 +39,28 @@ def run_offline(path: Path, wait: float) -> int:
     journal = Journal.open(config.daemon.log_level)
     status: int = Exit.OK
     try:
-        status = _hold_state(config, journal, wait)
+        status = _hold_state(config, path, journal, wait)
     except* (StateInUse, LedgerError) as unusable:
         for error in leaves(unusable):
             instead = ". While it runs, get out with: copierctl flatten --all" if isinstance(error, AnotherRuns) else ""
             print(f"copierd: {error}{instead}", file=sys.stderr)
         status = Exit.UNAVAILABLE
+    except* ConfigErrors as wrong:
+        for errors in leaves(wrong):
+            print(errors, file=sys.stderr)
+        status = Exit.CONFIG
     except* Exception as bug:  # noqa: BLE001 - the last door: what nobody expected leaves with its traceback and status
         journal.crash("a bug ended the flatten; look at your accounts in Tradovate now", bug)
         status = Exit.BUG
     return status
 
 
-def _hold_state(config: Config, journal: Journal, wait: float) -> int:
+def _hold_state(config: Config, path: Path, journal: Journal, wait: float) -> int:
     directory = config.daemon.state_directory
     with StateLock.taken(directory):
         ledger = Ledger.open(directory / "ledger.sqlite")
         ports = Ports.real()
-        supervisor = Supervisor(config, ports, journal, ledger, getting_out=True)
+        supervisor = Supervisor(config, ports, journal, ledger, config_path=path, getting_out=True)
         supervisor.embedded = Embedded.of(config, ports)
         return trio.run(_until_interrupted, supervisor, wait)
 

@@ -42,7 +42,11 @@ def _objections(account: Account, runs: Config, config: Config, lines: Lines) ->
     if after is None or after.leader != before.leader:
         what = "follows nobody any more" if after is None else f"has another leader, {after.leader}"
         if owns:
-            yield lines.error(account.name, f"{what}, and owns {owns}", "Close it first, then restart copierd.")
+            yield lines.error(
+                account.name,
+                f"{what}, and owns {owns}",
+                f"First: copierctl flatten {account.name}. Then restart copierd.",
+            )
         else:
             yield lines.error(account.name, what, "Restart copierd for that; nothing was changed.")
         return
@@ -109,7 +113,9 @@ def objections_at_start(
         owns = owned(account.book)
         if kept is not None and kept != now and owns:
             what = f"owns {owns} by other rules than the file has now. Then: {kept or 'none'}. Now: {now or 'none'}"
-            remedy = "Put the file back until the follower is flat, or close it in Tradovate under the old file."
+            remedy = (
+                "Put the file back until the follower is flat; copierd flatten --offline closes it under the old file."
+            )
             refused.append(lines.error(account.name, what, remedy))
         elif kept != now:
             keep(facts, config, account.name, rules)

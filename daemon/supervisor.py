@@ -93,7 +93,11 @@ class Supervisor:
                 await nursery.start(self.logins[name].run)
             for name in self.config.accounts:
                 self.accounts[name] = self._account(name)
-            self._object()
+            refused = objections_at_start(
+                self._accounts(), self.config, self.ledger, self.config_path or Path("copier.toml")
+            )
+            if refused:
+                raise ConfigErrors(refused)
             if serve_control is not None:
                 await nursery.start(serve_control, self)
             if not self.getting_out:
@@ -115,15 +119,6 @@ class Supervisor:
             await notifications.flush()
             nursery.cancel_scope.cancel()
         self._close()
-
-    def _object(self) -> None:
-        """Refuses a file by which an open position would be copied otherwise than it was. A way out has no rules."""
-        if self.getting_out:
-            return
-        file = self.config_path or Path("copier.toml")
-        refused = objections_at_start(self._accounts(), self.config, self.ledger, file)
-        if refused:
-            raise ConfigErrors(refused)
 
     def _first_words(self) -> tuple[Event, ...]:
         """What an account hears at the start. To get out also what was disconnected is connected."""

@@ -61,6 +61,11 @@ def test_after_a_kill_the_followers_are_closed_and_the_leader_is_left(tmp_path: 
             process.send_signal(signal.SIGKILL)
             process.wait(5)
         person.place("Buy", 1)
+        text = config.read_text()
+        config.write_text(text.replace(f'name = "{FIRST}"', 'name = "SOMEBODY-ELSE"'))
+        wrong = run("daemon", "flatten", "--offline", "--config", str(config))
+        assert wrong.returncode == 78 and "Put the file back" in wrong.stderr, wrong
+        config.write_text(text)
         done = run("daemon", "flatten", "--offline", "--config", str(config))
         assert done.returncode == 0, done
         assert done.stdout.count("FLAT: f") == 2 and "copierctl resume f1" in done.stdout
