@@ -89,6 +89,18 @@ def parser() -> CommandLine:
     flatten.add_argument("--wait", metavar="DURATION", type=_duration, default=60.0, help=words)
     flatten.set_defaults(command=_flatten)
 
+    words = (
+        "Run the recorded turns of a ledger through today's code and configuration; print how the decisions differ. "
+        "Each is decided from the state in which it was recorded, so one difference does not bring about the next. "
+        "Words are not compared. The ledger is only read, also while a daemon writes it; nothing is sent. "
+        "Exit status 0 the same, 1 different."
+    )
+    replay = commands.add_parser("replay", help="what today's code and configuration would do", description=words)
+    replay.add_argument("--ledger", metavar="FILE", type=Path, required=True, help="a ledger.sqlite, or a copy of one")
+    replay.add_argument("--config", metavar="FILE", type=Path, help=_DEFAULT_FILE)
+    replay.add_argument("--json", action="store_true", help="a JSON object for each difference, and one of the sums")
+    replay.set_defaults(command=_replay)
+
     words = "Is the market open, when is the next edge, and how sure is the table? Exit status 0 open, 1 closed."
     hours = commands.add_parser("hours", help="is the market open, and until when", description=words)
     hours.add_argument("--group", metavar="G", help="a product group; without one all, and equity_index decides")
@@ -156,6 +168,12 @@ def _flatten(options: argparse.Namespace) -> int:
     from daemon.offline import run_offline
 
     return run_offline(options.config or places.configuration(), options.wait)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from daemon.replay import run_replay
+
+    return run_replay(options.ledger, options.config or places.configuration(), options.json)
 
 
 def _hours(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ class Exit(enum.IntEnum):
     FAILED = 1
     NOT_FLAT = 3  # of a flatten: something of ours is left, or it could not be verified
     USAGE = 64
+    NO_INPUT = 66  # a file that was named cannot be read
     UNAVAILABLE = 69  # state directory or socket in use or unusable
     BUG = 70
     CANNOT_CREATE = 73

@@ -233,6 +233,12 @@ def event_text(event: Event) -> str:
     return _dump(_CONVERTER.unstructure(event))
 
 
+def json_of(effect: Effect) -> Json:
+    """An effect with its `kind`, as it is stored."""
+    found: Json = _CONVERTER.unstructure(effect)
+    return found
+
+
 def effects_text(effects: tuple[Effect, ...]) -> str:
     return _dump([_CONVERTER.unstructure(effect) for effect in effects]) if effects else "[]"
 

@@ -1,0 +1,47 @@
+"""A ledger read beside whoever writes it: on a copy, which is gone afterwards.
+
+Rule 1: the file itself is opened to be read, never to be written. The copy is brought up to date, so that an older
+        ledger can be read as well.
+Rule 2: the copy holds session tokens as the ledger does: its directory is one that nobody else may enter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from daemon.ledger import Ledger
+from daemon.ledger.schema import LedgerError, spoken
+
+_NAME = "ledger.sqlite"
+
+
+@contextlib.contextmanager
+def duplicated(path: Path) -> Iterator[Ledger]:
+    """A copy of the ledger as it is at this moment. Raises LedgerError."""
+    with tempfile.TemporaryDirectory(prefix="copierd-") as directory:
+        copy = Path(directory) / _NAME
+        _copy(path, copy)
+        ledger = Ledger.open(copy)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+
+def _copy(path: Path, copy: Path) -> None:
+    if not path.is_file():
+        raise LedgerError("there is no such file", path, "Name the ledger.sqlite of a state directory")
+    copy.touch(mode=0o600)
+    # Without a write-ahead log nobody has it open: then not even a file for locks is made beside it.
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
+    with (
+        spoken(path),
+        contextlib.closing(sqlite3.connect(uri, uri=True)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
