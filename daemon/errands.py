@@ -223,10 +223,10 @@ class AccountErrands:
                 reason, text = "Penalty", f"the broker asks to wait {seconds} s"
             case Held(status=status):
                 reason, text = str(status), "the broker limits this login's requests"
-                session.limited(str(status))
+                session.limited(status, str(status))
             case Doubtful(why=why):
                 if outcome.status in PUSHED_OUT_OR_WORSE:
-                    session.limited(str(outcome.status))
+                    session.limited(outcome.status, str(outcome.status))
                 return AnswerLost(at=now, copy=copy, client_id=name, reason=why, sent_at=sent_at)
         return RequestRefused(at=now, copy=copy, client_id=name, reason=reason, text=text, sent_at=sent_at)
 

@@ -14,12 +14,14 @@ import trio
 from daemon.certify.criteria import Criterion, Failed, NotTested, Passed, Verdict, within
 from daemon.certify.trial import UNPROVOKED, Trial
 from daemon.certify.witness import RENEWAL, SESSION
+from daemon.logins.standing import Standing
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.tradovate.answers import Granted, Limited, TokenExpired, Unreachable
 from daemon.tradovate.scalars import iso, moment
 from statecharts.states import Cause
 
 LOGIN_LIMIT, RENEWAL_LIMIT = 2000.0, 1000.0  # ms; of the list
+REFUSED = 401  # how a token that has ended is answered
 LATER = 1.5  # seconds before the renewal, so that a later end can be told from the same one
 LIMITED_FOR = 2.0  # seconds of a limit that the simulator is asked for
 
@@ -183,11 +185,10 @@ async def session_only_when_needed(trial: Trial) -> Verdict:
         return NotTested("a real token ends after an hour or more; copierd certify shows it on environment simulator")
     token, asked = await trial.keeper.valid(), trial.witness.asked[SESSION]
     trial.stagehand.expire()
-    renewal = await trial.witness.rest.renew(token.text)
+    found = await trial.keeper.standing(REFUSED, token)  # by one renewal
     seen = trial.witness.last(RENEWAL)
-    if not isinstance(renewal, TokenExpired) or seen is None:
+    if found is not Standing.VOID or seen is None:
         return Failed(f"renewal HTTP {seen.status if seen else '-'}", "a token that has ended was renewed")
-    trial.keeper.refused(token)
     fresh = await trial.keeper.valid()
     read = await trial.witness.read("user/list", fresh.text)
     figure = f"renewal {seen.shape}, then {trial.witness.asked[SESSION] - asked} request for a session"

@@ -3,17 +3,20 @@
 Rule 1: two handshakes at a time: the broker answers more at once with 429.
 Rule 2: while the host is down nobody dials; one probe serves all (see host.py). Of a login that lives on a host of its
         own it says nothing.
-Rule 3: a dial costs, whatever becomes of it (see budget.py).
+Rule 3: a dial costs, whatever becomes of it (see budget.py). For the next one that the bucket has it is waited here.
 """
 
 from __future__ import annotations
 
 import attrs
+import trio
 
-from daemon.logins.budget import Budget, Spent
+from daemon.logins.budget import DIALS_A_MINUTE, Budget, Spent
 from daemon.logins.home import Home
 from daemon.logins.host import PROBE_EVERY, Host
 from statecharts.states import Cause
+
+NEXT_DIAL = 60 / DIALS_A_MINUTE + 0.1  # seconds: an empty bucket has another one by then, rounding included
 
 
 @attrs.frozen
@@ -47,10 +50,16 @@ class Passage:
         await self.budget.handshakes.acquire_on_behalf_of(self)
         if self.host.down and not self._elsewhere:
             raise NotNow(f"the broker's host does not answer; it is probed every {PROBE_EVERY:g} s", Cause.NETWORK)
-        try:
-            self.budget.dial()
-        except Spent as spent:
-            raise NotNow(spent.reason, Cause.PENALTY) from spent
+        while True:
+            try:
+                self.budget.dial()
+            except Spent as spent:
+                wait = (spent.until - self.budget.wall()).total_seconds()
+                if wait > NEXT_DIAL:
+                    raise NotNow(spent.reason, Cause.PENALTY) from spent
+                await trio.sleep(wait)
+            else:
+                return
 
     def reached(self) -> None:
         """The host has answered, whatever it said."""
@@ -81,6 +90,9 @@ class Gate:
 
     host: Host
     budget: Budget
+
+    def __attrs_post_init__(self) -> None:
+        self.host.affordable = self.affordable
 
     def affordable(self) -> bool:
         """Takes a probe out of the budget, which is a dial like any other; False when there is none left."""

@@ -23,12 +23,13 @@ WRONG_HOST = 421  # what an upgrade is answered on a host that is not this login
 
 @attrs.define(eq=False)
 class Host:
-    """`back` is called when a probe has reached the host again."""
+    """`back` is called when a probe has reached the host again; a probe that is not `affordable` is left out."""
 
     websocket: str
     ports: Ports
     back: Callable[[], None]
     in_position: Callable[[], bool]
+    affordable: Callable[[], bool] = lambda: True
     probes: int = 0
     _failures: int = 0
     _news: trio.Event = attrs.field(factory=trio.Event)
@@ -54,6 +55,8 @@ class Host:
                 await self._news.wait()
                 continue
             await trio.sleep(PROBE_IN_POSITION if self.in_position() else PROBE_EVERY)
+            if not self.affordable():
+                continue
             self.probes += 1
             if await self.reachable():
                 self.answered()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import attrs
 
+from daemon.logins.grant import NoToken
+from daemon.logins.standing import LIMITS, SERVERS_OWN, Standing
 from daemon.tradovate.socket import SocketLost
 from statecharts.states import Cause
 
@@ -43,6 +45,31 @@ def shutdown(code: str, awaits_successor: bool) -> Loss:
     """The broker's notice of shutdown. `awaits_successor`: we are asking for another session ourselves."""
     reason, cause = _SHUTDOWN.get(code, (f"the broker shuts this connection down ({code})", Cause.BROKER))
     return SUCCEEDED if cause is Cause.EVICTED and awaits_successor else Loss(reason, cause)
+
+
+def refused(found: Standing, status: int, words: str) -> NoToken:
+    """A token that authorize has refused, and what a renewal has shown of its session."""
+    said = f"the broker refused the token ({status}: {words})"
+    match found:
+        case Standing.LIVES | Standing.UNCLEAR if status in LIMITS:
+            return NoToken(f"the broker limits requests ({status}: {words})", Cause.PENALTY)
+        case Standing.LIVES if status >= SERVERS_OWN:
+            return NoToken(f"the broker is in trouble ({status}: {words})", Cause.BROKER)
+        case Standing.LIVES:
+            return NoToken(f"{said}; it was renewed", Cause.CREDENTIALS)
+        case Standing.VOID:
+            return NoToken(said, Cause.CREDENTIALS)
+        case Standing.GONE:
+            return NoToken(f"another login took the session ({status}: {words})", Cause.EVICTED)
+        case Standing.UNCLEAR:
+            cause = Cause.BROKER if status >= SERVERS_OWN else Cause.NETWORK
+            return NoToken(f"{said}, and did not renew it either", cause)
+
+
+def useless(status: int, words: str) -> Loss:
+    """A session on which nothing is served, for a reason that could not be told."""
+    cause = Cause.PENALTY if status in LIMITS else Cause.BROKER
+    return Loss(f"the broker serves nothing on this connection ({words})", cause)
 
 
 def cause_of(lost: SocketLost) -> Cause:

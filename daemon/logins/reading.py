@@ -58,7 +58,7 @@ class Reading:
     ports: Ports
     ask: Ask
     hand_out: HandOut
-    limited: Callable[[str], None]
+    limited: Callable[[int, str], None]
     synced: trio.Event
     ahead: Callable[[], timedelta] = timedelta  # how far the broker's clock is known to be before ours
     _sync: Call | None = None
@@ -203,7 +203,7 @@ class Reading:
         if isinstance(answer, Lost):
             raise SocketLost(f"{endpoint}: {answer.reason}")
         if answer.status != 200:
-            self.limited(f"{endpoint} was answered with {answer.status}")
+            self.limited(answer.status, f"{endpoint} was answered with {answer.status}")
             return None
         return answer.data
 

@@ -177,7 +177,9 @@ class Restraint:
             self._forget_hold()
 
     def token_refused(self) -> None:
-        """The broker did not accept a token that had not ended."""
+        """The broker did not accept a token that had not ended. Within a hold it says nothing new."""
+        if self.hold is not None:
+            return
         self._refusals += 1
         if self._refusals > 1:
             wait = min(LONGEST_HOLD, HOLD_AFTER_REFUSALS * 2 ** min(self._refusals - 2, 10))

@@ -19,6 +19,7 @@ from daemon.logins.calls import Answered, Call, Lost, Queue, Urgency
 from daemon.logins.contracts import Contracts
 from daemon.logins.gate import Gate, NotNow
 from daemon.logins.host import WRONG_HOST
+from daemon.logins.inquiry import Inquiry
 from daemon.logins.losses import Loss
 from daemon.logins.reading import Reading
 from daemon.logins.tokens import NoToken, Token, Tokens
@@ -33,7 +34,6 @@ from statecharts.values import BrokerAccountId
 
 HEARTBEAT_EVERY = 2.5  # seconds: Tradovate closes a socket on which the client is silent for longer
 OPEN_LIMIT = 10.0  # seconds for `o` and for the answer to authorize: the broker's own sample gives up then
-ASK_AGAIN_AFTER = 30.0  # seconds: one renewal answers for all requests that were limited together
 WRITE_LIMIT = 5.0  # seconds for one frame: longer, and the other side has stopped reading
 
 
@@ -69,14 +69,14 @@ class Session:
     _calls: dict[int, Call] = attrs.field(factory=dict)
     _next_id: int = 1
     _token: Token | None = attrs.field(default=None, repr=False)
-    _limit: str | None = None  # what the broker said last: too many requests, or that our session is gone
-    _limit_told: trio.Event = attrs.field(factory=trio.Event)
     _announced: Loss | None = None  # what the broker said before it closed
     _retired: Loss | None = None
     contracts: Contracts = attrs.field(init=False)
     _reading: Reading = attrs.field(init=False)
+    _inquiry: Inquiry = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._inquiry = Inquiry(self.tokens, self.gate.budget)
         self.contracts = Contracts(self.mirror, self.ports.wall, self.request, self._hand_out)
         self._reading = Reading(
             self.mirror,
@@ -123,8 +123,12 @@ class Session:
             token = self._token = await self.tokens.valid()
             async with connected(self.ports.network, passage.address) as connection:
                 passage.reached()
-                await self._authorize(connection, token)
+                refused = await self._authorize(connection, token)
                 passage.through()
+                if refused is not None:
+                    words = refused.data if isinstance(refused.data, str) else "no reason given"
+                    raise await self._inquiry.refused(token, refused.status, words)
+                self.tokens.accepted()
                 loss = await self._live(connection, token)
         except NotNow as error:
             loss = Loss(error.reason, error.cause)
@@ -173,38 +177,20 @@ class Session:
                 words = words.replace(token.text, "***")
         return words
 
-    async def _authorize(self, connection: Connection, token: Token) -> None:
+    async def _authorize(self, connection: Connection, token: Token) -> Response | None:
+        """None when the broker accepts the token, else how it refuses it."""
         with trio.fail_after(OPEN_LIMIT):
             while not isinstance(await self._heard(connection), Opened):
                 pass
             await connection.send(frames.authorize(0, token.text))
             while True:
                 for response in _responses(await self._heard(connection)):
-                    if response.id != 0:
-                        continue
-                    if response.status == 200:
-                        self.tokens.accepted()
-                        return
-                    self.tokens.refused(token)
-                    words = response.data if isinstance(response.data, str) else "no reason given"
-                    raise NoToken(f"the broker refused the token ({response.status}: {words})", Cause.CREDENTIALS)
+                    if response.id == 0:
+                        return None if response.status == 200 else response
 
-    def limited(self, words: str) -> None:
-        """408, 423, 429 and 5xx say two things: too many requests, or that another session has pushed ours out."""
-        self._limit = words
-        self._limit_told.set()
-
-    async def _ask_what_limits(self) -> None:
-        """Which of the two it was (Tradovate OpenAPI, accessTokenRequest): a token that is gone cannot be renewed."""
-        while True:
-            await self._limit_told.wait()
-            self._limit_told = trio.Event()
-            words = self._limit or ""
-            if await self.tokens.pushed_out():
-                self._announced = Loss(f"another login took the session ({words})", Cause.EVICTED)
-                raise SocketLost(words)
-            self.gate.budget.limited(f"the broker limits requests ({words})")
-            await trio.sleep(ASK_AGAIN_AFTER)
+    def limited(self, status: int, words: str) -> None:
+        """A request was answered so that it might have been served at another time."""
+        self._inquiry.limited(status, words)
 
     async def _heard(self, connection: Connection) -> Frame:
         """A frame before there is a session: it may say already why there will be none."""
@@ -224,7 +210,7 @@ class Session:
                 nursery.start_soon(self._reading.run, token)
                 nursery.start_soon(self._reading.read_back)
                 nursery.start_soon(self._reading.useless)
-                nursery.start_soon(self._ask_what_limits)
+                nursery.start_soon(self._inquire)
                 self.authorized.set()
                 await self.abandoned.wait()
                 loss = self._retired or loss
@@ -234,6 +220,10 @@ class Session:
         except* trio.TooSlowError:
             loss = Loss(f"a frame could not be written within {WRITE_LIMIT:g} s")
         return loss
+
+    async def _inquire(self) -> None:
+        self._announced = await self._inquiry.run()
+        raise SocketLost(self._announced.reason)
 
     async def _write(self, connection: Connection) -> None:
         while True:
@@ -294,6 +284,8 @@ class Session:
         if pushed.name == "shutdown":
             data = pushed.data if isinstance(pushed.data, dict) else {}
             self._announced = losses.shutdown(str(data.get("reasonCode", "no reason")), self.awaits_successor)
+            if self._announced.cause is Cause.EVICTED:
+                self.tokens.evicted()
             return ()
         facts, faults = self.mirror.fold(pushed, self.ports.wall())
         self._hand_out((), faults)

@@ -8,25 +8,27 @@ Rule 3: one task asks (see clerk.py). What is granted is written down before it 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 import attrs
 
+from daemon.logins import standing
 from daemon.logins.budget import Budget
 from daemon.logins.clerk import Clerk
+from daemon.logins.end import End
 from daemon.logins.grace import seen_through
 from daemon.logins.grant import Doubted, Grant, GrantAnswer, NoToken, Teller, Token, TokenStore, WrongUser
 from daemon.logins.home import Home
 from daemon.logins.renewal import Renewal
 from daemon.logins.restraint import HOLD_AFTER_REFUSALS, Hold, Restraint
+from daemon.logins.standing import DEFINITE, SESSION_GONE, Standing
 from daemon.ports import Ports
 from daemon.tradovate.answers import BadCredentials, Granted, Limited, NotActive, Penalised, TokenExpired, Unreachable
 from statecharts.states import Cause
 
-SESSION_GONE = 408  # what the broker answers for a session that it has closed; 429 and 5xx may mean other things too
+TEST_AGAIN_AFTER = timedelta(minutes=5)  # a server in trouble is not asked at every dial: renewals are counted
 
 __all__ = ["NoToken", "Token", "Tokens", "WrongUser"]
 
@@ -49,14 +51,17 @@ class Tokens:
     home: Home | None = None  # None: where nobody dials with these tokens
     restraint: Restraint = attrs.field(init=False)
     renewal: Renewal = attrs.field(init=False)
+    _end: End = attrs.field(init=False)
     _token: Token | None = None
-    _ended: Token | None = None  # of whose end has been told
     _failure: NoToken | None = None  # of the last renewal
+    _suspect: bool = False  # may its session have been ended?
+    _test: tuple[datetime, Standing] | None = None  # when a renewal was last tried to tell, and what it told
     _clerk: Clerk = attrs.field(factory=Clerk)
 
     def __attrs_post_init__(self) -> None:
         self.restraint = Restraint(self.login, self.grant, self.store, self.ports, self.budget)
         self.renewal = Renewal(self.ports)
+        self._end = End(self.ports, self.tell)
 
     def load(self) -> None:
         """Takes up what the last process had, its refusal included."""
@@ -86,7 +91,7 @@ class Tokens:
     async def valid(self) -> Token:
         """The current token, or a new one. Raises NoToken."""
         current = self.current
-        return current if current is not None else await self._clerk.do(self._asked)
+        return current if current is not None and not self._suspect else await self._clerk.do(self._asked)
 
     async def anew(self, fits: Callable[[Granted], Awaitable[None]]) -> bool:
         """A new token, whatever was refused before. Was a new session opened for it? Raises NoToken.
@@ -101,16 +106,15 @@ class Tokens:
         async with self._clerk.asking:
             return self._take(granted)
 
-    def refused(self, token: Token) -> None:
-        """The broker did not accept the token although it has not ended: it is worth nothing any more.
+    def refused(self) -> None:
+        """A socket was not authorized with a token that had not ended. Each time in a row the wait grows."""
+        self.restraint.token_refused()
 
-        The first time a new one may be asked for at once, then later each time: every request opens a session.
-        """
-        if self._token == token:
-            self._token = None
-            self.renewal.stop()
-            self.store.forget_token(self.login)
-            self.restraint.token_refused()
+    def _forget(self) -> None:
+        self._token = None
+        self._end.of(None)
+        self.renewal.stop()
+        self.store.forget_token(self.login)
 
     def accepted(self) -> None:
         """A socket has been authorized."""
@@ -127,9 +131,16 @@ class Tokens:
         """Is there another credential now than the one that was refused?"""
         return self.restraint.mended()
 
-    async def pushed_out(self) -> bool:
-        """Has another session of this user ended ours? A renewal tells: the broker renews only what still lives."""
-        return await self._clerk.do(self._found_gone)
+    async def standing(self, status: int, token: Token | None = None) -> Standing:
+        """What became of our session, whose token was answered with `status`; one renewal tells. Raises NoToken.
+
+        `token`: the one that was, where it may have been replaced since. One that is worth nothing is forgotten.
+        """
+        return await self._clerk.do(partial(self._tested, status, token))
+
+    def evicted(self) -> None:
+        """The broker has told that it closed our connection for another one; it may have ended the session with it."""
+        self._suspect = True
 
     async def moved(self) -> bool:
         """Has the broker another host for this login than the one that has refused us? It may be asked by a renewal."""
@@ -138,38 +149,28 @@ class Tokens:
     async def keep_fresh(self) -> None:
         """Asks for tokens and renews them for as long as the login lives."""
         while True:
-            await self._clerk.wait(min(self.renewal.wait, self._until_end))
+            await self._clerk.wait(min(self.renewal.wait, self._end.wait))
             if not await self._clerk.serve() and self.renewal.wait <= 0:
                 await seen_through(self._renew)
-            if self._until_end <= 0:
-                self._tell_of_end()
+            self._end.tell_when_due(self._failure)
 
-    @property
-    def _until_end(self) -> float:
-        """Of a token whose end has not been told yet; in seconds."""
-        if self._token is None or self._token is self._ended:
-            return math.inf
-        return max(0.0, (self._token.expires_at - self.ports.wall()).total_seconds())
-
-    def _tell_of_end(self) -> None:
-        """It has no successor: that would have taken its place."""
-        assert self._token is not None, "what has ended was there"
-        self._ended = self._token
-        why = f", {self._failure.reason}" if self._failure is not None else ""
-        words = f"TOKEN EXPIRED {self._token.expires_at:%H:%M:%S} UTC{why}"
-        if self._failure is not None and (self._failure.final or self._failure.advice):
-            self.tell("token.expired", words, self._failure.advice or "copierctl authorize LOGIN")
-        else:
-            self.tell("token.expired", f"{words}. The next connection asks for a new one")
-
-    async def _found_gone(self) -> bool:
-        token = self._token
-        if token is None:
-            return True
-        answer = await self.grant.renew(token)
+    async def _tested(self, status: int, token: Token | None = None) -> Standing:
+        known = self._token
+        if known is None:
+            return Standing.VOID
+        if token is not None and token != known:
+            return Standing.LIVES  # another has taken its place meanwhile
+        if status not in DEFINITE and self._test is not None and self.ports.wall() - self._test[0] < TEST_AGAIN_AFTER:
+            return self._test[1]
+        self.restraint.check_hold()
+        answer = await self.grant.extend(known)
+        found = standing.after(status, answer)
         if isinstance(answer, Granted):
             self._granted(answer, self.ports.wall())
-        return _gone(answer) or isinstance(answer, TokenExpired)
+        elif found in (Standing.VOID, Standing.GONE):
+            self._forget()
+        self._test = self.ports.wall(), found
+        return found
 
     async def _home_asked(self) -> bool:
         token, before = self.current, self.home.elsewhere if self.home is not None else None
@@ -182,6 +183,9 @@ class Tokens:
         return self.home.elsewhere != before
 
     async def _asked(self) -> Token:
+        if self._suspect and self.current is not None and await self._tested(SESSION_GONE) is Standing.UNCLEAR:
+            raise NoToken("it cannot be told whether another login has ended our session", Cause.NETWORK)
+        self._suspect = False
         if self.current is not None:
             return self.current
         self.restraint.check()
@@ -193,7 +197,7 @@ class Tokens:
         token = self.current
         if token is not None and self.restraint.same_credential():
             renewed = await self.grant.renew(token, self.restraint.ticket)
-            if not isinstance(renewed, TokenExpired) and not _gone(renewed):
+            if standing.after(0, renewed) not in (Standing.VOID, Standing.GONE):
                 self._take(renewed)
                 return False
         answer = await self._obtained()
@@ -296,11 +300,7 @@ class Tokens:
         return token
 
     def _use(self, token: Token) -> None:
-        self._token, self._failure = token, None
+        self._token, self._failure, self._suspect = token, None, False
         self.renewal.plan(token)
+        self._end.of(token)
         self._clerk.ring()
-
-
-def _gone(answer: GrantAnswer) -> bool:
-    """Has the broker closed the session of that token?"""
-    return isinstance(answer, Limited) and answer.status == SESSION_GONE

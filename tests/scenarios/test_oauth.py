@@ -141,9 +141,6 @@ def test_an_invalid_token_at_a_dial_is_retried_likewise(tmp_path: Path) -> None:
             await _copying(world)
             world.server.refuse_refresh(3)
             world.server.expire_tokens("fund")
-            token = world.login("fund").tokens.current
-            assert token is not None
-            world.login("fund").tokens.refused(token)
             world.server.drop_sockets()
             lost_at = trio.current_time()
             await world.until(lambda: world.server.oauth.refreshes == 4, within=300)

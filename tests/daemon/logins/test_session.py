@@ -10,6 +10,7 @@ import trio
 
 from daemon.logins.calls import Answered, Lost, Urgency
 from daemon.logins.session import Session, SessionSettings
+from daemon.logins.standing import Standing
 from daemon.logins.tokens import NoToken, Token
 from daemon.ports import Ports
 from statecharts.events import Event
@@ -26,6 +27,8 @@ class Purse:
     none: NoToken | None = None
     refusals: int = 0
     acceptances: int = 0
+    evictions: int = 0
+    stands: Standing = Standing.VOID
     home: None = None
     skew: None = None
 
@@ -40,15 +43,18 @@ class Purse:
         assert self.current is not None
         return self.current
 
-    def refused(self, token: Token) -> None:
+    def refused(self) -> None:
         self.refusals += 1
+
+    def evicted(self) -> None:
+        self.evictions += 1
 
     def accepted(self) -> None:
         self.acceptances += 1
 
-    async def pushed_out(self) -> bool:
+    async def standing(self, status: int, token: Token | None = None) -> Standing:
         await trio.lowlevel.checkpoint()
-        return False
+        return self.stands
 
     async def moved(self) -> bool:
         await trio.lowlevel.checkpoint()

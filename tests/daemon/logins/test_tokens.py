@@ -15,6 +15,7 @@ import trio
 from daemon.ledger import Ledger
 from daemon.logins.budget import Budget
 from daemon.logins.grant import GrantAnswer, NoToken, Token
+from daemon.logins.standing import Standing
 from daemon.logins.tokens import Tokens
 from daemon.ports import Ports
 from daemon.tradovate.answers import BadCredentials, Granted, Limited, NotActive, Penalised, TokenExpired, Unreachable
@@ -30,6 +31,7 @@ class ScriptedGrant:
     """Answers what `script` says next, and grants when that is at its end."""
 
     script: list[GrantAnswer] = attrs.field(factory=list)
+    extends: GrantAnswer | None = None
     asked: list[tuple[float, str]] = attrs.field(factory=list)
     tickets: list[str] = attrs.field(factory=list)  # shown with each
     credential: str = "first"
@@ -48,7 +50,8 @@ class ScriptedGrant:
         return await self._answer("renew", ticket)
 
     async def extend(self, token: Token) -> GrantAnswer:
-        return await self._answer("extend", "")
+        answer = await self._answer("extend", "")
+        return self.extends or answer
 
     async def _answer(self, what: str, ticket: str) -> GrantAnswer:
         self.asked.append((trio.current_time(), what))
@@ -187,18 +190,20 @@ def test_inside_a_hold_nothing_is_asked(tmp_path: Path, held: GrantAnswer, secon
 
 def test_a_token_that_the_broker_refuses_is_replaced_at_once_and_then_ever_more_slowly(tmp_path: Path) -> None:
     async def story(nursery: trio.Nursery) -> None:
-        grant = ScriptedGrant(takes=0.0)
+        grant = ScriptedGrant(takes=0.0, extends=TokenExpired("ended"))
         with _kept(nursery, tmp_path, grant) as tokens:
             while trio.current_time() < 3600:
                 if tokens.restraint.hold is None:
-                    tokens.refused(await tokens.valid())
+                    assert await tokens.standing(401, await tokens.valid()) is Standing.VOID
+                    tokens.refused()
                 await trio.sleep(1)
-            assert len(grant.asked) <= 5
+            assert len(grant.times("obtain")) <= 5
             while tokens.restraint.hold is not None:
                 await trio.sleep(60)
             await tokens.valid()
             tokens.accepted()
-            tokens.refused(await tokens.valid())
+            await tokens.standing(401)
+            tokens.refused()
             await tokens.valid()  # the first refusal after it went well: at once again
 
     told(story)
