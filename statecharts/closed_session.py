@@ -22,7 +22,8 @@ def exit_waits(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> bool:
     if copy.kind is Kind.ENTRY:
         return False
     order = follower.leaders(draft, copy)
-    if copy.verb is Verb.PLACE and copy.kind is Kind.EXIT and order is not None and order.rest:
+    rests = order is not None and order.rest and copy.leader_fill_id is None
+    if copy.verb is Verb.PLACE and copy.kind is Kind.EXIT and rests:
         closing.put_back(draft, copy, why)
     elif copy.verb is Verb.PLACE:
         exposure.want_as_leader(draft, copy.symbol, rules, f"the leader has exited, and ours was refused ({why})")

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from statecharts import closing, executions, exposure, follower, openings, sizing
-from statecharts.book import Copy
+from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.order import Stage
@@ -68,6 +68,10 @@ class Span:
 
 def advance(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """Sends what may be sent now. `current`: is the leader's view so, and compared with ours?"""
+    for copy in tuple(draft.book.in_progress(symbol)):
+        if copy.put_off and copy.verb is Verb.CLOSE and draft.contract(symbol).close_to is None:
+            wanted = draft.contract(symbol).own + copy.side.sign * copy.rest
+            exposure.want_closed(draft, symbol, wanted, copy.reason or "it was put off")
     while _order(draft, symbol, rules, current):
         pass
     _let_go(draft, symbol, rules)
@@ -89,10 +93,11 @@ def _rows(draft: Draft, symbol: Symbol) -> list[Copy]:
 
 
 def _span(draft: Draft, symbol: Symbol) -> Span:
-    """A resting exit counts only when it gives way: it is not what this mode sends."""
+    """A resting exit counts only when it gives way: it is not what this mode sends. What was put off is on its way."""
     moving = {Side.BUY: 0, Side.SELL: 0}
     for copy in draft.book.in_progress(symbol):
-        if copy.trades and copy.stage is not Stage.HELD and (not _rests(copy) or exposure.giving_way(copy)):
+        sent = copy.stage is not Stage.HELD or (copy.put_off and not _waits(draft, copy))
+        if copy.trades and sent and (not _rests(copy) or exposure.giving_way(copy)):
             moving[copy.side] += copy.rest
     return Span(draft.contract(symbol).own, moving[Side.BUY], moving[Side.SELL])
 
@@ -153,13 +158,16 @@ def _complete(draft: Draft, row: Copy) -> bool:
 
 
 def _gathered(rows: list[Copy], wanted: int, rules: CopyRules) -> tuple[list[Copy], int]:
-    """The oldest rows that one order of at most `wanted` contracts may stand for, and what they open together."""
+    """The oldest rows that one order of at most `wanted` contracts may stand for, and what they open together.
+
+    One that was sent already, and put off, is sent again by itself, with those that it carries.
+    """
     batch: list[Copy] = []
     meant = opens = 0
     for row in rows:
         most = sizing.agreement(row.leader_symbol or row.symbol, rules).max_order
         too_much = most is not None and opens + row.opens > most
-        if batch and (too_much or meant >= wanted):
+        if batch and (too_much or meant >= wanted or row.put_off or batch[-1].put_off):
             break
         batch.append(row)
         meant += row.meant
@@ -176,7 +184,8 @@ def _send(draft: Draft, batch: list[Copy], quantity: int, exits: int, rules: Cop
         terms=Terms(quantity, OrderType.MARKET),
         meant=quantity,
         opens=quantity - exits,
-        carries=tuple(row.id for row in batch[:-1]),
+        carries=(*carrier.carries, *(row.id for row in batch[:-1])),
+        ask_after=None,
         chase_at=draft.at + rules.chase_after,
     )
     follower.send(draft, order, rules)

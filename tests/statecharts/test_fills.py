@@ -10,7 +10,7 @@ import pytest
 
 from statecharts import events as e
 from statecharts.book import Copy, Verb
-from statecharts.effects import Priority, Request
+from statecharts.effects import PlaceOrder, Priority, Request
 from statecharts.identity import client_order_id
 from statecharts.order import Stage
 from statecharts.rules import MapTo, Rules
@@ -508,6 +508,86 @@ def test_an_entry_that_does_not_fill_is_cancelled_not_chased() -> None:
     desk.accepted(desk.place, 900)
     desk.wait(5)
     assert [cancel.order_id for cancel in desk.cancels] == [900]
+
+
+def put_off(desk: Desk, place: PlaceOrder, seconds: int = 5) -> None:
+    desk.sent(place)
+    desk.hear(
+        e.RequestPenalised(
+            at=desk.now, copy=place.copy, client_id=place.client_id, seconds=seconds, captcha=False, sent_at=desk.now
+        )
+    )
+
+
+def test_an_exit_that_is_put_off_goes_again_under_its_name_and_nothing_goes_beside_it() -> None:
+    desk, trader = holding(3)
+    trader.trades(SELL, 2)
+    first = desk.place
+    put_off(desk, first)
+    assert desk.places == []
+    trader.trades(SELL, 1)
+    assert desk.quantities == [(SELL, 1)]
+    desk.fills(desk.place, 901)
+    desk.wait(5)
+    assert (desk.place.client_id, desk.quantities) == (first.client_id, [(SELL, 2)])
+    desk.fills(desk.place, 902)
+    assert desk.own == {}
+
+
+def test_rows_that_go_with_an_order_that_is_put_off_go_with_it_again() -> None:
+    desk, trader = trading()
+    trader.fills(trader.places(BUY, 9), 2, 2)
+    desk.wait(0.1)
+    first = desk.place
+    put_off(desk, first)
+    trader.fills(trader.working[0], 1)
+    assert {copy.stage for copy in rows(desk)} == {Stage.HELD}
+    desk.wait(5)
+    again, other = desk.places
+    assert (again.client_id, again.terms.quantity, other.terms.quantity) == (first.client_id, 4, 1)
+    desk.fills(again, 901)
+    desk.fills(other, 902)
+    assert [copy.stage for copy in rows(desk)] == [Stage.FILLED] * 3
+    assert desk.own == {ES: 5}
+
+
+def test_an_entry_whose_time_is_over_when_it_may_go_again_is_missed() -> None:
+    desk, trader = trading()
+    trader.trades(BUY, 2)
+    put_off(desk, desk.place, 60)
+    assert row(desk, 10_001).stage is Stage.REJECTED
+    trader.trades(BUY, 1)
+    assert desk.places == []
+
+
+def test_an_order_of_our_own_that_is_put_off_is_a_closing_from_then_on() -> None:
+    desk, trader = trading()
+    trader.trades(BUY, 3)
+    entry = desk.place
+    trader.trades(SELL, 3)
+    desk.accepted(entry, 900)
+    desk.seen(entry, 900, 1)
+    desk.fills(desk.place, 901)
+    desk.seen(entry, 900, 3)
+    rest = desk.place
+    put_off(desk, rest)
+    assert desk.places == []
+    desk.wait(5)
+    assert (desk.place.client_id, desk.quantities) == (rest.client_id, [(SELL, 2)])
+    desk.fills(desk.place, 902)
+    assert desk.own == {}
+
+
+def test_an_exit_that_finds_its_session_closed_is_closed_at_the_opening() -> None:
+    desk, trader = holding(2)
+    number = trader.places(SELL, 3)
+    trader.fills(number, 1)
+    place = desk.place
+    desk.sent(place)
+    desk.refused(place, "SessionClosed")
+    desk.wait(120)
+    assert desk.quantities == [(SELL, 1)]
+    assert [copy.verb for copy in desk.account.book.copies.values()][-1] is Verb.CLOSE
 
 
 # Interruptions
