@@ -13,14 +13,13 @@ from datetime import datetime
 import attrs
 import trio
 
+from daemon import readings
 from daemon.bulletins import Board
 from daemon.logins.calls import Answered, Call, Lost, Urgency
-from daemon.logins.contracts import NoSuchContract, Unanswered
 from daemon.logins.session import Session
 from daemon.ports import Ports
 from daemon.tradovate import look_up, messages
 from daemon.tradovate.messages import Accepted, Doubtful, Held, Penalty, Refused
-from statecharts.contracts import ContractFacts
 from statecharts.effects import (
     CancelOrder,
     Effect,
@@ -31,6 +30,7 @@ from statecharts.effects import (
     PlaceOso,
     Priority,
     ReadAnew,
+    ReadBalance,
     ReadContract,
     Request,
     Tell,
@@ -41,9 +41,6 @@ from statecharts.effects import (
 from statecharts.events import (
     AlarmRang,
     AnswerLost,
-    ContractAbsent,
-    ContractRead,
-    ContractUnread,
     Event,
     LoginEvent,
     LookedUp,
@@ -110,6 +107,8 @@ class AccountErrands:
                 self._start(self._look_up, effect)
             case ReadAnew(account=account):
                 self._start(self._read_anew, account)
+            case ReadBalance(account=account):
+                self._start(self._read_balance, account)
             case ReadContract(symbol=symbol):
                 self._start(self._read_contract, symbol)
             case WakeAt(at=at):
@@ -268,17 +267,11 @@ class AccountErrands:
             )
         )
 
+    async def _read_balance(self, account: BrokerAccountId) -> None:
+        self.post(await readings.balance(self.session(), account, self.ports.wall))
+
     async def _read_contract(self, symbol: Symbol) -> None:
-        session = self.session()
-        found = Unanswered("not connected") if session is None else await session.contracts.read(symbol)
-        now = self.ports.wall()
-        match found:
-            case ContractFacts():
-                self.post(ContractRead(at=now, facts=found))
-            case NoSuchContract(reason=reason):
-                self.post(ContractAbsent(at=now, symbol=symbol, reason=reason))
-            case Unanswered(reason=reason):
-                self.post(ContractUnread(at=now, symbol=symbol, reason=reason))
+        self.post(await readings.contract(self.session(), symbol, self.ports.wall))
 
     async def _listed(self, session: Session, endpoint: str) -> list[object] | None:
         outcome = await session.request(endpoint, None, Urgency.READ).answer(LOOK_UP_LIMIT)

@@ -1,6 +1,6 @@
 """What a configuration asks for and this version does not do: said at `check` and at every start, never kept quiet.
 
-A trader who has written a loss limit must not believe that it guards him.
+A trader who has written a limit must not believe that it guards him.
 Rule 1: a key that comes to be heeded is taken out here and in the README; a test compares the two.
 """
 
@@ -20,11 +20,6 @@ KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
     Copy: ("bracket_wait",),
     Follower: (
         "on_stop_refused",
-        "daily_loss_limit",
-        "daily_profit_limit",
-        "trailing_drawdown",
-        "no_open_after",
-        "flat_by",
         "bracket",
     ),
     Login: ("requests_per_minute", "requests_per_hour"),

@@ -29,9 +29,9 @@ from daemon.runner import Runner
 from daemon.tradovate.answers import Credentials
 from daemon.tradovate.oauth import Application, OAuth
 from daemon.tradovate.rest import Rest
-from statecharts import connection
+from statecharts import connection, risk
 from statecharts.account import Account
-from statecharts.events import LoginEvent
+from statecharts.events import BalanceSeen, Event, LoginEvent
 from statecharts.states import Cause, Stopped
 from statecharts.values import AccountName
 
@@ -248,13 +248,20 @@ def running_account(
     """An account with everything that carries it. Its announcements of the last process wait in its inbox."""
     settings = config.accounts[name]
     account = account_of(config, name, ledger, ports)
+
+    def hear(event: Event) -> None:
+        """Money is told of only where a limit looks at it: each fill changes it."""
+        copy = runner.account.rules.copy
+        if not isinstance(event, BalanceSeen) or (copy is not None and risk.guards(copy.limits)):
+            runner.post(event)
+
     activities = AccountActivities(
         name=settings.name,
         login=login,
         ports=ports,
         rules=lambda: runner.account.rules.reconnect,
         in_position=in_position,
-        hear=lambda event: runner.post(event),
+        hear=hear,
     )
     errands = AccountErrands(
         account=account.name,

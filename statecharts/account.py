@@ -31,9 +31,11 @@ from statecharts import (
     own_orders,
     ownership,
     penalties,
+    purse,
     pursuit,
     replays,
     resync,
+    risk,
 )
 from statecharts import events as e
 from statecharts import states as s
@@ -102,6 +104,8 @@ def step(account: Account, event: e.Event) -> Turn:
     )
     rules = account.in_force
     _remember(draft, rules, event)
+    if rules.copy is not None:
+        risk.heed(draft, event, rules.copy)
     if rules.leads:
         _lead(draft, before, after, event)
     if rules.copy is not None:
@@ -210,6 +214,8 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
     elif not draft.book.held_back():
         catch_up.go_on(draft, rules)
     facts.ask(draft, event, rules)
+    if risk.guards(rules.limits):
+        purse.watch(draft)
     pursuit.advance(draft, rules)
     flattening.verify(draft)
 

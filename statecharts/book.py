@@ -19,6 +19,7 @@ from statecharts.contracts import ContractFacts
 from statecharts.order import Stage
 from statecharts.rules import Agreement
 from statecharts.sizing import Kind
+from statecharts.standing import Standing
 from statecharts.values import (
     AccountName,
     CopyId,
@@ -225,6 +226,7 @@ class Book:
     agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract, see agreements.py
     latches: tuple[Latch, ...] = ()  # at most one for each who
     markets: Mapping[str, Market] = attrs.field(factory=dict)
+    standing: Standing = attrs.field(factory=Standing)
     facts: Mapping[Symbol, ContractFacts] = attrs.field(factory=dict)  # of contracts, and of products under their root
     absent: Mapping[Symbol, str] = attrs.field(factory=dict)  # contracts that do not exist on our side, and why
     asked: Mapping[Symbol, datetime] = attrs.field(factory=dict)  # contracts asked for, and when they may be again

@@ -114,6 +114,13 @@ class ReadAnew(Effect):
 
 
 @attrs.frozen(kw_only=True)
+class ReadBalance(Effect):
+    """Ask the broker for the account's money, open profit included."""
+
+    account: BrokerAccountId
+
+
+@attrs.frozen(kw_only=True)
 class ReadContract(Effect):
     """Ask the broker what it says of a contract, or of a product as a whole."""
 

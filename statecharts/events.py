@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 import attrs
 
 from statecharts.contracts import ContractFacts
 from statecharts.rules import Rules
 from statecharts.states import Cause
-from statecharts.values import AccountName, CopyId, Order, OrderId, RiskStatus, Snapshot, Symbol, View
+from statecharts.values import AccountName, Balance, CopyId, Order, OrderId, RiskStatus, Snapshot, Symbol, View
 
 
 @attrs.frozen(kw_only=True)
@@ -161,6 +162,30 @@ class PositionSeen(Event):
 
     symbol: Symbol
     net: int
+
+
+@attrs.frozen(kw_only=True)
+class BalanceSeen(Event):
+    """The account's money has changed. Only for an account that has a limit."""
+
+    balance: Balance
+
+
+@attrs.frozen(kw_only=True)
+class BalanceRead(Event):
+    """The whole of the account's money, as it was asked for at `asked_at`."""
+
+    cash: Decimal
+    realized: Decimal
+    open_profit: Decimal
+    asked_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class BalanceUnread(Event):
+    """The broker could not be asked, or its answer not be read."""
+
+    reason: str
 
 
 # What the broker tells of the contracts that this account trades

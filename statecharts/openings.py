@@ -3,15 +3,15 @@
 Rule 1: what bars openings never bars an exit; of a reversal it leaves the part that brings us to flat.
 Rule 2: the first reason found is the one that is told; the order of the list is what the operator wants to hear first.
 Rule 3: an opening that was barred is missed, and nothing is chased: its contract waits until the leader is flat in it.
-Rule 4: while the account itself opens nothing, our entries that rest are cancelled: when they fill, they open. Of a
-        reversal that rests the part is left that brings us to flat.
+Rule 4: while the account itself, or the contract, opens nothing, our entries that rest are cancelled: when they fill,
+        they open. Of a reversal that rests the part is left that brings us to flat.
 """
 
 from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, flattening, strangers
+from statecharts import expiry, exposure, flattening, risk, strangers
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import Stage
@@ -39,7 +39,9 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
         return f"{symbol} is not yet compared with the leader: an order of ours is in doubt"
     if any(copy.trades and copy.stage is Stage.UNKNOWN for copy in draft.book.in_progress(symbol)):
         return f"the answer to an order in {symbol} was lost, and it is looked up"
-    return draft.opens_nothing or contract.no_entry
+    return (
+        draft.opens_nothing or risk.unread(draft.book, rules.limits) or expiry.bar(draft, symbol) or contract.no_entry
+    )
 
 
 def _not_copied(order: Order, rules: CopyRules) -> str | None:
@@ -71,7 +73,7 @@ def missed(draft: Draft, order: Order, symbol: Symbol, why: str | None, rules: C
 def withdraw(draft: Draft, symbol: Symbol) -> None:
     """Takes back what may still open in this contract, while it or the whole account opens nothing."""
     latch = flattening.latched(draft.book, symbol)
-    why = draft.opens_nothing if latch is None else latch.why
+    why = (draft.opens_nothing or expiry.bar(draft, symbol)) if latch is None else latch.why
     if why is None:
         return
     for copy in tuple(draft.book.in_progress(symbol)):

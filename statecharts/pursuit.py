@@ -18,6 +18,7 @@ from statecharts import (
     calendar,
     changes,
     closing,
+    expiry,
     exposure,
     facts,
     fills,
@@ -28,6 +29,7 @@ from statecharts import (
     penalties,
     refusals,
     replays,
+    risk,
     sizing,
 )
 from statecharts.bars import Bar
@@ -62,6 +64,8 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     deadlines = [c.retry_at for c in draft.book.contracts.values() if c.retry_at is not None]
     deadlines.extend(draft.book.asked.values())
     deadlines.extend(calendar.deadlines(draft))
+    deadlines.extend(risk.deadlines(draft, rules))
+    deadlines.extend(expiry.edges(draft))
     own = (absence.deadline(draft, rules), replays.over_at(draft, rules))
     deadlines.extend(at for at in own if at is not None)
     for copy in draft.book.all_open():

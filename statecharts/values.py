@@ -223,6 +223,18 @@ _UNRESTRICTED = frozenset({"Normal", "DisableAutoLiq", "PlaceAutoLiqOnHold"})
 
 
 @attrs.frozen
+class Balance:
+    """An account's money in its main currency, open positions left out. `realized` belongs to the day of `at`.
+
+    `at` is when the broker changed it last.
+    """
+
+    cash: Decimal
+    realized: Decimal | None = None
+    at: datetime | None = None
+
+
+@attrs.frozen
 class Snapshot:
     """Everything the broker said of one account at one moment: the truth that a resync works from."""
 
@@ -232,6 +244,7 @@ class Snapshot:
     positions: Mapping[Symbol, int] = attrs.field(factory=dict)
     replayed_at: datetime | None = None  # when the broker last told of something older than this
     risk: RiskStatus | None = None  # None: the broker has not said
+    balance: Balance | None = None
 
 
 @attrs.frozen

@@ -50,6 +50,8 @@ EVENTS = [
     "account.flattening",
     "account.flattened",
     "risk.locked",
+    "risk.unlocked",
+    "risk.blind",
     "risk.liquidated",
     "calendar.contradicted",
     "daemon.started",

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from daemon.control import bodies, queries, views
+from daemon.control import bodies, limits, queries, views
 from daemon.control.evidence import Evidence
 from daemon.control.problems import Problem
 from daemon.control.wishes import Wishes
@@ -100,7 +100,7 @@ class Operating:
         running = self.wishes.running(request)
         await bodies.nothing(request)
         self._follows(running, "unlock")
-        _unless(running, "not-locked", "it is not locked" if views.locked(running.account) is None else None)
+        _unless(running, "not-locked", "it is not locked" if limits.locked(running.account) is None else None)
         await self.wishes.post([running], "unlock", lambda at: e.UnlockAsked(at=at))
         return self._answer(running)
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from daemon import __version__
-from daemon.control import contracts
+from daemon.control import contracts, limits
 from daemon.control.evidence import Evidence, latency
-from statecharts import agreements, connection, strangers
+from statecharts import agreements, connection, risk, strangers
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.bars import Bar
@@ -93,13 +93,13 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
         "barred": dict(known.book.barred),
         "armed": supervisor.config.armed(name),
         "shadow": rules is not None and rules.shadow,
-        "locked": locked(known),
+        "locked": limits.locked(known),
         "pending_config": rules is not None and any(agreements.pending(known.book, rules)),
         "positions": dict(known.book.positions),
         "unprotected": [],
         "quarantined": contracts.quarantined(known),
         "flatten": contracts.flatten(known),
-        "limits": {},
+        "limits": limits.used(known, supervisor.ports.wall()),
     }
 
 
@@ -113,11 +113,6 @@ def account_in_full(supervisor: Supervisor, name: str, evidence: Evidence) -> Js
         "contracts": contracts.in_hand(known),
         "working_orders": working,
     }
-
-
-def locked(known: Account) -> str | None:
-    """Until when a limit keeps this account from opening, and which."""
-    return None
 
 
 def _order(order: Order, known: Account) -> Json:
@@ -150,7 +145,7 @@ def holding(supervisor: Supervisor, running: Running) -> str | None:
 
 def _blocked_by(supervisor: Supervisor, running: Running, held: str | None) -> list[str]:
     known = running.account
-    follows = known.rules.copy is not None
+    rules = known.rules.copy
     conditions = {
         _BLOCKING.get(known.connection.shown, ""): not isinstance(known.connection, s.Connected),
         "holding": held is not None,
@@ -158,8 +153,10 @@ def _blocked_by(supervisor: Supervisor, running: Running, held: str | None) -> l
         "paused": known.paused,
         "close-only": _close_only(known) is not None,
         **{bar.value: bar in known.book.barred for bar in (Bar.DENIED, Bar.FIRM, Bar.MARGIN, Bar.PENALTY)},
-        "shadow": known.rules.copy is not None and known.rules.copy.shadow,
-        "unarmed": follows and not supervisor.config.armed(known.name),
+        "locked": known.book.standing.lock is not None,
+        "limits": rules is not None and bool(risk.bar(known.book, rules.limits, supervisor.ports.wall())),
+        "shadow": rules is not None and rules.shadow,
+        "unarmed": rules is not None and not supervisor.config.armed(known.name),
     }
     return [word for word, holds in conditions.items() if holds] + contracts.words(known)
 

@@ -48,6 +48,7 @@ class Wallet:
     balance_id: int
     cash: Decimal
     realized: Decimal = ZERO
+    week: Decimal = ZERO
 
 
 def _opened(fills: Iterable[tuple[Lot, bool]]) -> list[Lot]:
@@ -188,9 +189,24 @@ class Books:
         else:
             self._entities.update("position", holding.position_id, **fields)
 
+    def settle(self, account_id: int, profit: Decimal) -> None:
+        """The account gains or loses so much, as if by trades elsewhere."""
+        self._pay(account_id, profit)
+
+    def turn(self, tells: bool) -> None:
+        """A new trading day: nothing is realized yet. Unless it `tells`, that is seen with the next profit only."""
+        for account_id, wallet in self.wallets.items():
+            wallet.realized = ZERO
+            if tells:
+                self._show_wallet(account_id)
+
     def _pay(self, account_id: int, profit: Decimal) -> None:
+        wallet = self.wallets[account_id]
+        wallet.cash, wallet.realized, wallet.week = wallet.cash + profit, wallet.realized + profit, wallet.week + profit
+        self._show_wallet(account_id)
+
+    def _show_wallet(self, account_id: int) -> None:
         wallet, moment = self.wallets[account_id], self._now()
-        wallet.cash, wallet.realized = wallet.cash + profit, wallet.realized + profit
         self._entities.update(
             "cashBalance",
             wallet.balance_id,
@@ -198,5 +214,5 @@ class Books:
             tradeDate=trade_date(moment),
             amount=number(wallet.cash),
             realizedPnL=number(wallet.realized),
-            weekRealizedPnL=number(wallet.realized),
+            weekRealizedPnL=number(wallet.week),
         )

@@ -135,7 +135,8 @@ class Broker(Terminal):
         act()
 
     def close_session(self) -> None:
-        """The turn of the trading session: Day orders expire, and lists forget all orders that are finished."""
+        """The turn of the trading session: Day orders expire, lists forget all orders that are finished, and nothing
+        is realized yet."""
         for order in list(self.desk.orders.values()):
             if not order.finished and order.terms.tif not in ("GTC", "GTD"):
                 self.desk.expire(order)
@@ -150,6 +151,7 @@ class Broker(Terminal):
                 self.past[kind].append(row)
                 self.entities.forget(kind, entity["id"])
         self.desk.orders = {order_id: order for order_id, order in self.desk.orders.items() if order_id in alive}
+        self.books.turn(tells=not self.faults.quiet_turn)
 
     # ---- what a user may read
 
@@ -184,7 +186,7 @@ class Broker(Terminal):
             "netLiq": number(wallet.cash + profit),
             "openPnL": number(profit),
             "realizedPnL": number(wallet.realized),
-            "weekRealizedPnL": number(wallet.realized),
+            "weekRealizedPnL": number(wallet.week),
         }
 
     # ---- what only a test may see

@@ -49,6 +49,7 @@ class Faults:
     cancel_delay: Range = (0.0, 0.0)  # from the answer of cancel or modify to its effect
     omit_cl_ord_id: bool = False  # commands come without clOrdId and customTag50
     omit_text: bool = False  # order versions come without text
+    quiet_turn: bool = False  # the turn of the session changes no cash balance: it shows the day before until a trade
     oso_wake: str = "last_fill"  # children start work at the parent's "first_fill", "each_fill" or "last_fill"
 
     # tokens

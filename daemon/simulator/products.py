@@ -3,12 +3,13 @@
 Contract names are root + month letter + one digit of the year, e.g. ESZ6 (Tradovate OpenAPI and staff examples).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import attrs
 
 MONTH_LETTERS = "FGHJKMNQUVXZ"
+ABOUT_TO_EXPIRE = timedelta(days=10)
 
 
 @attrs.frozen
@@ -64,7 +65,11 @@ class Listing:
 
 
 def expiration(month: str, today: datetime) -> datetime:
-    """The expiry of a month such as `Z6`: the digit means the next year that ends with it, this year included."""
+    """The expiry of a month such as `Z6`: the digit means the next year that ends with it, this year included.
+
+    A contract about to expire is not listed: then the digit means ten years later. See `Terminal.expires` for one.
+    """
     number = MONTH_LETTERS.index(month[0]) + 1
     year = today.year + (int(month[1]) - today.year) % 10
-    return today.replace(year=year, month=number, day=20, hour=21, minute=0, second=0, microsecond=0)
+    expires = today.replace(year=year, month=number, day=20, hour=21, minute=0, second=0, microsecond=0)
+    return expires if expires - today > ABOUT_TO_EXPIRE or year > today.year else expires.replace(year=year + 10)

@@ -145,6 +145,14 @@ class Terminal:
             self.exchange.halted.discard(symbol)
             self.move(symbol, self.exchange.last[symbol])
 
+    def expires(self, symbol: str, moment: datetime) -> None:
+        """The contract expires then."""
+        self.entities.update("contractMaturity", self.listings[symbol].maturity_id, expirationDate=stamp(moment))
+
+    def settle(self, account: str, profit: Decimal) -> None:
+        """The account gains or loses so much, as if by trades elsewhere."""
+        self.books.settle(self.account_ids[account], profit)
+
     def delist(self, symbol: str) -> None:
         """From now on there is no such contract: it cannot be found, and orders for it are refused."""
         listing = self.listings.pop(symbol)

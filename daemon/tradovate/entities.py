@@ -17,6 +17,7 @@ import attrs
 
 from daemon.tradovate.parts import (
     AccountPart,
+    BalancePart,
     CommandPart,
     CommandReportPart,
     ContractPart,
@@ -241,6 +242,17 @@ def _position(of: Fields, faults: list[str]) -> PositionPart:
     return PositionPart(_id(of, "id"), _id(of, "accountId"), _id(of, "contractId"), net, moment(of.get("timestamp")))
 
 
+def _balance(of: Fields, faults: list[str]) -> BalancePart:
+    cash, realized, began = (decimal(of.get(name)) for name in ("amount", "realizedPnL", "amountSOD"))
+    if cash is None:
+        raise _Unreadable("amount")
+    if realized is None and began is not None:
+        realized = cash - began
+    return BalancePart(
+        _id(of, "id"), _id(of, "accountId"), _id(of, "currencyId"), cash, realized, moment(of.get("timestamp"))
+    )
+
+
 READERS: Mapping[str, Callable[[Fields, list[str]], Part]] = {
     "user": _user,
     "account": _account,
@@ -255,4 +267,5 @@ READERS: Mapping[str, Callable[[Fields, list[str]], Part]] = {
     "executionReport": _execution,
     "fill": _fill,
     "position": _position,
+    "cashBalance": _balance,
 }

@@ -22,6 +22,7 @@ from daemon.tradovate.listings import Listings
 from daemon.tradovate.paperwork import Paperwork
 from daemon.tradovate.parts import (
     AccountPart,
+    BalancePart,
     ContractPart,
     FillPart,
     MaturityPart,
@@ -33,8 +34,10 @@ from daemon.tradovate.parts import (
     UserPart,
 )
 from daemon.tradovate.past import Past
-from statecharts.events import Event, OrderSeen, PositionSeen, ReplaySeen, RiskStatusSeen
-from statecharts.values import BrokerAccountId, Order, OrderId, RiskStatus, Snapshot, Symbol
+from daemon.tradovate.scalars import earlier
+from daemon.tradovate.standings import Standings
+from statecharts.events import Event, OrderSeen, PositionSeen, ReplaySeen
+from statecharts.values import BrokerAccountId, Order, OrderId, Snapshot, Symbol
 
 Facts = tuple[tuple[BrokerAccountId, Event], ...]
 Faults = tuple[str, ...]
@@ -57,6 +60,7 @@ _LISTED: dict[str, str] = {
     "contractMaturities": "contractMaturity",
     "products": "product",
     "accountRiskStatuses": "accountRiskStatus",
+    "cashBalances": "cashBalance",
 }
 
 _MOVING = frozenset({"order", "executionReport", "fill", "position"})  # a position and its explanation
@@ -64,11 +68,11 @@ _MOVING = frozenset({"order", "executionReport", "fill", "position"})  # a posit
 
 @attrs.define
 class _Touched:
-    """What one message may have changed: order ids, accounts' risk, and (account id, contract id) of positions."""
+    """What one message may have changed: order ids, (account id, contract id) of positions, accounts as a whole."""
 
     orders: set[int] = attrs.Factory(set)
-    risks: set[int] = attrs.Factory(set)
     positions: set[tuple[int, int]] = attrs.Factory(set)
+    accounts: set[int] = attrs.Factory(set)
 
 
 class Mirror:
@@ -85,8 +89,7 @@ class Mirror:
         self._accounts: dict[int, str] = {}
         self._contracts: dict[int, str] = {}
         self._positions: dict[tuple[int, int], PositionPart] = {}  # by account and contract
-        self._risks: dict[int, RiskStatus] = {}  # by account
-        self._told_risk: dict[int, RiskStatus] = {}
+        self._standings = Standings()
         self._paperwork = Paperwork()
         self._shown: set[int] = set()  # orders that a snapshot has shown: nothing of them is held any more
         self._told: dict[int, Order] = {}
@@ -176,7 +179,7 @@ class Mirror:
                 found.append(f"fill {part.id} of order {part.order_id}")
             elif isinstance(part, PositionPart):
                 known = self._positions.get((part.account_id, part.contract_id))
-                if (known.net if known else 0) != part.net and not (known and _older(part, known)):
+                if (known.net if known else 0) != part.net and not (known and earlier(part.at, known.at)):
                     found.append(f"position {part.net} in contract {part.contract_id}")
         return tuple(found)
 
@@ -223,7 +226,8 @@ class Mirror:
             if owner == account and contract in self._contracts:
                 symbol = Symbol(self._contracts[contract])
                 positions[symbol] = positions.get(symbol, 0) + part.net
-        return Snapshot(account, at, orders, positions, self._past.told_at.get(account), self._risks.get(account))
+        replayed_at, risk, balance = self._past.told_at.get(account), *self._standings.of(account)
+        return Snapshot(account, at, orders, positions, replayed_at, risk, balance)
 
     # Within
 
@@ -244,11 +248,8 @@ class Mirror:
                 self.user_id = self.user_id or part.id
             case AccountPart():
                 self._accounts[part.id] = part.name
-            case RiskPart():
-                known = self._risks.get(part.id)
-                if known is None or not _earlier(part.status.at, known.at):
-                    self._risks[part.id] = part.status
-                    touched.risks.add(part.id)
+            case RiskPart() | BalancePart():
+                touched.accounts.add(self._standings.put(part))
             case MaturityPart() | ProductPart():
                 self.listings.put(part)
             case ContractPart():
@@ -260,7 +261,7 @@ class Mirror:
             case PositionPart():
                 # Real world: a new trading day may bring a new entity for the same account and contract.
                 key = (part.account_id, part.contract_id)
-                if key not in self._positions or not _older(part, self._positions[key]):
+                if key not in self._positions or not earlier(part.at, self._positions[key].at):
                     self._positions[key] = part
                     touched.positions.add(key)
             case _:
@@ -270,10 +271,8 @@ class Mirror:
         facts: list[tuple[BrokerAccountId, Event]] = [
             (account, ReplaySeen(at=self._past.told_at[account])) for account in self._past.news()
         ]
-        for number in sorted(touched.risks):
-            if self._told_risk.get(number) != self._risks[number]:
-                self._told_risk[number] = self._risks[number]
-                facts.append((BrokerAccountId(number), RiskStatusSeen(at=at, status=self._risks[number])))
+        for number in sorted(touched.accounts):
+            facts += ((BrokerAccountId(number), event) for event in self._standings.news(number, at))
         for number in sorted(touched.orders):
             account = self._paperwork.account(number)
             if account is None or not (number in self._shown or self._paperwork.attributable(number)):
@@ -305,12 +304,3 @@ class Mirror:
             elif isinstance(part, AccountPart):
                 faults.append(f"account {part.id}: deleted; kept")
         return tuple(faults)
-
-
-def _older(part: PositionPart, than: PositionPart) -> bool:
-    return _earlier(part.at, than.at)
-
-
-def _earlier(at: datetime | None, than: datetime | None) -> bool:
-    """Is it a repetition of the past? Where a time is missing, what comes later is newer."""
-    return at is not None and than is not None and at < than

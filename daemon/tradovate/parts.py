@@ -134,6 +134,18 @@ class FillPart:
 
 
 @attrs.frozen
+class BalancePart:
+    """One cashBalance. `realized` is None where the broker says neither that nor what the day began with."""
+
+    id: int
+    account_id: int
+    currency_id: int
+    cash: Decimal
+    realized: Decimal | None
+    at: datetime | None
+
+
+@attrs.frozen
 class PositionPart:
     id: int
     account_id: int
@@ -156,4 +168,5 @@ Part = (
     | ExecutionPart
     | FillPart
     | PositionPart
+    | BalancePart
 )

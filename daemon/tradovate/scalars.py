@@ -52,6 +52,11 @@ def moment(value: object) -> datetime | None:
         return None
 
 
+def earlier(one: datetime | None, other: datetime | None) -> bool:
+    """Is it a repetition of the past? Where a time is missing, what comes later is newer."""
+    return one is not None and other is not None and one < other
+
+
 def phrase(value: object) -> str:
     """A text that can be stored and logged; anything else is the empty text."""
     return value.strip().encode("utf-8", "replace").decode() if isinstance(value, str) else ""

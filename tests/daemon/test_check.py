@@ -78,10 +78,6 @@ def test_it_says_who_copies_whom_with_what_and_what_is_armed(tmp_path: Path) -> 
         "",
         "Armed: funded",
         "Only shadow: eval1, watch",
-        "",
-        "WITHOUT EFFECT in this version of copierd, so do not count on it:",
-        "  follower funded: daily_loss_limit",
-        "  follower funded: flat_by",
     ]
 
 

@@ -37,6 +37,8 @@ _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     Rules: st.just(Rules()),
     type(None): st.none(),
 }
+# An account is everything there is: to draw one takes its time, on a busy machine too long for the tool's taste.
+_LARGE = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
 _NO_SUBJECT = (
     s.State,
     e.Event,
@@ -95,13 +97,13 @@ def test_effects_read_back(effects: tuple[f.Effect, ...]) -> None:
     assert codec.effects_of(codec.effects_text(effects)) == effects
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # an account is large
+@_LARGE
 @given(made(Account))
 def test_an_account_reads_back(account: Account) -> None:
     assert codec.account_of(codec.account_text(account)) == account
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@_LARGE
 @given(made(Account), made(Account))
 def test_changes_make_any_account_out_of_any_other(before: Account, after: Account) -> None:
     assert codec.applied(before, codec.parsed(codec.text(codec.changes(before, after)))) == after

@@ -31,13 +31,23 @@ def test_nothing_is_said_of_what_is_heeded_or_default() -> None:
     assert list(unheeded(loads((ROOT / "copier.toml").read_text()))) == []
 
 
-def test_a_loss_limit_that_guards_nobody_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_has_no_effect_is_said_by_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "copier.toml"
-    path.write_text(PLAIN + 'daily_loss_limit = 500\nflat_by = "15:05"\n')
+    path.write_text(PLAIN.replace('"simulator"\n', '"simulator"\nrequests_per_minute = 100\n'))
     assert run_check(path) == 0
     told = capsys.readouterr().out
     assert "WITHOUT EFFECT" in told
-    assert "  follower f1: daily_loss_limit\n  follower f1: flat_by\n" in told
+    assert "  login apex: requests_per_minute\n" in told
+
+
+def test_limits_have_their_effect(tmp_path: Path) -> None:
+    limits = """daily_loss_limit = 500
+daily_profit_limit = 1000
+trailing_drawdown = { amount = 1500, basis = "end_of_day" }
+no_open_after = "14:45"
+flat_by = "15:05"
+"""
+    assert list(unheeded(loads(PLAIN + limits))) == []
 
 
 def test_everything_else_that_is_unheeded_is_said() -> None:

@@ -1,5 +1,10 @@
 """Positions, pairs and money."""
 
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
 from daemon.simulator import Faults
 from tests.simulator.desktop import make_broker, move, record, rows
 
@@ -112,3 +117,26 @@ def test_correcting_a_fill() -> None:
     broker.bust(fill["id"])
     broker.correct(fill["id"], qty=9)
     assert broker.position("LEAD", "ESZ6") == 0
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_the_turn_of_the_session_begins_what_is_realized_anew_and_may_say_so(quiet: bool) -> None:
+    broker = make_broker(Faults(quiet_turn=quiet))
+    broker.settle("LEAD", Decimal("-250.5"))
+    (balance,) = rows(broker, "cashBalance", accountId=broker.account_ids["LEAD"])
+    assert (balance["amount"], balance["realizedPnL"], balance["weekRealizedPnL"]) == (49_749.5, -250.5, -250.5)
+    broker.close_session()
+    assert balance["realizedPnL"] == (-250.5 if quiet else 0)
+    assert broker.balance(broker.account_ids["LEAD"])["realizedPnL"] == 0
+    broker.settle("LEAD", Decimal(100))
+    assert (balance["amount"], balance["realizedPnL"], balance["weekRealizedPnL"]) == (49_849.5, 100, -150.5)
+
+
+def test_a_contract_can_be_taken_off_the_list_or_given_an_end() -> None:
+    broker = make_broker()
+    broker.expires("ESZ6", datetime.fromisoformat("2026-11-20T21:00:00+00:00"))
+    (maturity,) = rows(broker, "contractMaturity", id=broker.listings["ESZ6"].maturity_id)
+    assert maturity["expirationDate"] == "2026-11-20T21:00:00.000Z"
+    broker.delist("ESZ6")
+    assert rows(broker, "contract", name="ESZ6") == []
+    assert "ESZ6" not in broker.listings

@@ -1,5 +1,6 @@
 """The trading endpoints."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -153,5 +154,37 @@ def test_a_prepared_refusal_in_the_answer() -> None:
         _, answer = await post(house.server, "order/placeorder", ORDER, token)
         assert answer["failureReason"] == "MaxOrderQtyLimitReached"
         assert "orderId" in (await post(house.server, "order/placeorder", ORDER, token))[1]
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({"orderQty": 3}, False),
+        ({"orderQty": 3, "text": "other words"}, False),
+        ({"pegDifference": 6}, True),
+        ({"stopPrice": 5191}, True),
+        ({"timeInForce": "GTC"}, True),
+        ({"orderType": "Stop"}, True),
+    ],
+)
+def test_of_a_trailing_stop_only_the_quantity_can_be_modified(change: dict[str, Any], refused: bool) -> None:
+    trailing = {"orderType": "TrailingStop", "stopPrice": 5210, "pegDifference": 10}
+
+    async def story(house: House) -> None:
+        token = (await login(house.server))["accessToken"]
+        _, placed = await post(house.server, "order/placeorder", {**ORDER, **trailing}, token)
+        house.broker.move("ESZ6", Decimal(5190))
+        body = {"orderQty": 1, **trailing, **change, "orderId": placed["orderId"]}
+        _, answer = await post(house.server, "order/modifyorder", body, token)
+        (order,) = house.broker.working("LEAD")
+        if refused:
+            assert answer["failureReason"] == "TrailingStopNonOrderQtyModify"
+            assert order.terms.qty == 1
+        else:
+            assert order.terms.qty == 3
+            house.broker.move("ESZ6", Decimal(5200))  # it has kept what it had trailed
+            assert order.status == "Filled"
 
     play(story)

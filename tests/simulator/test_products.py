@@ -21,6 +21,10 @@ def test_the_digit_of_a_month_is_the_next_such_year() -> None:
     assert expiration("Z6", EPOCH).year == 2026
     assert (expiration("H7", EPOCH).year, expiration("H7", EPOCH).month) == (2027, 3)
     assert expiration("Z5", EPOCH).year == 2035
+    # One about to expire would be of no use to a demonstration.
+    assert expiration("Z6", EPOCH.replace(month=12, day=9)).year == 2026
+    assert expiration("Z6", EPOCH.replace(month=12, day=11)).year == 2036
+    assert expiration("Z6", EPOCH.replace(month=12, day=31)).year == 2036
 
 
 def test_months_are_configurable_and_described_by_entities() -> None:

@@ -22,6 +22,7 @@ from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceO
 from statecharts.rules import CopyRules, Rules
 from statecharts.values import (
     AccountName,
+    Balance,
     BrokerAccountId,
     CopyName,
     Fill,
@@ -128,9 +129,11 @@ class Desk:
         self.theirs = view or attrs.evolve(self.theirs, generation=self.theirs.generation + 1, current=True)
         self.hear(e.LeaderViewTaken(at=self.now, leader=LEAD, view=self.theirs))
 
-    def read_anew(self, *orders: Order, positions: dict[Symbol, int] | None = None) -> None:
+    def read_anew(
+        self, *orders: Order, positions: dict[Symbol, int] | None = None, balance: Balance | None = None
+    ) -> None:
         """The follower's own snapshot."""
-        taken = Snapshot(EVAL_ID, self.now, {one.id: one for one in orders}, positions or {})
+        taken = Snapshot(EVAL_ID, self.now, {one.id: one for one in orders}, positions or {}, balance=balance)
         self.hear(e.SnapshotTaken(at=self.now, snapshot=taken))
 
     def lost(self) -> None:
@@ -266,11 +269,11 @@ class Desk:
         return [tell.message for tell in self.told if tell.event == event]
 
 
-def follower(copy: CopyRules | None = None, **more: Any) -> Desk:
+def follower(copy: CopyRules | None = None, *, balance: Balance | None = None, **more: Any) -> Desk:
     """A follower that is Copying, flat, with a flat leader whose view is current."""
     account = Account(name=EVAL, connection=s.Resyncing(since=NOON), rules=Rules(copy=copy or rules(**more)))
     desk = Desk(account)
-    desk.read_anew()
+    desk.read_anew(balance=balance)
     desk.leader_read_anew(View(LEAD_ID, 1))
     desk.everything.clear()
     desk.told.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +14,8 @@ from statecharts import events as e
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.market_hours import TRADOVATE_WINDOWS
-from statecharts.rules import ReconnectRules, Rules
-from statecharts.values import CopyId, OrderId, RiskStatus, Snapshot, View
+from statecharts.rules import Drawdown, Limits, ReconnectRules, Rules
+from statecharts.values import Balance, CopyId, OrderId, RiskStatus, Snapshot, View
 from tests.statecharts.desk import (
     BUY,
     ES,
@@ -99,6 +99,9 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.RiskStatusSeen(at=at, status=RiskStatus("LockTradingImmediately", at)),
         e.PositionSeen(at=at, symbol=ES, net=2),
         e.PositionSeen(at=at, symbol=ES, net=0),
+        e.BalanceSeen(at=at, balance=Balance(Decimal(50_000), Decimal(-20), at)),
+        e.BalanceRead(at=at, cash=Decimal(50_000), realized=Decimal(-20), open_profit=Decimal(5), asked_at=at),
+        e.BalanceUnread(at=at, reason="no answer"),
         e.ContractRead(at=at, facts=facts_of(ES)),
         e.ContractAbsent(at=at, symbol=ES, reason="the broker knows no contract of this name"),
         e.ContractUnread(at=at, symbol=ES, reason="no answer"),
@@ -157,6 +160,7 @@ def accounts() -> Iterator[tuple[Account, tuple[e.Event, ...]]]:
                 rules(shadow=True),
                 rules(catch_up="none", ratio=Decimal("-0.5")),
                 rules(mode="fills"),
+                rules(limits=Limits(Decimal(100), drawdown=Drawdown(Decimal(50)), flat_by=time(15, 5))),
             ):
                 roles = Rules(copy=copy, leads=leads)
                 yield Account(name=LEAD, connection=state, rules=roles), events()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 import pytest
 
 from statecharts import events as e
@@ -10,6 +12,7 @@ from statecharts.book import FlattenedBy, Latch
 from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority, ReadAnew, Severity
 from statecharts.order import Stage
+from statecharts.rules import Limits
 from statecharts.values import Status, Symbol, View
 from tests.statecharts.desk import (
     BUY,
@@ -371,9 +374,9 @@ def test_whoever_latched_it_takes_it_away_and_nobody_else() -> None:
 
 
 def test_the_remedy_of_another_is_not_resume() -> None:
-    desk = follower()
+    desk = follower(limits=Limits(flat_by=time(12)))  # as long as that is so, it stays latched
     draft = Draft(name=desk.account.name, at=NOON, book=desk.account.book, acting=True)
-    flattening.ask(draft, FlattenedBy.RISK, "the daily loss limit is reached", ES)
+    flattening.ask(draft, FlattenedBy.RISK, "flat_by 12:00", ES)
     flattening.verify(draft)
     desk.account = desk.account.__class__(
         name=desk.account.name, connection=desk.account.connection, rules=desk.account.rules, book=draft.book

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 import trio
 
 from daemon.control import bodies
 from statecharts import states as s
+from statecharts.standing import Lock, Standing
 from tests.daemon.control.house import House, house, text_of
 from tests.daemon.control.test_app import problem
 from tests.scenarios.world import SYMBOL
@@ -118,6 +121,25 @@ def test_what_makes_no_sense_is_refused_with_the_reason(tmp_path: Path) -> None:
         assert "not locked" in problem(await send("/v1/accounts/f1/unlock", {}), 409)
         assert "nobody" in problem(await send("/v1/accounts/nobody/flatten", {}), 404)
         assert own(told, "f1") == 2 and not told.supervisor.accounts["f1"].account.paused
+
+    tell(tmp_path, story)
+
+
+def test_a_lock_is_ended_by_unlock_and_then_there_is_none(tmp_path: Path) -> None:
+    async def story(told: House) -> None:
+        runner = told.supervisor.accounts["f1"].runner
+        now = told.supervisor.ports.wall()
+        until = now + timedelta(hours=1)
+        lock = Lock(limit="daily_loss_limit", why="it is reached", since=now, until=until, closes=True)
+        book = attrs.evolve(runner.account.book, standing=Standing(lock=lock, day_end=until))
+        runner.account = attrs.evolve(runner.account, book=book)
+        locked = await told.account("f1")
+        assert locked["locked"]["limit"] == "daily_loss_limit" and "locked" in locked["blocked_by"]
+        answer = await told.send("/v1/accounts/f1/unlock", {})
+        assert answer.status_code == 202
+        unlocked = await told.account("f1")
+        assert unlocked["locked"] is None and unlocked["blocked_by"] == []
+        assert "not locked" in problem(await told.send("/v1/accounts/f1/unlock", {}), 409)
 
     tell(tmp_path, story)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from daemon.logins.restraint import Hold
 from daemon.supervisor import Supervisor
 from statecharts import states as s
 from statecharts.book import Book, Contract
-from statecharts.values import BrokerAccountId, OrderId, Symbol, View
+from statecharts.rules import Drawdown, Limits
+from statecharts.standing import Lock, Standing
+from statecharts.values import Balance, BrokerAccountId, OrderId, Symbol, View
 from tests.daemon.control.house import House, house, still
 from tests.scenarios.world import SYMBOL
 
@@ -197,6 +200,41 @@ def test_the_operator_s_and_our_own_blocks(tmp_path: Path) -> None:
     account = shown(supervisor, "f1")
     assert account["blocked_by"] == ["paused", "close-only", "shadow"]
     assert (account["copying"], account["paused"], account["shadow"], account["armed"]) == (False, True, True, True)
+
+
+def test_a_lock_and_how_far_the_limits_are_used_up(tmp_path: Path) -> None:
+    supervisor = still(tmp_path)
+    rules = supervisor.accounts["f1"].account.rules
+    assert rules.copy is not None
+    limits = Limits(daily_loss=Decimal(500), drawdown=Drawdown(Decimal(1500)))
+    change(supervisor, "f1", rules=attrs.evolve(rules, copy=attrs.evolve(rules.copy, limits=limits)))
+    unknown = shown(supervisor, "f1")
+    assert unknown["limits"] == {
+        "daily_loss_limit": {"used": None, "limit": 500.0},
+        "trailing_drawdown": {"used": None, "limit": 1500.0},
+    }
+    assert unknown["locked"] is None
+    now = supervisor.ports.wall()
+    lock = Lock(limit="daily_loss_limit", why="it is reached", since=now, until=now + timedelta(hours=1), closes=True)
+    standing = Standing(
+        balance=Balance(Decimal(49_400), Decimal("-600.50"), now),
+        equity=Decimal(49_400),
+        peak=Decimal(50_000),
+        lock=lock,
+    )
+    change(supervisor, "f1", book=Book(standing=standing))
+    locked = shown(supervisor, "f1")
+    assert locked["limits"]["daily_loss_limit"] == {"used": 600.5, "limit": 500.0}
+    assert locked["limits"]["trailing_drawdown"] == {"used": 600.0, "limit": 1500.0}
+    assert locked["locked"] == {
+        "limit": "daily_loss_limit",
+        "reason": "it is reached",
+        "since": views.instant(now),
+        "until": views.instant(lock.until),
+        "remedy": "copierctl unlock f1",
+    }
+    assert {"locked", "limits"} <= set(locked["blocked_by"])
+    assert shown(supervisor, "lead")["limits"] == {}
 
 
 def test_what_is_somebody_else_s_is_quarantined(tmp_path: Path) -> None:
