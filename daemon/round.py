@@ -15,7 +15,7 @@ from datetime import datetime
 
 import attrs
 
-from daemon.ledger import Ledger, Posted, Taken
+from daemon.ledger import Ledger, Posted, Taken, Unwritable
 from daemon.runner import Item, Runner
 from statecharts import account as core
 from statecharts import states as s
@@ -52,7 +52,7 @@ class Rounds:
         self._carry_out(round_)
 
     def _carry_out(self, round_: _Round) -> None:
-        ids = self.ledger.commit([taken for _, taken in round_.taken], round_.posted)
+        ids = self._written(round_)
         for runner, taken in round_.taken:
             if taken.after.connection is not taken.before.connection:
                 runner.inbox.poke()
@@ -67,6 +67,14 @@ class Rounds:
                 runner.inbox.crash(bug)
         for _, taken in round_.taken:
             self.told(taken)
+
+    def _written(self, round_: _Round) -> list[int]:
+        """One commit. A turn that nobody can write down is a bug of its account's, and spoils no other."""
+        while True:
+            try:
+                return self.ledger.commit([taken for _, taken in round_.taken], round_.posted)
+            except Unwritable as bad:
+                round_.spoiled(bad)
 
 
 @attrs.define(eq=False)
@@ -104,6 +112,26 @@ class _Round:
         for effect in taken.effects:
             if isinstance(effect, Announce):
                 self._announce(runner.name, effect.event)
+
+    def spoiled(self, bad: Unwritable) -> None:
+        """One turn cannot be written down: it is taken as failed. Raises the bug when that cannot be written either.
+
+        Where it was the first one, what the others made of its announcements has not happened.
+        """
+        place = next(n for n, (_, taken) in enumerate(self.taken) if taken.after.name == bad.account)
+        runner, taken = self.taken[place]
+        if type(taken.event) is Event and taken.failed is not None:
+            raise bad.bug
+        turn = core.fail(taken.before, taken.event.at, _what(bad.bug), taken.event)
+        event = Event(at=taken.event.at)  # the one that led to it may be what cannot be written
+        failed = Taken(taken.before, turn.account, event, turn.effects, taken.consumed, _story(bad.bug))
+        if place == 0:
+            self.taken, self.posted = [], []
+            self.add(runner, failed)
+        else:
+            self.taken[place] = runner, failed
+        if isinstance(taken.event, LeaderEvent) and not isinstance(turn.account.connection, s.Stopped):
+            self._tell_again(runner.name, taken.event)
 
     def _announce(self, leader: AccountName, event: LeaderEvent) -> None:
         for name in self.rounds.followers.get(leader, ()):

@@ -20,12 +20,12 @@ import attrs
 
 from daemon.ledger import codec, copy_rows, schema
 from daemon.ledger.schema import DiskFull, LedgerError
-from daemon.ledger.writing import Posted, Recorded, Taken, Writing
+from daemon.ledger.writing import Posted, Recorded, Taken, Unwritable, Writing
 from statecharts.account import Account
 from statecharts.events import LeaderEvent
 from statecharts.values import AccountName, CopyId
 
-__all__ = ["DiskFull", "Ledger", "LedgerError", "Posted", "Recorded", "Taken"]
+__all__ = ["DiskFull", "Ledger", "LedgerError", "Posted", "Recorded", "Taken", "Unwritable"]
 
 PAGE: Final = 500  # turns read at once: no statement stays open between pages and holds the write-ahead log
 
@@ -90,7 +90,8 @@ class Ledger:
         """Records turns and announcements in one transaction; answers the outbox ids of `posted`, in order.
 
         Turns get ascending ids in the order given, so a leader's comes before its followers'. When it raises, nothing
-        has been recorded. A `consumed` that does not wait for that follower is refused: taken twice is copied twice.
+        has been recorded; Unwritable names the turn that is to blame. A `consumed` that does not wait for that follower
+        is refused: taken twice is copied twice.
         """
         for name in {taken.after.name for taken in turns} - self._last.keys():
             self.load(name)

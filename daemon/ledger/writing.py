@@ -68,6 +68,19 @@ class Recorded:
     failed: str | None
 
 
+class Unwritable(Exception):
+    """A turn that cannot be written down, whatever the file: a bug in what it holds. Nothing of its commit is kept."""
+
+    def __init__(self, account: AccountName, bug: Exception) -> None:
+        super().__init__(f"the turn of {account} cannot be written down: {bug!r}")
+        self.account = account
+        self.bug = bug
+
+
+# What SQLite says of a wrong value, as opposed to what it says of the file.
+_OUR_FAULT: Final = (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError)
+
+
 @attrs.define
 class Writing:
     """`last` are the accounts as recorded, `unsaved` counts their turns since they were written whole."""
@@ -80,7 +93,17 @@ class Writing:
     announced: dict[int, int] = attrs.field(factory=dict)  # likewise: the leader's turn that announced it
 
     def record(self, taken: Taken) -> None:
-        """Writes one turn, the copies that it changed, and that it has taken an announcement."""
+        """Writes one turn, the copies that it changed, and that it has taken an announcement. Raises Unwritable."""
+        try:
+            self._record(taken)
+        except _OUR_FAULT as bug:
+            raise Unwritable(taken.after.name, bug) from bug
+        except (LedgerError, sqlite3.Error):
+            raise
+        except Exception as bug:
+            raise Unwritable(taken.after.name, bug) from bug
+
+    def _record(self, taken: Taken) -> None:
         name = taken.after.name
         base = self.last.get(name)
         if base is None:

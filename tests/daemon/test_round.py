@@ -212,3 +212,69 @@ def test_a_crash_dials_anew_and_keeps_what_is_known_of_the_leader(house: House) 
     assert theirs.current
     assert account.failures == 1
     assert "ArithmeticError" in (account.close_only or "")
+
+
+def _unwritable(house: House, name: AccountName) -> None:
+    """From now on what this account decides for an order holds something that no ledger can keep."""
+    for one in (F1, F2, F3):
+        house.take(one, e.SnapshotTaken(at=NOON, snapshot=_snapshot()))
+        house.runner(one).inbox.idle = True
+    _announce(house)
+    runner = house.runner(name)
+    copy = CopyRules(name=cast("CopyName", object()), leader=LEAD)
+    runner.account = attrs.evolve(runner.account, rules=Rules(copy=copy))
+    house.record.lines.clear()
+    house.told.clear()
+
+
+def test_a_follower_s_turn_that_cannot_be_written_down_fails_alone_and_the_round_is_one_commit(house: House) -> None:
+    _unwritable(house, F2)
+    house.take(LEAD, e.OrderSeen(at=NOON, order=ORDER))
+    (failed,) = [taken for taken in house.told if taken.failed]
+    assert (failed.after.name, failed.after.failures) == (F2, 1)
+    assert "TypeError" in (failed.failed or "")
+    assert house.runner(F2).account.book.copies == {}
+    assert "f2 PlaceOrder" not in house.record.lines
+    assert {"f1 PlaceOrder", "f3 PlaceOrder"} <= set(house.record.lines)
+    assert house.record.lines.index("f1 PlaceOrder") > max(
+        n for n, line in enumerate(house.record.lines) if line == "commit"
+    )
+    assert [turn.failed is not None for turn in house.ledger.turns(F2)][-1]
+    ((_, event),) = house.ledger.undelivered(F2)
+    assert isinstance(event, e.LeaderViewTaken)
+
+
+def test_an_announcement_that_waited_is_consumed_by_a_turn_that_cannot_be_written_down(house: House) -> None:
+    _unwritable(house, F2)
+    house.runner(F2).inbox.idle = False
+    house.take(LEAD, e.OrderSeen(at=NOON, order=ORDER))
+    ((number, event),) = house.ledger.undelivered(F2)
+    house.take(F2, event, outbox_id=number)
+    assert number not in [one for one, _ in house.ledger.undelivered(F2)]
+    assert house.runner(F2).account.failures == 1
+
+
+def test_a_leader_s_turn_that_cannot_be_written_down_has_told_nobody_anything(house: House) -> None:
+    _announce(house)
+    bad = attrs.evolve(ORDER, reject_reason=cast("str", object()))
+    before = {name: house.runner(name).account for name in (F1, F2, F3)}
+    house.take(LEAD, e.OrderSeen(at=NOON, order=bad))
+    assert house.runner(LEAD).account.failures == 1
+    assert isinstance(house.runner(LEAD).account.connection, s.Resyncing)
+    for name, account in before.items():
+        assert house.runner(name).account.book.theirs == account.book.theirs or not _current(house, name)
+        assert house.runner(name).account.book.copies == {}
+
+
+def _current(house: House, name: AccountName) -> bool:
+    theirs = house.runner(name).account.book.theirs
+    return theirs is not None and theirs.current
+
+
+def test_what_cannot_be_written_even_as_a_failure_is_raised(house: House) -> None:
+    runner = house.runner(F1)
+    runner.account = attrs.evolve(runner.account, close_only=cast("str", object()), paused=True)
+    runner.account = attrs.evolve(runner.account, wake_at=cast("datetime", object()))
+    with pytest.raises((TypeError, AttributeError, ValueError)):
+        house.take(F1, e.ResumeAsked(at=NOON))
+    assert list(house.ledger.turns(F1)) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import attrs
+import pytest
 import trio
 
 from daemon.ledger import Ledger
@@ -15,7 +16,7 @@ from statecharts.account import RESTARTS_AFTER_BUGS
 from statecharts.events import Event, RulesChanged
 from statecharts.market_hours import PlatformWindows
 from statecharts.rules import Rules
-from statecharts.values import AccountName
+from statecharts.values import AccountName, CopyName
 from tests.scenarios import passages
 from tests.scenarios.world import SYMBOL, World, config_of, now, run
 
@@ -49,6 +50,32 @@ async def _healthy_copy(world: World, net: int) -> None:
     await world.until(lambda: all(world.positions(name) == wanted for name in HEALTHY), within=5)
 
 
+def test_a_decision_that_cannot_be_written_down_fails_alone(tmp_path: Path) -> None:
+    """The followers' turns are one commit with their leader's: one that nobody can encode must spoil no other."""
+
+    async def story(world: World) -> None:
+        async with world.daemon() as daemon:
+            await world.copying()
+            whole = world.account("f1").account.rules
+            assert whole.copy is not None
+            nameless = attrs.evolve(whole, copy=attrs.evolve(whole.copy, name=cast("CopyName", object())))
+            daemon.accounts["f1"].runner.post(RulesChanged(at=now(), rules=nameless))
+            await trio.sleep(1)
+            world.lead("Buy", 1)
+            await _healthy_copy(world, 1)
+            assert daemon.crashes == 0 and world.leaf("lead") is s.Copying
+            assert world.positions("f1") == {}
+            daemon.accounts["f1"].runner.post(RulesChanged(at=now(), rules=whole))
+            await trio.sleep(10)
+            assert _failed(daemon.ledger, "f1") and daemon.accounts["f1"].account.close_only is not None
+            world.lead("Sell", 1)
+            await _healthy_copy(world, 0)
+            assert world.positions("f1") == {}
+
+    run(story, tmp_path, THREE)
+
+
+@pytest.mark.rule("outcomes.bug")
 def test_one_turn_that_raises_is_consumed_and_its_account_is_read_anew_and_closes_only(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon() as daemon:
