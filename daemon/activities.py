@@ -16,7 +16,7 @@ from daemon.logins.login import Login
 from daemon.logins.session import Session
 from daemon.ports import Ports
 from daemon.runner import Activity, Post
-from statecharts import connection
+from statecharts import connection, reopening
 from statecharts import states as s
 from statecharts.events import (
     AccountMissing,
@@ -31,7 +31,7 @@ from statecharts.events import (
 from statecharts.rules import ReconnectRules
 from statecharts.values import BrokerAccountId
 
-MAINTENANCE_PROBE = (60.0, 120.0)  # seconds: slow inside a window, so that it burns nothing
+LOOK_AT_THE_CLOCK = 60.0  # seconds: whoever waits for a time of day looks again, for it may be set
 
 
 @attrs.define(eq=False)
@@ -61,11 +61,13 @@ class AccountActivities:
             case s.BackingOff():
                 return lambda post: self._wait(post, state)
             case s.Maintenance():
-                return lambda post: self._wait_for_window(post, state)
+                return lambda post: self._wait_for_reopening(post, state)
             case s.GivenUp():
                 return self._probe
             case s.Resyncing():
-                return self._read
+                return lambda post: self._read_in_time(post, state)
+            case s.Dialing() if (late := reopening.late_at(state)) is not None:
+                return lambda post: self._until(post, late)
         return None
 
     async def hold_session(self, post: Post) -> None:
@@ -125,32 +127,57 @@ class AccountActivities:
         post(SnapshotTaken(at=self.ports.wall(), snapshot=snapshot))
 
     async def _wait(self, post: Post, state: s.BackingOff) -> None:
-        low, high = connection.delay(state, self.rules(), self.in_position())
+        low, high = connection.delay(state, self.rules(), self.in_position(), self.ports.wall())
         wake = self.login.wake_time(state.attempt, low.total_seconds(), high.total_seconds())
         given_up = (state.since + self.rules().give_up_after - self.ports.wall()).total_seconds()
         wait = min(wake - trio.current_time(), max(0.0, given_up))
         await self._sleep(wait)
         post(TimerFired(at=self.ports.wall()))
 
-    async def _wait_for_window(self, post: Post, state: s.Maintenance) -> None:
+    async def _wait_for_reopening(self, post: Post, state: s.Maintenance) -> None:
+        """Probes, until the account should have been back."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._probe_slowly, post, MAINTENANCE_PROBE)
-            await self._sleep((state.until - self.ports.wall()).total_seconds())
+            nursery.start_soon(self._until, post, state.until + reopening.LATE)
+            while True:
+                low, high = reopening.probing(state, self.rules().windows, self.ports.wall())
+                await self._probe_between(post, low.total_seconds(), high.total_seconds(), low.total_seconds() / 2)
+
+    async def _read_in_time(self, post: Post, state: s.Resyncing) -> None:
+        late = reopening.late_at(state)
+        async with trio.open_nursery() as nursery:
+            if late is not None:
+                nursery.start_soon(self._until, post, late)
+            await self._read(post)
             nursery.cancel_scope.cancel()
+
+    async def _until(self, post: Post, moment: datetime) -> None:
+        while True:
+            left = (moment - self.ports.wall()).total_seconds()
+            if left <= 0:
+                break
+            await trio.sleep(min(left, LOOK_AT_THE_CLOCK))
         post(TimerFired(at=self.ports.wall()))
+        await trio.sleep_forever()
 
     async def _probe(self, post: Post) -> None:
         every = self.rules().probe_every.total_seconds()
-        await self._probe_slowly(post, (every, every * 1.1))
-
-    async def _probe_slowly(self, post: Post, bounds: tuple[float, float]) -> None:
         while True:
-            if await self.login.probe(*bounds):
-                post(SessionFound(at=self.ports.wall()))
+            await self._probe_between(post, every, every * 1.1)
+
+    async def _probe_between(self, post: Post, low: float, high: float, shared: float = 0.0) -> None:
+        at = self.login.probe_time(low, high)
+        self.next_attempt_at = self._wall_at(at)
+        if await self.login.probe(at, shared):
+            post(SessionFound(at=self.ports.wall()))
 
     async def _sleep(self, seconds: float) -> None:
-        self.next_attempt_at = self.ports.wall() + timedelta(seconds=max(0.0, seconds))
-        await trio.sleep(max(0.0, seconds))
+        at = trio.current_time() + max(0.0, seconds)
+        self.next_attempt_at = self._wall_at(at)
+        await trio.sleep_until(at)
+
+    def _wall_at(self, moment: float) -> datetime:
+        """The time of day when trio's clock will stand there."""
+        return self.ports.wall() + timedelta(seconds=moment - trio.current_time())
 
 
 async def _either(first: Callable[[], Awaitable[None]], second: Callable[[], Awaitable[None]]) -> None:

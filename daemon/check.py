@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from daemon.config import Config, ConfigErrors, Copy, Environment, Follower, Login, load
 from daemon.config.demands import loopback
 from daemon.exits import Exit
+from daemon.hours_table import markets_of
 from daemon.unheeded import unheeded
 
 RENEWALS_AN_HOUR = 15  # of one address, all counted (Tradovate's partner pages)
@@ -21,6 +22,7 @@ def run_check(path: Path, out: TextIO | None = None, err: TextIO | None = None) 
     """0, or 78 with every error on `err`."""
     try:
         config = load(path)
+        markets_of(config, path)
     except ConfigErrors as errors:
         print(errors, file=err or sys.stderr)
         return Exit.CONFIG

@@ -19,6 +19,7 @@ from daemon.ledger import Taken
 from daemon.notify import Notify
 from daemon.wiring import Running
 from statecharts.account import Account
+from statecharts.states import Cause
 
 CATCHING_UP_LIMIT = 60.0  # seconds after a start, until it is told who is not there yet
 
@@ -60,11 +61,13 @@ class Herald:
         with trio.move_on_after(CATCHING_UP_LIMIT):
             await self.until(lambda: not any(holdings.uncompared(account) for account in self._accounts()))
         odd = list(holdings.mismatches(self._accounts()))
+        unexpected = (one for one in self._accounts() if one.connection.cause is not Cause.MAINTENANCE)
+        worrying = any(True for _ in holdings.mismatches(unexpected))
         words = f"{len(before) - len(odd)} of {len(before)} followers match their leader"
         self.board.tell(
             "daemon.ready",
             "; ".join([f"ready (last stop: {self.last_stop}): {words}", *odd]),
-            severity="warning" if odd else "info",
+            severity="warning" if worrying else "info",
             reason=self.last_stop,
             positions={name: (held, holdings.own(self.accounts[name].account)) for name, held in before.items()},
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from daemon.config import ConfigError, ConfigErrors, MarketHours
+from daemon.config import Config, ConfigError, ConfigErrors, MarketHours
 from daemon.config.errors import dotted
 from daemon.config.key_lines import KeyLines
 from statecharts import market_hours as core
@@ -35,6 +35,18 @@ def read_hours(
         raise ConfigErrors((ConfigError(Path(TABLE), 1, "syntax", str(error), "Install copierd again."),)) from error
     except core.HoursFaults as faults:
         raise ConfigErrors(tuple(_located(fault, table, config) for fault in faults.faults)) from faults
+
+
+def markets_of(config: Config, file: Path | None) -> core.Markets | None:
+    """The hours that count for this configuration; None where no login's environment has any.
+
+    What is wrong with the operator's days is told either way. Raises ConfigErrors.
+    """
+    apply = any(config.environments[login.environment].hours for login in config.logins.values())
+    if not apply and not config.market_hours:
+        return None
+    hours = read_hours(config.market_hours, file)
+    return core.Markets(hours) if apply else None
 
 
 def _located(fault: core.Fault, table: str, config: Path | None) -> ConfigError:

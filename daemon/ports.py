@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Protocol
@@ -50,19 +51,28 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _since_boot() -> float:
+    """Seconds, those in which the machine was suspended too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 async def _in_a_thread(act: Callable[[], None]) -> None:
     await trio.to_thread.run_sync(act)
 
 
 @attrs.frozen
 class Ports:
-    """`wall` answers aware UTC; waiting is always done with trio's own clock. `aside` does what blocks the loop."""
+    """`wall` answers aware UTC; waiting is always done with trio's own clock. `aside` does what blocks the loop.
+
+    `steady` counts seconds, and nobody sets it: the time of day is held against it.
+    """
 
     wall: Callable[[], datetime]
     dice: random.Random
     network: Network
     aside: Callable[[Callable[[], None]], Awaitable[None]] = _in_a_thread
+    steady: Callable[[], float] = trio.current_time
 
     @staticmethod
     def real() -> Ports:
-        return Ports(_now, random.Random(), TcpNetwork())
+        return Ports(_now, random.Random(), TcpNetwork(), steady=_since_boot)

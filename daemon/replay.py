@@ -19,13 +19,15 @@ import attrs
 from daemon import decisions
 from daemon.config import Config, ConfigErrors, load
 from daemon.exits import Exit
+from daemon.hours_table import markets_of
 from daemon.ledger import Ledger, LedgerError, Recorded, codec
 from daemon.ledger.duplicate import duplicated
-from daemon.rules import rules_of
+from daemon.rules import rules_of, with_hours
 from statecharts import account as core
 from statecharts import connection
 from statecharts import events as e
 from statecharts.account import Account
+from statecharts.market_hours import Markets
 from statecharts.rules import Rules
 from statecharts.values import AccountName
 
@@ -68,9 +70,10 @@ def run_replay(ledger: Path, config: Path, as_json: bool, out: TextIO | None = N
     out, err = out or sys.stdout, err or sys.stderr
     try:
         read = load(config)
+        markets = markets_of(read, config)
         with duplicated(ledger) as copy:
             outcome = Outcome()
-            for one in replayed(copy, read, outcome):
+            for one in replayed(copy, read, outcome, markets):
                 print(json.dumps(one.as_json()) if as_json else "\n".join(_shown(one)), file=out, flush=True)
     except ConfigErrors as errors:
         print(errors, file=err)
@@ -82,7 +85,7 @@ def run_replay(ledger: Path, config: Path, as_json: bool, out: TextIO | None = N
     return Exit.FAILED if outcome.different else Exit.OK
 
 
-def replayed(ledger: Ledger, config: Config, outcome: Outcome) -> Iterator[Different]:
+def replayed(ledger: Ledger, config: Config, outcome: Outcome, markets: Markets | None = None) -> Iterator[Different]:
     """The turns that would be decided otherwise, in the order of the ledger. Counts all of them in `outcome`."""
     known: dict[AccountName, Account] = {}
     for turn in ledger.turns():
@@ -103,7 +106,8 @@ def replayed(ledger: Ledger, config: Config, outcome: Outcome) -> Iterator[Diffe
         elif type(turn.event) is e.Event:
             outcome.left_out["of a crash, which no event led to"] += 1
         else:
-            found = _compared(turn, before, after, rules_of(config, name))
+            rules = with_hours(rules_of(config, name), markets, config.environment(name).hours)
+            found = _compared(turn, before, after, rules)
             if found is not None and found.then == found.now:
                 outcome.only_words += 1
             elif found is not None:

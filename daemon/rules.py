@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from daemon.config import Config, Follower
-from statecharts.market_hours import TRADOVATE_WINDOWS
+import attrs
+
+from daemon.config import Config, Copy, Follower
+from statecharts.market_hours import TRADOVATE_WINDOWS, Markets
 from statecharts.rules import CopyRules, Drawdown, Limits, MapTo, ReconnectRules, Rules, Runaway, Template
 from statecharts.values import AccountName, CopyName, Root
 
 
 def rules_of(config: Config, name: str) -> Rules:
-    """What the core has to know of the configuration, for one account."""
-    environment = config.environment(name)
+    """What the core has to know of the configuration, for one account. It goes by no hours yet."""
     reconnect = ReconnectRules(
         first_delay=config.reconnect.first_delay,
         longest_delay=config.reconnect.longest_delay,
@@ -20,9 +21,35 @@ def rules_of(config: Config, name: str) -> Rules:
         probe_every=config.reconnect.probe_every,
         in_position_delay=config.reconnect.in_position_delay,
         retake=config.logins[config.accounts[name].login].on_evicted == "retake",
-        windows=TRADOVATE_WINDOWS if environment.hours else None,
     )
-    return Rules(reconnect=reconnect, copy=_copy_rules(config, name), leads=bool(config.leads(name)))
+    return Rules(
+        reconnect=reconnect,
+        copy=_copy_rules(config, name),
+        leads=bool(config.leads(name)),
+        products=_products(config, name),
+    )
+
+
+def with_hours(rules: Rules, markets: Markets | None, apply: bool) -> Rules:
+    """These rules with the hours of an environment. `apply`: it has hours, and they are to be gone by."""
+    reconnect = attrs.evolve(rules.reconnect, windows=TRADOVATE_WINDOWS if apply else None)
+    return attrs.evolve(rules, markets=markets if apply else None, reconnect=reconnect)
+
+
+def _products(config: Config, name: str) -> frozenset[Root] | None:
+    """The roots that the account's copies name, the leader's as well as those that they are mapped to."""
+    named: set[str] = set()
+    for copy, follower in _copies(config, name):
+        if copy.allow is None:
+            return None
+        named |= {*copy.allow, *(follower.map[root].to for root in set(copy.allow) & set(follower.map))}
+    return frozenset(Root(root) for root in named)
+
+
+def _copies(config: Config, name: str) -> Iterator[tuple[Copy, Follower]]:
+    """Where the account follows, and where it is followed."""
+    for copy in config.copies:
+        yield from ((copy, one) for one in copy.followers if name in (copy.leader, one.account))
 
 
 def _copy_rules(config: Config, name: str) -> CopyRules | None:

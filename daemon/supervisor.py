@@ -17,10 +17,13 @@ import attrs
 import trio
 
 from daemon import __version__, holdings, last_stop, leavers, neighbours
+from daemon.almanac import Almanac, asleep_until, probing
 from daemon.bulletins import Board
+from daemon.clock import Clock
 from daemon.config import Config, ConfigErrors, load
 from daemon.embedded import Embedded
 from daemon.herald import Herald
+from daemon.hours_table import markets_of
 from daemon.journal import Journal
 from daemon.ledger import Ledger, LedgerError
 from daemon.logins.budget import Budget
@@ -33,7 +36,7 @@ from daemon.ports import Ports
 from daemon.reloading import keep, objections, objections_at_start
 from daemon.revision import revised
 from daemon.round import Rounds
-from daemon.rules import followers_of, rules_of
+from daemon.rules import followers_of
 from daemon.wiring import Addresses, Running, login_of, read_again, running_account
 from statecharts import states as s
 from statecharts.account import Account
@@ -71,9 +74,13 @@ class Supervisor:
     ready: trio.Event = attrs.field(factory=trio.Event)
     gates: dict[str, Gate] = attrs.field(factory=dict)  # by environment
     budget: Budget = attrs.field(init=False)
+    almanac: Almanac = attrs.field(init=False)
     crashes: int = 0
 
     def __attrs_post_init__(self) -> None:
+        clock = Clock(self.ports.wall, self.ports.steady, judged=self._go_by_other_hours)
+        self.almanac = Almanac(clock, self.journal, markets_of(self.config, self.config_path))
+        self.ports = attrs.evolve(self.ports, wall=clock.now)
         self.started_at = self.ports.wall()
         self.last_stop = last_stop.found(self.ledger, self.boot, __version__)
         self.board = Board.of(self.journal, self.ports.wall, self.ledger)
@@ -107,6 +114,8 @@ class Supervisor:
                     running.runner.post(event)
                 await nursery.start(self._keep, running)
             nursery.start_soon(self._checkpoint)
+            nursery.start_soon(self.almanac.watch)
+            nursery.start_soon(self.almanac.ask_the_time, self.logins.values)
             self.ready.set()
             if not self.getting_out:
                 self.herald.ready(len(self.logins))
@@ -169,7 +178,12 @@ class Supervisor:
                 there = logins()
                 return any(r.account.book.positions for r in self.accounts.values() if r.login in there)
 
-            host = Host(addresses[environment].websocket, self.ports, back, in_position)
+            def unexpected() -> tuple[float, float] | None:
+                there = logins()
+                accounts = [running.account for running in self.accounts.values() if running.login in there]
+                return probing(accounts, self.ports.wall())
+
+            host = Host(addresses[environment].websocket, self.ports, back, in_position, unexpected=unexpected)
             nursery.start_soon(host.watch)
             self.gates[environment] = Gate(host, self.budget)
         return self.gates[environment]
@@ -191,9 +205,24 @@ class Supervisor:
             mine = [one.account for one in self.accounts.values() if one.login.name == name]
             return holdings.sentence(mine) if any(map(holdings.own, mine)) else ""
 
-        return login_of(
-            self.config, name, addresses, self.ledger, self.ports, self.board, gate, session_up, reauthorized, held
+        def asleep() -> datetime | None:
+            return asleep_until(running.account for running in self.accounts.values() if running.login.name == name)
+
+        login = login_of(
+            self.config,
+            name,
+            addresses,
+            self.ledger,
+            self.ports,
+            self.board,
+            gate,
+            session_up,
+            reauthorized,
+            held,
+            asleep,
         )
+        login.tokens.hear_the_time = self.almanac.clock.hear
+        return login
 
     def _account(self, name: str) -> Running:
         login = self.logins[self.config.accounts[name].login]
@@ -215,6 +244,7 @@ class Supervisor:
             in_position,
             circumstances,
             lambda event: neighbours.tell(event, self.config, self.accounts, self.board, self.ledger),
+            self.almanac.rules(self.config, name),
         )
 
     def _accounts(self) -> Iterator[Account]:
@@ -272,6 +302,12 @@ class Supervisor:
         self.ledger.close()
         self.herald.stopped()
 
+    def _go_by_other_hours(self, trusted: bool) -> None:
+        """The clock is to be trusted from now on, or no more."""
+        for name, running in self.accounts.items():
+            rules = self.almanac.hours(running.account.rules, self.config.environment(name).hours)
+            running.runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
+
     def reload(self) -> list[str]:
         """Reads the configuration again, and says what changed, in words.
 
@@ -283,10 +319,11 @@ class Supervisor:
         if refused:
             raise ConfigErrors(refused)
         revision = revised(self.config, read)
-        self.config = revision.config
+        markets = markets_of(revision.config, self.config_path)
+        self.config, self.almanac.markets = revision.config, markets
         told: list[str] = []
         for name, running in self.accounts.items():
-            rules = rules_of(self.config, name)
+            rules = self.almanac.rules(self.config, name)
             if rules != running.account.rules:
                 running.runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
                 keep(self.ledger, self.config, name, rules.copy)

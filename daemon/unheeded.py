@@ -34,8 +34,6 @@ def unheeded(config: Config) -> Iterator[str]:
         yield from _keys(f"copy {copy.name}", copy)
         for follower in copy.followers:
             yield from _keys(f"follower {follower.account}", follower)
-    if config.market_hours:
-        yield "[[market_hours]]: no order is held back by it"
 
 
 def _keys(where: str, table: Table) -> Iterator[str]:

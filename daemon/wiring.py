@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
 
 import attrs
 
@@ -24,14 +26,14 @@ from daemon.logins.session import SessionSettings
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.ports import Ports
 from daemon.round import Rounds
-from daemon.rules import rules_of
 from daemon.runner import Runner
-from daemon.tradovate.answers import Credentials
+from daemon.tradovate.answers import Credentials, Said
 from daemon.tradovate.oauth import Application, OAuth
 from daemon.tradovate.rest import Rest
 from statecharts import connection, risk
 from statecharts.account import Account
 from statecharts.events import BalanceSeen, Event, LoginEvent
+from statecharts.rules import Rules
 from statecharts.states import Cause, Stopped
 from statecharts.values import AccountName
 
@@ -80,6 +82,7 @@ def login_of(
     session_up: Callable[[], None],
     reauthorized: Callable[[], None] = lambda: None,
     held: Callable[[], str] = lambda: "",
+    asleep_until: Callable[[], datetime | None] = lambda: None,
 ) -> Login:
     """A login with its token keeper. `held` says in words what its accounts hold. Nothing is sent yet."""
     settings = config.logins[name]
@@ -91,7 +94,9 @@ def login_of(
         detail = f"login {name}: {message}. {more}" if more else f"login {name}: {message}"
         # An attempt that fails is no warning: that the connection is broken has been one.
         remedy = (remedy or REMEDIES.get(event, "")).replace("LOGIN", name) or None
-        severity: Severity = "warning" if remedy else "info"
+        # Nor is a renewal that fails while nobody is connected: that is what has been told.
+        away = event == "token.expiring" and not login.connected
+        severity: Severity = "warning" if remedy and not away else "info"
         board.tell(event, detail, severity=severity, login=name, reason=message, remedy=remedy)
 
     def fault(why: str) -> None:
@@ -110,6 +115,7 @@ def login_of(
         tell=tell,
         conceal=journal.keep_secret,
         home=home_of(config, name, where, ledger, ports, grant.rest),
+        asleep_until=asleep_until,
     )
     hooks = LoginHooks(tell, fault, session_up, crashed, reauthorized)
     silence = config.reconnect.silence_limit.total_seconds()
@@ -124,6 +130,7 @@ def login_of(
         accounts=frozenset(account.name for account in config.accounts.values() if account.login == name),
     )
     login.hang_up = grant.rest.close
+    login.the_time = partial(_the_time, grant.rest)
     if isinstance(grant, OAuthGrant):
         login.authorization = Authorization(
             login=name,
@@ -139,6 +146,12 @@ def login_of(
             authorized=login.succeeded,
         )
     return login
+
+
+async def _the_time(rest: Rest) -> datetime | None:
+    """The broker's, which any answer has, also a refusal; None when none came."""
+    said = await rest.question("user/list", None)
+    return said.server_date if isinstance(said, Said) else None
 
 
 def grant_of(
@@ -222,10 +235,9 @@ def device_id(login: str, ledger: Ledger) -> str:
     return known
 
 
-def account_of(config: Config, name: str, ledger: Ledger, ports: Ports) -> Account:
+def account_of(name: str, rules: Rules, ledger: Ledger, ports: Ports) -> Account:
     """The account as the last process left it, not yet started, under today's rules."""
     account_name = AccountName(name)
-    rules = rules_of(config, name)
     saved = ledger.load(account_name)
     if saved is None:
         start = Stopped(since=ports.wall(), reason="not started yet")
@@ -244,10 +256,11 @@ def running_account(
     in_position: Callable[[], bool],
     circumstances: Callable[[str], tuple[str, str | None]],
     neighbours: Callable[[LoginEvent], None],
+    rules: Rules,
 ) -> Running:
     """An account with everything that carries it. Its announcements of the last process wait in its inbox."""
     settings = config.accounts[name]
-    account = account_of(config, name, ledger, ports)
+    account = account_of(name, rules, ledger, ports)
 
     def hear(event: Event) -> None:
         """Money is told of only where a limit looks at it: each fill changes it."""

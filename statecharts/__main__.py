@@ -9,12 +9,12 @@ from statecharts import connection, order
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.chart import Arrow
-from statecharts.market_hours import PlatformWindows, Window
+from statecharts.closures import Closure
 from statecharts.rules import ReconnectRules
 from statecharts.values import BrokerAccountId, Snapshot
 
 NOON = datetime(2026, 3, 3, 18, tzinfo=UTC)  # a Tuesday, Chicago noon
-ALL_DAY = PlatformWindows((Window(NOON.weekday(), datetime.min.time(), datetime.min.time()),))
+CLOSED = Closure(NOON + timedelta(hours=1), "the broker's maintenance window")
 
 
 def samples() -> tuple[tuple[s.State, ...], tuple[e.Event, ...]]:
@@ -24,7 +24,8 @@ def samples() -> tuple[tuple[s.State, ...], tuple[e.Event, ...]]:
         s.Copying(since=long_ago),
         s.BackingOff(since=NOON, attempt=1),
         s.BackingOff(since=long_ago, attempt=9),
-        s.Maintenance(since=NOON, until=NOON + timedelta(hours=1)),
+        s.Maintenance(since=NOON, until=NOON + timedelta(hours=1), cause=s.Cause.MAINTENANCE),
+        s.Maintenance(since=long_ago, until=NOON - timedelta(minutes=1), cause=s.Cause.MAINTENANCE),
         s.Dialing(since=NOON),
         s.Dialing(since=long_ago),
         s.Dialing(since=NOON, evictions=connection.EVICTED_TRIES),
@@ -51,13 +52,13 @@ def samples() -> tuple[tuple[s.State, ...], tuple[e.Event, ...]]:
 
 
 def connection_arrows() -> list[Arrow]:
-    """Every way through the connection's chart, in and outside of a maintenance window."""
+    """Every way through the connection's chart, in and outside of a closure."""
     states, happened = samples()
     arrows = set()
-    for rules in (ReconnectRules(), ReconnectRules(windows=ALL_DAY)):
+    for closure in (None, CLOSED):
         for state in states:
             for event in happened:
-                after = connection.step(state, event, rules)
+                after = connection.step(state, event, ReconnectRules(), closure)
                 if after is not None and after is not state:
                     arrows.add(Arrow(type(state).__name__, type(event).__name__, type(after).__name__))
     return sorted(arrows)

@@ -17,9 +17,11 @@ import attrs
 from statecharts import (
     absence,
     agreements,
+    apart,
     breaker,
     calendar,
     catch_up,
+    closures,
     connection,
     denials,
     facts,
@@ -86,7 +88,8 @@ def step(account: Account, event: e.Event) -> Turn:
     after = before
     effects: list[Effect] = []
     if isinstance(event, connection.EVENTS):
-        found = connection.step(before, event, account.rules.reconnect)
+        closure = closures.closure(account.rules, account.book, event.at)
+        found = connection.step(before, event, account.rules.reconnect, closure)
         if found is None:
             effects.append(Unexpected(state=type(before).__name__, event=type(event).__name__))
         else:
@@ -111,6 +114,8 @@ def step(account: Account, event: e.Event) -> Turn:
     if rules.copy is not None:
         denials.hear(draft, before_book, event)
         _follow(draft, rules.copy, event)
+        if isinstance(after, s.Maintenance):
+            apart.look(draft, after, rules.copy)
         agreements.keep(draft, rules.copy)
         breaker.check(draft, before_book, rules.copy)
     # Only Copying acts on a deadline: elsewhere an alarm that has passed would ring without end.

@@ -158,6 +158,7 @@ class Contract:
     newest_fill: int = 0  # of ours
     frozen_since: int | None = None  # the firm has acted here: nothing is sent before a later generation has been read
     left: bool = False  # what we own beyond the leader's was left as it is (catch_up = none)
+    apart: datetime | None = None  # it was told that we are not like the leader, until that closure's end
     due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt
     busted: str | None = None  # what the exchange took back, of the leader's or of ours: it is yet to be compared
 

@@ -22,7 +22,9 @@ def exit_waits(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> bool:
     if copy.kind is Kind.ENTRY:
         return False
     order = follower.leaders(draft, copy)
-    rests = order is not None and order.rest and copy.leader_fill_id is None
+    if copy.kind is Kind.REVERSAL:
+        draft.note(copy.symbol, no_entry=f"a reversal was refused ({why}); waits until the leader is flat")
+    rests = order is not None and order.rest > 0 and copy.leader_fill_id is None
     if copy.verb is Verb.PLACE and copy.kind is Kind.EXIT and rests:
         closing.put_back(draft, copy, why)
     elif copy.verb is Verb.PLACE:

@@ -2,8 +2,9 @@
 
 Theory of operation. An account is always in one leaf of `states.py`. While it holds a session (Dialing, Resyncing,
 Copying) it has a lease on its login's one socket. A loss leads to BackingOff, whose timer leads back to Dialing; every
-wait is longer than the last, up to a limit. Inside a maintenance window of the broker a loss leads to Maintenance
-instead, which burns no attempt. After `give_up_after` without success the account is GivenUp: shown as Disconnected,
+wait is longer than the last, up to a limit. Inside a closure, of the broker's platform or of all markets that the
+account follows, a loss leads to Maintenance instead, which burns no attempt; what outlives the closure is an ordinary
+outage from its end on. After `give_up_after` without success the account is GivenUp: shown as Disconnected,
 still probing slowly. A refused credential leads to Unauthorized and is never retried by itself. Copying is entered from
 Resyncing alone, with the account just read anew.
 
@@ -15,36 +16,52 @@ Rule 3: a row answers with the next state; the same object means "stay", and wha
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import attrs
+
 from statecharts import events as e
+from statecharts import reopening
 from statecharts import states as s
 from statecharts.chart import Chart, Row
+from statecharts.closures import Closure
 from statecharts.effects import Effect, Severity, Tell
 from statecharts.rules import ReconnectRules
 
 HELD_LONG_ENOUGH = timedelta(minutes=1)  # in Copying: only then are earlier failed attempts forgotten
 EVICTED_TRIES = 3  # another session of this user wins: fighting it would evict the human
 
-Then = Callable[[Any, Any, ReconnectRules], s.State]
+# Losses that a closure does not explain: they are told, and dialed about, as at any other time.
+_UNEXPLAINED = (s.Cause.EVICTED, s.Cause.BUG)
 
 
-def _stay(state: s.State, event: e.Event, rules: ReconnectRules) -> s.State:
+@attrs.frozen
+class Surroundings:
+    """What counts beside state and event. `closure`: the one in which the event happens."""
+
+    rules: ReconnectRules
+    closure: Closure | None = None
+
+
+Then = Callable[[Any, Any, Surroundings], s.State]
+
+
+def _stay(state: s.State, event: e.Event, around: Surroundings) -> s.State:
     return state
 
 
-def _dial_first(state: s.State, event: e.Event, rules: ReconnectRules) -> s.State:
+def _dial_first(state: s.State, event: e.Event, around: Surroundings) -> s.State:
     return s.Dialing(since=event.at)
 
 
-def _start(state: s.Stopped, event: e.Started, rules: ReconnectRules) -> s.State:
+def _start(state: s.Stopped, event: e.Started, around: Surroundings) -> s.State:
     """What the operator has disconnected, and what a bug has stopped, stays so through a restart of the daemon."""
-    return state if state.cause in (s.Cause.OPERATOR, s.Cause.BUG) else _dial_first(state, event, rules)
+    return state if state.cause in (s.Cause.OPERATOR, s.Cause.BUG) else _dial_first(state, event, around)
 
 
-def _dial(state: s.Reconnecting, event: e.Event, rules: ReconnectRules) -> s.State:
-    return s.Dialing(since=state.since, **_why(state), **_tries(state))
+def _dial(state: s.Reconnecting, event: e.Event, around: Surroundings) -> s.State:
+    return s.Dialing(since=state.since, reopens=state.reopens, **_why(state), **_tries(state))
 
 
 def _why(told: s.State | e.SessionLost) -> dict[str, Any]:
@@ -55,69 +72,102 @@ def _tries(state: s.Reconnecting | s.Copying) -> dict[str, Any]:
     return {"attempt": state.attempt, "evictions": state.evictions}
 
 
-def _dial_or_give_up(state: s.BackingOff, event: e.TimerFired, rules: ReconnectRules) -> s.State:
-    inside = rules.windows is not None and rules.windows.end_of(event.at) is not None
-    if event.at - state.since >= rules.give_up_after and not inside:
+def _dial_or_give_up(state: s.BackingOff, event: e.TimerFired, around: Surroundings) -> s.State:
+    if around.closure is not None and _explained(state):
+        return _wait_for(around.closure, state, state.reason)
+    if event.at - state.since >= around.rules.give_up_after:
         return s.GivenUp(since=event.at, lost_at=state.since, **_why(state))
-    return _dial(state, event, rules)
+    return _dial(state, event, around)
 
 
-def _dial_again(state: s.GivenUp, event: e.SessionFound, rules: ReconnectRules) -> s.State:
+def _dial_again(state: s.GivenUp, event: e.SessionFound, around: Surroundings) -> s.State:
     # The outage goes on counting: when this dial fails too, the account is GivenUp again at once.
     return s.Dialing(since=state.lost_at, **_why(state))
 
 
-def _window_over(state: s.Maintenance, event: e.Event, rules: ReconnectRules) -> s.State:
-    # Time in a window never counts: the outage begins anew, also when a probe ends the wait before the window does.
-    return s.Dialing(since=event.at, **_why(state))
+def _found(state: s.Maintenance, event: e.Event, around: Surroundings) -> s.State:
+    return s.Dialing(since=state.since, reopens=state.until, **_why(state))
 
 
-def _authorized(state: s.Dialing, event: e.Authorized, rules: ReconnectRules) -> s.State:
-    return s.Resyncing(since=state.since, **_why(state), **_tries(state))
+def _closure_over(state: s.Maintenance, event: e.TimerFired, around: Surroundings) -> s.State:
+    if event.at < state.until + reopening.LATE:
+        return _found(state, event, around)
+    return s.BackingOff(
+        since=state.until, attempt=1, evictions=state.evictions, reopens=state.until, **_not_back(state)
+    )
 
 
-def _read_again(state: s.Copying, event: e.ReconnectAsked, rules: ReconnectRules) -> s.State:
+def _late(state: s.Dialing | s.Resyncing, event: e.TimerFired, around: Surroundings) -> s.State:
+    late = reopening.late_at(state)
+    if late is None or event.at < late:
+        return state
+    return attrs.evolve(state, since=late - reopening.LATE, **_not_back(state))
+
+
+def _not_back(state: s.Reconnecting) -> dict[str, Any]:
+    return {"reason": f"{state.reason}; it is over, and nobody answers", "cause": s.Cause.BROKER}
+
+
+def _explained(loss: s.State | e.SessionLost) -> bool:
+    """May a closure be all that there is behind it?"""
+    return loss.cause not in _UNEXPLAINED and loss.advice is None
+
+
+def _wait_for(closure: Closure, state: s.Reconnecting, reason: str | None) -> s.State:
+    return s.Maintenance(
+        since=state.since,
+        attempt=state.attempt,
+        evictions=state.evictions,
+        until=closure.until,
+        reason=f"{closure.why} ({reason})",
+        cause=s.Cause.MAINTENANCE,
+    )
+
+
+def _authorized(state: s.Dialing, event: e.Authorized, around: Surroundings) -> s.State:
+    return s.Resyncing(since=state.since, reopens=state.reopens, **_why(state), **_tries(state))
+
+
+def _read_again(state: s.Copying, event: e.ReconnectAsked, around: Surroundings) -> s.State:
     return s.Resyncing(since=event.at, reason="reading the account again", cause=s.Cause.OPERATOR, **_tries(state))
 
 
-def _resynced(state: s.Resyncing, event: e.SnapshotTaken, rules: ReconnectRules) -> s.State:
+def _resynced(state: s.Resyncing, event: e.SnapshotTaken, around: Surroundings) -> s.State:
     return s.Copying(since=event.at, **_tries(state))
 
 
-def _lost_while_copying(state: s.Copying, event: e.SessionLost, rules: ReconnectRules) -> s.State:
+def _lost_while_copying(state: s.Copying, event: e.SessionLost, around: Surroundings) -> s.State:
     held = event.at - state.since >= HELD_LONG_ENOUGH
-    return _lost(s.Dialing(since=event.at, **({} if held else _tries(state))), event, rules)
+    return _lost(s.Dialing(since=event.at, **({} if held else _tries(state))), event, around)
 
 
-def _lost(state: s.Reconnecting, event: e.SessionLost, rules: ReconnectRules) -> s.State:
+def _lost(state: s.Reconnecting, event: e.SessionLost, around: Surroundings) -> s.State:
     evictions = state.evictions + (event.cause is s.Cause.EVICTED)
-    if evictions > EVICTED_TRIES and not rules.retake:
+    if evictions > EVICTED_TRIES and not around.rules.retake:
         return s.Stopped(since=event.at, **_why(event))
-    until = rules.windows.end_of(event.at) if rules.windows else None
-    if until is not None and event.cause is not s.Cause.EVICTED:
-        return s.Maintenance(
-            since=state.since,
-            attempt=state.attempt,
-            evictions=evictions,
-            until=until,
-            reason=f"the broker's maintenance window ({event.reason})",
-            cause=s.Cause.MAINTENANCE,
-        )
-    attempt = state.attempt + 1
-    if event.at - state.since >= rules.give_up_after:
-        return s.GivenUp(since=event.at, lost_at=state.since, **_why(event))
-    return s.BackingOff(since=state.since, attempt=attempt, evictions=evictions, **_why(event))
+    closure, late = around.closure, reopening.late_at(state)
+    if closure is None and late is not None and event.at < late:
+        closure = Closure(late - reopening.LATE, "it has only just reopened")
+    if closure is not None and _explained(event):
+        return _wait_for(closure, attrs.evolve(state, evictions=evictions), event.reason)
+    # Time in a closure never counts: what outlives it counts from its end.
+    since = state.since if late is None else min(event.at, late - reopening.LATE)
+    if event.at - since >= around.rules.give_up_after:
+        return s.GivenUp(since=event.at, lost_at=since, **_why(event))
+    return s.BackingOff(
+        since=since, attempt=state.attempt + 1, evictions=evictions, reopens=state.reopens, **_why(event)
+    )
 
 
-def _refused(state: s.State, event: e.TokenRefused, rules: ReconnectRules) -> s.State:
+def _refused(state: s.State, event: e.TokenRefused, around: Surroundings) -> s.State:
     return s.Unauthorized(since=event.at, reason=event.reason, cause=s.Cause.CREDENTIALS)
 
 
-def _missing(state: s.State, event: e.AccountMissing, rules: ReconnectRules) -> s.State:
+def _missing(state: s.State, event: e.AccountMissing, around: Surroundings) -> s.State:
     return s.Stopped(since=event.at, reason=event.reason, cause=s.Cause.CREDENTIALS)
 
 
-def _stop(state: s.State, event: e.DisconnectAsked, rules: ReconnectRules) -> s.State:
+def _stop(state: s.State, event: e.DisconnectAsked, around: Surroundings) -> s.State:
     return s.Stopped(since=event.at, reason="disconnected by the operator", cause=s.Cause.OPERATOR)
 
 
@@ -133,10 +183,12 @@ CHART: Chart[Then] = Chart.build(
     Row(s.BackingOff,    e.TimerFired,       _dial_or_give_up),
     Row(s.BackingOff,    e.SessionFound,     _dial),
     Row(s.BackingOff,    e.ReconnectAsked,   _dial),
-    Row(s.Maintenance,   e.TimerFired,       _window_over),
-    Row(s.Maintenance,   e.SessionFound,     _window_over),
-    Row(s.Maintenance,   e.ReconnectAsked,   _window_over),
+    Row(s.Maintenance,   e.TimerFired,       _closure_over),
+    Row(s.Maintenance,   e.SessionFound,     _found),
+    Row(s.Maintenance,   e.ReconnectAsked,   _found),
     Row(s.Dialing,       e.Authorized,       _authorized),
+    Row(s.Dialing,       e.TimerFired,       _late),
+    Row(s.Resyncing,     e.TimerFired,       _late),
     Row(s.Resyncing,     e.SnapshotTaken,    _resynced),
     Row(s.Copying,       e.SnapshotTaken,    _stay),
     Row(s.Copying,       e.SessionLost,      _lost_while_copying),
@@ -154,20 +206,28 @@ CHART: Chart[Then] = Chart.build(
 EVENTS: tuple[type[e.Event], ...] = tuple(dict.fromkeys(row.event for row in CHART.rows if isinstance(row.event, type)))
 
 
-def step(state: s.State, event: e.Event, rules: ReconnectRules) -> s.State | None:
-    """The state after `event`; None when the table has no row for it. Total: never raises."""
+def step(state: s.State, event: e.Event, rules: ReconnectRules, closure: Closure | None = None) -> s.State | None:
+    """The state after `event`, which happens in that closure; None when the table has no row for it.
+
+    Total: never raises.
+    """
     row = CHART.find(type(state).__mro__, type(event).__mro__)
-    return None if row is None else row.then(state, event, rules)
+    return None if row is None else row.then(state, event, Surroundings(rules, closure))
 
 
-def delay(state: s.BackingOff, rules: ReconnectRules, in_position: bool) -> tuple[timedelta, timedelta]:
+def delay(
+    state: s.BackingOff, rules: ReconnectRules, in_position: bool, at: datetime | None = None
+) -> tuple[timedelta, timedelta]:
     """Bounds of the wait before this attempt: between d and 2d, d = first_delay x 2^(attempt - 1).
 
-    2d is at most `longest_delay`, or `in_position_delay` while an account of the login holds a position.
+    2d is at most `longest_delay`, or `in_position_delay` while an account of the login holds a position. It is less
+    while, `at` this moment, what the account waits for has just reopened.
     """
     if state.cause is s.Cause.EVICTED and not rules.retake:
         return rules.evicted_delay, rules.evicted_delay * 2
     longest = min(rules.longest_delay, rules.in_position_delay) if in_position else rules.longest_delay
+    if at is not None and reopening.hurried(state, at):
+        longest = min(longest, reopening.LONGEST)
     doubled = min(state.attempt, 30)  # a bound for the arithmetic, far beyond the longest delay
     upper = min(rules.first_delay * 2**doubled, longest)
     return upper / 2, upper
@@ -188,8 +248,11 @@ def told(before: s.State, after: s.State, event: e.Event) -> tuple[Effect, ...]:
                 remedy=remedy(after),
             ),
         )
-    if isinstance(after, (s.Stopped, s.GivenUp)) or (
-        isinstance(before, s.Copying) and not isinstance(after, s.Copying)
+    outlived = reopening.late_at(before) is not None and reopening.late_at(after) is None
+    if (
+        isinstance(after, (s.Stopped, s.GivenUp))
+        or (isinstance(before, s.Copying) and not isinstance(after, s.Copying))
+        or (outlived and isinstance(after, s.Reconnecting))
     ):
         quiet = after.cause in (s.Cause.OPERATOR, s.Cause.MAINTENANCE)
         return (
@@ -216,6 +279,9 @@ def _broken(after: s.State, event: e.Event) -> str:
             return f"another login took the session {moment} ({after.reason}). Waiting, not fighting"
         case _ if after.cause is s.Cause.OPERATOR:
             return f"{after.shown} {moment}: {after.reason}"
+        case s.Reconnecting(reopens=reopens) if reopens is not None and after.cause is not s.Cause.MAINTENANCE:
+            over = f"not back {moment}, and the closure ended {reopens:%H:%M:%S} UTC"
+            return f"{over} ({after.reason}). Nothing is copied meanwhile; its orders stay at the broker"
     return f"connection lost {moment} ({after.reason}). Nothing is copied meanwhile; its orders stay at the broker"
 
 

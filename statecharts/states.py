@@ -57,7 +57,8 @@ class Connected(State):
 class Reconnecting(State):
     """`attempt` counts the dials of this outage, `evictions` those of them that another session ended.
 
-    `since` is the beginning of the outage.
+    `since` is the beginning of the outage, `reopens` the end of the closure in which it began (None: in none). While
+    its cause is MAINTENANCE it is expected.
     """
 
     shown = "Reconnecting"
@@ -65,6 +66,7 @@ class Reconnecting(State):
 
     attempt: int = 0
     evictions: int = 0
+    reopens: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -94,7 +96,7 @@ class BackingOff(Reconnecting):
 
 @attrs.frozen(kw_only=True)
 class Maintenance(Reconnecting):
-    """Waits for the end of a window of the broker; probes slowly meanwhile. Burns no attempt."""
+    """Waits for the end of a closure: of the broker's maintenance, or of the market. Burns no attempt."""
 
     until: datetime
 

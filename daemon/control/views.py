@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from daemon import __version__
 from daemon.control import contracts, limits
 from daemon.control.evidence import Evidence, latency
-from statecharts import agreements, connection, risk, strangers
+from statecharts import agreements, connection, reopening, risk, strangers
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.bars import Bar
+from statecharts.market_hours import staleness
 from statecharts.states import Cause
 from statecharts.values import Order
 
@@ -47,6 +48,7 @@ def status(supervisor: Supervisor, evidence: Evidence) -> Json:
         "accounts": [account(supervisor, name, evidence) for name in supervisor.accounts],
         "logins": [login(supervisor, one) for one in supervisor.logins.values()],
         "last_stop": supervisor.last_stop,
+        "hours": hours(supervisor),
         "copies": [
             {
                 "copy": copy.name,
@@ -57,6 +59,21 @@ def status(supervisor: Supervisor, evidence: Evidence) -> Json:
             for copy in supervisor.config.copies
         ],
         "latency_ms": latency(running.account.book for running in supervisor.accounts.values()),
+    }
+
+
+def hours(supervisor: Supervisor) -> Json | None:
+    """How far the table of market hours reaches; None where no environment has hours."""
+    markets, now = supervisor.almanac.markets, supervisor.ports.wall()
+    horizon = supervisor.almanac.horizon
+    if markets is None or horizon is None:
+        return None
+    stale = staleness(markets.groups, now)
+    return {
+        "verified_through": horizon[0].isoformat(),
+        "projected_through": horizon[1].isoformat(),
+        "state": "ok" if stale is None else stale.severity,
+        "trusted": supervisor.almanac.clock.trusted,
     }
 
 
@@ -84,6 +101,7 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
         "cause": state.cause.value if state.cause else None,
         "remedy": remedy and remedy.replace("ACCOUNT", name).replace("LOGIN", running.config.login),
         "expected": state.cause is Cause.MAINTENANCE,
+        "until": instant(reopening.ends(state)) if state.cause is Cause.MAINTENANCE else None,
         "copying": isinstance(state, s.Copying) and not blocked,
         "blocked_by": blocked,
         "holding": held,

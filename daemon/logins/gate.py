@@ -90,9 +90,23 @@ class Gate:
 
     host: Host
     budget: Budget
+    _probing: trio.Lock = attrs.field(factory=trio.Lock)
+    _probed: tuple[float, bool] | None = None  # when the environment's host was probed last, and its answer
 
     def __attrs_post_init__(self) -> None:
         self.host.affordable = self.affordable
+
+    async def probe(self, address: str | None = None, shared: float = 0.0) -> bool:
+        """Is the host there, or the one of that address? A probe costs as a dial does; False when there is none left.
+
+        What the environment's host answered within the last `shared` seconds is its answer still.
+        """
+        if address is not None:
+            return self.affordable() and await self.host.reachable(address)
+        async with self._probing:
+            if self._probed is None or trio.current_time() - self._probed[0] >= shared:
+                self._probed = trio.current_time(), self.affordable() and await self.host.reachable()
+            return self._probed[1]
 
     def affordable(self) -> bool:
         """Takes a probe out of the budget, which is a dial like any other; False when there is none left."""

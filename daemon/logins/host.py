@@ -2,6 +2,7 @@
 
 Rule: when it is not, one probe every 20 s (10 s while an account holds a position) serves all of its logins, and the
 first probe that reaches it wakes them. A login whose wait ends meanwhile does not knock on a door that is known shut.
+While nobody expects it, because the broker is in maintenance or the markets are closed, it is probed more slowly.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Host:
     back: Callable[[], None]
     in_position: Callable[[], bool]
     affordable: Callable[[], bool] = lambda: True
+    unexpected: Callable[[], tuple[float, float] | None] = lambda: None  # bounds of the wait meanwhile, in seconds
     probes: int = 0
     _failures: int = 0
     _news: trio.Event = attrs.field(factory=trio.Event)
@@ -54,7 +56,8 @@ class Host:
                 self._news = trio.Event()
                 await self._news.wait()
                 continue
-            await trio.sleep(PROBE_IN_POSITION if self.in_position() else PROBE_EVERY)
+            every = PROBE_IN_POSITION if self.in_position() else PROBE_EVERY
+            await trio.sleep(self.ports.dice.uniform(*(self.unexpected() or (every, every))))
             if not self.affordable():
                 continue
             self.probes += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import attrs
 import trio
@@ -55,6 +56,7 @@ class Login:
     accounts: frozenset[str]  # the configured ones, by the broker's names
     authorization: Authorization | None = None  # grant oauth alone
     hang_up: Callable[[], Awaitable[None]] | None = None  # closes the connections that requests have left open
+    the_time: Callable[[], Awaitable[datetime | None]] | None = None  # asks the broker
     session: Session | None = None
     sockets: int = 0  # sessions begun, for metrics and tests
     faults: int = 0  # messages that could not be understood
@@ -66,6 +68,11 @@ class Login:
     _probing: trio.Lock = attrs.field(factory=trio.Lock)
     _probe_at: float | None = None  # on trio's clock
     _probed: tuple[float, bool] | None = None  # the probe of that moment, and its answer
+
+    @property
+    def connected(self) -> bool:
+        session = self.session
+        return session is not None and session.authorized.is_set() and not session.ended.is_set()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Lives as long as the daemon; the login's sessions live in its nursery."""
@@ -145,7 +152,7 @@ class Login:
 
     def dial_anew(self, why: str) -> None:
         """Lets go of the session that lives; its accounts dial again at once."""
-        if self.session is not None and self.session.authorized.is_set() and not self.session.ended.is_set():
+        if self.session is not None and self.connected:
             self.session.retire(why)
 
     def credential_read_again(self) -> bool:
@@ -172,14 +179,19 @@ class Login:
         self.next_attempt_at = at
         return at
 
-    async def probe(self, low: float, high: float) -> bool:
-        """The next slow probe, between `low` and `high` seconds from now: does the broker's host take a connection?
+    def probe_time(self, low: float, high: float) -> float:
+        """When the login is probed next, between `low` and `high` seconds from now; on trio's clock."""
+        now = trio.current_time()
+        if self._probe_at is None or not now < self._probe_at <= now + high:
+            self._probe_at = now + self.ports.dice.uniform(low, high)
+        return self._probe_at
 
-        It is made once for all accounts of the login that wait for it.
+    async def probe(self, at: float, shared: float = 0.0) -> bool:
+        """The slow probe of that moment: does the broker's host take a connection?
+
+        It is made once for all accounts of the login that wait for it, and not at all when another login has made one
+        within `shared` seconds.
         """
-        at = self._probe_at
-        if at is None or at <= trio.current_time():
-            at = self._probe_at = trio.current_time() + self.ports.dice.uniform(low, high)
         await trio.sleep_until(at)
         home = self.tokens.home
         address = home.socket_address if home is not None and home.elsewhere else None
@@ -187,7 +199,7 @@ class Login:
             return False  # it is probed already, for all logins, and its return wakes them
         async with self._probing:
             if self._probed is None or self._probed[0] != at:
-                self._probed = at, self.gate.affordable() and await self.gate.host.reachable(address)
+                self._probed = at, await self.gate.probe(address, shared)
             return self._probed[1]
 
     def _joined(self) -> Session:

@@ -19,6 +19,7 @@ RENEW_AT = 2 / 3  # of the token's life: 60 of Tradovate's usual 90 minutes, whi
 JITTER = 0.02  # of the token's life
 RENEW_RETRY = (20.0, 40.0)  # seconds after a renewal that failed for the first time; then doubled, up to
 RENEW_RETRY_MOST = 5 * 60.0  # seconds: fifteen renewals in an hour have been seen to be one address's share
+AFTER_A_REOPENING = (30.0, 90.0)  # seconds: the dials come first
 LAST_RENEWAL = timedelta(minutes=5)  # before the end: after that a new token is asked for at the next dial
 
 
@@ -47,6 +48,13 @@ class Renewal:
         again = self.ports.wall() + timedelta(seconds=self._pause)
         in_time = token is not None and (outlasts or again < _last(token))
         self.at = again if in_time else None
+
+    def put_off(self, token: Token, until: datetime, now: datetime) -> bool:
+        """Until a little after that moment, where the token lasts beyond it, or has ended already."""
+        if now < token.expires_at <= until + LAST_RENEWAL:
+            return False
+        self.at = until + timedelta(seconds=self.ports.dice.uniform(*AFTER_A_REOPENING))
+        return True
 
     def stop(self) -> None:
         self.at = None

@@ -49,6 +49,8 @@ class Tokens:
     user_id: int | None = None  # whose login it is, since the first token
     refresh_expires_at: datetime | None = None
     home: Home | None = None  # None: where nobody dials with these tokens
+    asleep_until: Callable[[], datetime | None] = lambda: None  # None: somebody may need a token at any moment
+    hear_the_time: Callable[[datetime], None] = lambda at: None  # the broker's, whenever it is told
     restraint: Restraint = attrs.field(init=False)
     renewal: Renewal = attrs.field(init=False)
     _end: End = attrs.field(init=False)
@@ -150,9 +152,18 @@ class Tokens:
         """Asks for tokens and renews them for as long as the login lives."""
         while True:
             await self._clerk.wait(min(self.renewal.wait, self._end.wait))
-            if not await self._clerk.serve() and self.renewal.wait <= 0:
+            if not await self._clerk.serve() and self.renewal.wait <= 0 and not self._put_off():
                 await seen_through(self._renew)
             self._end.tell_when_due(self._failure)
+
+    def _put_off(self) -> bool:
+        """Until the reopening nobody is asked, unless what we have ends before it."""
+        until, now = self.asleep_until(), self.ports.wall()
+        if until is None or until <= now or self._token is None:
+            return False
+        if self.refresh_expires_at is not None and self.refresh_expires_at < until:
+            return False
+        return self.renewal.put_off(self._token, until, now)
 
     async def _tested(self, status: int, token: Token | None = None) -> Standing:
         known = self._token
@@ -283,6 +294,7 @@ class Tokens:
     def _granted(self, answer: Granted, now: datetime) -> Token:
         if answer.server_date is not None:
             self.skew = answer.server_date - now
+            self.hear_the_time(answer.server_date)
         user = answer.user_id if answer.user_id is not None else self.user_id
         token = Token(answer.token, now, answer.expires_at, user)
         if self.home is not None:

@@ -9,7 +9,7 @@ import attrs
 import pytest
 import trio
 
-from daemon.activities import MAINTENANCE_PROBE, AccountActivities
+from daemon.activities import AccountActivities
 from daemon.logins.login import Login
 from daemon.ports import Ports
 from statecharts import events as e
@@ -99,10 +99,11 @@ def test_a_window_ends_by_its_own_clock_and_is_probed_slowly_meanwhile() -> None
         stage.network.refusing = True
         account = Account.of(stage.login)
         state = s.Maintenance(since=wall(), until=wall() + timedelta(hours=1))
-        await account.enter(state, 4000)
-        assert [(at, type(event)) for at, event in account.heard] == [(3600.0, e.TimerFired)]
-        low, high = MAINTENANCE_PROBE
-        assert 3600 / high - 1 <= len(stage.network.connects) <= 3600 / low
+        await account.enter(state, 3640)
+        assert [(at, type(event)) for at, event in account.heard] == [(3630.0, e.TimerFired)]
+        slow = [at for at in stage.network.connects if at <= 3510]
+        assert 3510 / 120 - 1 <= len(slow) <= 3510 / 60
+        assert 10 <= len([at for at in stage.network.connects if 3510 < at <= 3630]) <= 20  # fast around the end
 
     told(story)
 

@@ -53,11 +53,12 @@ flat_by = "15:05"
 def test_everything_else_that_is_unheeded_is_said() -> None:
     text = PLAIN
     text = text.replace('"simulator"\n', '"simulator"\nrequests_per_minute = 100\n')
-    text += '[[market_hours]]\ngroups = ["equity_index"]\nday = 2026-01-09\nopen = ["00:00-08:30"]\nlabel = "a day"\n'
-    assert list(unheeded(loads(text))) == [
-        "login apex: requests_per_minute",
-        "[[market_hours]]: no order is held back by it",
-    ]
+    assert list(unheeded(loads(text))) == ["login apex: requests_per_minute"]
+
+
+def test_the_operators_days_are_heeded() -> None:
+    text = '[[market_hours]]\ngroups = ["equity_index"]\nday = 2026-01-09\nopen = ["00:00-08:30"]\nlabel = "a day"\n'
+    assert list(unheeded(loads(PLAIN + text))) == []
 
 
 def test_the_readme_names_every_one_of_them() -> None:

@@ -9,6 +9,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -41,9 +42,12 @@ SYMBOL = "ESZ6"
 T = TypeVar("T")
 
 
+_begins: ContextVar[datetime] = ContextVar("the beginning of the story that is being told", default=EPOCH)
+
+
 def now() -> datetime:
     """The wall clock of the world: virtual."""
-    return EPOCH + timedelta(seconds=trio.current_time())
+    return _begins.get() + timedelta(seconds=trio.current_time())
 
 
 @attrs.define(eq=False)
@@ -114,6 +118,7 @@ class World:
     dice: random.Random
     journal: list[Entry] = attrs.field(factory=list)
     supervisor: Supervisor | None = None
+    ahead: timedelta = timedelta(0)  # the clock of the daemon's machine, which somebody may set
 
     @property
     def broker(self) -> Broker:
@@ -246,7 +251,7 @@ class World:
         path = self.state / "ledger.sqlite"
         ledger = Ledger.open(path) if mortality is None else mortality.ledger(path)
         network = self.network if mortality is None else mortality.network(self.network)
-        supervisor = Supervisor(self.config, Ports(now, self.dice, network), journal, ledger)
+        supervisor = Supervisor(self.config, Ports(lambda: now() + self.ahead, self.dice, network), journal, ledger)
         self.supervisor = supervisor
         async with trio.open_nursery() as nursery:
             nursery.start_soon(supervisor.run)
@@ -273,15 +278,17 @@ def config_of(
     follower: str = "",
     each: Mapping[str, str] | None = None,
     elsewhere: Sequence[str] = (),
+    environment: str = "",
 ) -> str:
     """A leader `lead` and followers, all on the login apex but those `elsewhere`, which are on the login fund.
 
-    `copy` and `follower` are lines for these tables; `each` are lines for the table of one follower.
+    `copy`, `follower` and `environment` are lines for these tables; `each` are lines for the table of one follower.
     """
     lines = [
         "[environments.test]",
         'rest = "http://127.0.0.1:1/v1"',
         'websocket = "ws://127.0.0.1:1/v1/websocket"',
+        environment,
         "[logins.apex]",
         'environment = "test"',
         'username = "jane"',
@@ -295,6 +302,7 @@ def config_of(
             "[environments.elsewhere]",
             'rest = "http://127.0.0.1:2/v1"',
             'websocket = "ws://127.0.0.1:2/v1/websocket"',
+            environment,
             "[logins.fund]",
             'environment = "elsewhere"',
             'username = "joe"',
@@ -315,6 +323,7 @@ def run(
     text: str | None = None,
     seed: int = 1,
     logins: Mapping[str, LoginSpec] | None = None,
+    begins: datetime = EPOCH,
 ) -> T:
     """Tells a story in virtual time, from 0. Fails when any request, answer or event broke the published schemas."""
     config = loads(text if text is not None else config_of())
@@ -322,6 +331,7 @@ def run(
     audit = Audit()
 
     async def main() -> T:
+        _begins.set(begins)
         specs = logins or {
             name: LoginSpec(
                 username=login.username or name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import attrs
@@ -12,15 +12,11 @@ from statecharts import connection
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.effects import Severity, Tell
-from statecharts.market_hours import TRADOVATE_WINDOWS
 from statecharts.rules import ReconnectRules
 from tests.statecharts.desk import NOON, SECOND
 from tests.statecharts.samples import LEAVES
 
 RULES = ReconnectRules()
-WINDOWED = ReconnectRules(windows=TRADOVATE_WINDOWS)
-IN_WINDOW = datetime(2026, 3, 3, 22, 30, tzinfo=UTC)  # 16:30 in Chicago, a Tuesday
-WINDOW_ENDS = datetime(2026, 3, 3, 23, tzinfo=UTC)
 
 
 def waiting(attempt: int, cause: s.Cause | None = s.Cause.NETWORK) -> s.BackingOff:
@@ -98,29 +94,6 @@ def test_the_attempt_is_carried_through_dial_and_resync_into_copying() -> None:
         state = after(state, event)
     assert isinstance(state, s.Resyncing)
     assert state.attempt == 4
-
-
-def test_maintenance_burns_no_attempt_and_its_time_never_counts() -> None:
-    state = after(s.Dialing(since=IN_WINDOW, attempt=2), lost(IN_WINDOW), WINDOWED)
-    assert isinstance(state, s.Maintenance)
-    assert (state.attempt, state.until) == (2, WINDOW_ENDS)
-    for event in (e.TimerFired(at=WINDOW_ENDS), e.SessionFound(at=WINDOW_ENDS), e.ReconnectAsked(at=WINDOW_ENDS)):
-        dialing = after(state, event, WINDOWED)
-        assert isinstance(dialing, s.Dialing)
-        again = after(dialing, lost(WINDOW_ENDS + SECOND), WINDOWED)
-        assert isinstance(again, s.BackingOff)
-        assert again.attempt == 1
-
-
-def test_nobody_gives_up_inside_a_window() -> None:
-    state = s.BackingOff(since=IN_WINDOW - timedelta(minutes=31), attempt=6)
-    assert isinstance(after(state, e.TimerFired(at=IN_WINDOW), WINDOWED), s.Dialing)
-    late = after(state, e.TimerFired(at=WINDOW_ENDS), WINDOWED)
-    assert isinstance(late, s.GivenUp)
-
-
-def test_outside_of_a_window_a_loss_is_a_loss() -> None:
-    assert isinstance(after(s.Dialing(since=NOON), lost(), WINDOWED), s.BackingOff)
 
 
 def test_an_operator_in_a_hurry_makes_no_second_socket() -> None:

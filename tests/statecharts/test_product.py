@@ -8,7 +8,7 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from statecharts import connection
+from statecharts import closures, connection
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.account import Turn, step
@@ -40,7 +40,8 @@ def test_a_pair_without_a_row_is_unexpected_and_leaves_the_state() -> None:
         for event in happened:
             turn = step(account, event)
             told = [effect for effect in turn.effects if isinstance(effect, Unexpected)]
-            found = connection.step(account.connection, event, account.rules.reconnect)
+            closure = closures.closure(account.rules, account.book, event.at)
+            found = connection.step(account.connection, event, account.rules.reconnect, closure)
             if isinstance(event, connection.EVENTS) and found is None:
                 assert told == [Unexpected(state=type(account.connection).__name__, event=type(event).__name__)]
                 assert turn.account.connection is account.connection

@@ -138,5 +138,6 @@ def still(directory: Path) -> Supervisor:
             lambda: False,
             lambda event: ("", None),
             lambda event: None,
+            supervisor.almanac.rules(config, name),
         )
     return supervisor

@@ -26,11 +26,11 @@ from tests.scenarios.world import SYMBOL
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 
 # As the contract's example has them; there may be more of them, and never fewer.
-STATUS = {"version", "started_at", "now", "accounts", "logins", "last_stop", "copies", "latency_ms"}
+STATUS = {"version", "started_at", "now", "accounts", "logins", "last_stop", "hours", "copies", "latency_ms"}
 ACCOUNT = {
     "account", "login", "name", "environment", "role", "state", "colour", "leaf", "since", "reason", "attempt",
-    "next_attempt_at", "cause", "remedy", "expected", "copying", "blocked_by", "holding", "orders", "paused", "armed",
-    "shadow", "locked", "pending_config", "positions", "unprotected", "quarantined", "limits",
+    "next_attempt_at", "cause", "remedy", "expected", "until", "copying", "blocked_by", "holding", "orders", "paused",
+    "armed", "shadow", "locked", "pending_config", "positions", "unprotected", "quarantined", "limits",
 }  # fmt: skip
 LOGIN = {
     "login", "user_id", "state", "cause", "token_expires_at", "refresh_expires_at", "password_expires_at",
@@ -167,6 +167,7 @@ def test_each_state_says_what_blocks_it(tmp_path: Path, state: s.State, blocked:
     assert (account["blocked_by"], account["copying"]) == ([blocked], False)
     assert (account["state"], account["leaf"]) == (state.shown, type(state).__name__)
     assert account["expected"] is expected
+    assert account["until"] == ("2026-11-20T12:00:00.123Z" if expected else None)
     assert account["since"] == "2026-11-20T12:00:00.123Z"
     assert "ACCOUNT" not in account["remedy"], "the name of the account stands in its place"
 

@@ -117,6 +117,60 @@ def test_it_is_renewed_at_two_thirds_and_so_is_every_one_after_it(tmp_path: Path
     told(story)
 
 
+@pytest.mark.parametrize(
+    ("reopens", "first"),
+    [(1.2, LIFE * 2 / 3), (0.9, LIFE * 0.9 + 60), (0.6, LIFE * 2 / 3)],
+    ids=["it ends before the reopening", "it lasts beyond the reopening", "the reopening comes first"],
+)
+def test_while_nobody_needs_it_it_is_renewed_only_if_it_ends_before_the_reopening(
+    tmp_path: Path, reopens: float, first: float
+) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        with _kept(nursery, tmp_path, grant) as tokens:
+            await tokens.valid()
+            end = wall() + timedelta(seconds=LIFE * reopens)
+            tokens.asleep_until = lambda: end if wall() < end else None
+            await trio.sleep(LIFE)
+            assert grant.times("renew")[0] == pytest.approx(first, abs=LIFE * 0.021)
+
+    told(story)
+
+
+def test_a_token_that_has_ended_is_not_asked_for_before_the_reopening(tmp_path: Path) -> None:
+    """A grant that can renew also an ended one would go on, all weekend long."""
+
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        grant.outlasts_tokens = True
+        with _kept(nursery, tmp_path, grant) as tokens:
+            await tokens.valid()
+            end = wall() + timedelta(seconds=LIFE * 10)
+            tokens.asleep_until = lambda: end
+            grant.script = [Unreachable("no route")] * 1000
+            await trio.sleep(LIFE * 9.9)
+            assert all(at < LIFE for at in grant.times("renew"))
+            grant.script.clear()
+            await trio.sleep(LIFE * 0.2)
+            assert tokens.current is not None and grant.times("renew")[-1] >= LIFE * 10
+
+    told(story)
+
+
+def test_a_refresh_token_that_ends_before_the_reopening_is_used(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        with _kept(nursery, tmp_path, grant) as tokens:
+            await tokens.valid()
+            tokens.refresh_expires_at = wall() + timedelta(seconds=LIFE * 0.8)
+            end = wall() + timedelta(seconds=LIFE * 0.85)
+            tokens.asleep_until = lambda: end
+            await trio.sleep(LIFE * 0.75)
+            assert len(grant.times("renew")) == 1
+
+    told(story)
+
+
 @pytest.mark.parametrize("failure", [Unreachable("no route"), Limited(429, None), TokenExpired("ended")])
 def test_a_renewal_that_fails_is_tried_again_ever_more_slowly_and_not_after_the_end(
     tmp_path: Path, failure: GrantAnswer

@@ -1,0 +1,74 @@
+"""One environment's probes: what one login has found out, the others need not."""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+import trio
+
+from daemon.logins.gate import Gate
+from daemon.ports import Ports
+from tests.daemon.logins import scripted
+from tests.daemon.logins.scripted import ScriptedNetwork, told, wall
+
+
+@attrs.define(eq=False)
+class House:
+    network: ScriptedNetwork
+    gate: Gate
+
+    @classmethod
+    def of(cls, nursery: trio.Nursery) -> House:
+        network = ScriptedNetwork(nursery)
+        return cls(network, scripted.gate(Ports(wall, random.Random(1), network)))
+
+
+def test_a_probe_serves_every_login_that_asks_soon_after() -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        house = House.of(nursery)
+        for _ in range(10):
+            assert await house.gate.probe(shared=30)
+            await trio.sleep(2.5)
+        assert len(house.network.connects) == 1
+        await trio.sleep(10)
+        assert await house.gate.probe(shared=30)
+        assert len(house.network.connects) == 2
+        house.network.refusing = True
+        assert not await house.gate.probe()
+        assert not await house.gate.probe(shared=30)
+        assert len(house.network.connects) == 3
+
+    told(story)
+
+
+def test_many_who_ask_in_the_same_moment_wait_for_one_answer() -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        house = House.of(nursery)
+        async with trio.open_nursery() as askers:
+            for _ in range(20):
+                askers.start_soon(house.gate.probe, None, 7.5)
+        assert len(house.network.connects) == 1
+
+    told(story)
+
+
+def test_a_host_of_a_login_s_own_is_probed_for_itself() -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        house = House.of(nursery)
+        for _ in range(3):
+            assert await house.gate.probe("ws://own/v1/websocket", 30)
+        assert len(house.network.connects) == 3
+
+    told(story)
+
+
+def test_a_probe_costs_a_dial_and_there_may_be_none_left() -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        house = House.of(nursery)
+        house.gate.budget.limited("the broker limits requests (429)")
+        assert not await house.gate.probe()
+        assert not await house.gate.probe("ws://own/v1/websocket")
+        assert house.network.connects == []
+
+    told(story)

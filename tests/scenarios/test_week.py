@@ -1,0 +1,49 @@
+"""A whole week, Sunday to Sunday: the broker is away in every maintenance window, and nobody's sleep is disturbed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from daemon.logins import reading, session
+from statecharts import states as s
+from tests.scenarios.maintenance import Week, chicago, sleep_until, told
+from tests.scenarios.notified import SECRET
+from tests.scenarios.receiver import Receiver
+from tests.scenarios.world import World
+
+
+def test_a_week_of_maintenance_windows_is_silent_and_everybody_is_back_within_30_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A week has a quarter of a million heartbeats of each side, and sixty thousand read-backs: fewer prove the same.
+    monkeypatch.setattr(session, "HEARTBEAT_EVERY", 8.0)
+    monkeypatch.setattr(reading, "READ_BACK_EVERY", (100.0, 140.0))
+    monkeypatch.setenv("COPIERD_NOTIFY_SECRET", SECRET)
+
+    async def story(world: World, receiver: Receiver) -> None:
+        world.fault(heartbeat=8.0)
+        async with world.daemon():
+            week = Week(world)
+            await world.copying()
+            await week.away("2026-11-16 16:00:00", "2026-11-16 17:00:00")
+            await week.away("2026-11-17 16:00:00", "2026-11-17 17:00:00", refusing=True)
+            await week.away("2026-11-18 15:59:40", "2026-11-18 17:00:00", shutdown=True)
+            await week.away("2026-11-19 16:12:00", "2026-11-19 16:59:00", refusing=True)
+            await week.away("2026-11-20 16:00:00", "2026-11-20 20:00:00")
+            await week.away("2026-11-21 22:00:00", "2026-11-22 06:30:00", refusing=True)
+            await sleep_until(chicago("2026-11-22 17:05:00"))
+            await world.copying(within=1)
+            print("back after", [round(one, 1) for one in week.back], "s;", trio.current_time() / 3600, "h")
+            assert max(week.back) <= 30
+            assert receiver.events == []
+            assert [entry.message for entry in world.journal if entry.severity in ("page", "error")] == []
+            loud = {entry.kind for entry in world.journal if entry.severity == "warning"}
+            assert loud <= {"hours.stale"}, "the table of the test's year is about to end"
+            assert week.leaves == {"Dialing", "Resyncing", "Copying", "Maintenance"}, "nobody ever backed off"
+            states = [running.account.connection for running in world.daemon_now.accounts.values()]
+            assert all(isinstance(state, s.Copying) and state.attempt == 0 for state in states)
+
+    told(story, tmp_path, "2026-11-15 17:00:00")
