@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from daemon.bulletins import instant
-from statecharts import exposure, flattening, sizing, strangers
+from statecharts import exposure, firm, flattening, sizing, strangers
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.book import Copy, Latch, Verb
@@ -99,7 +99,7 @@ def _left(account: Account, symbol: Symbol) -> Json:
         "ours": contract.own,
         "orders": len(_orders(account, symbol)),
         "why": _why(account, symbol),
-        "retry_at": _instant(contract.opens_at or contract.retry_at),
+        "retry_at": _instant(account.book.silent_until or contract.opens_at or contract.retry_at),
     }
 
 
@@ -108,8 +108,11 @@ def _why(account: Account, symbol: Symbol) -> str:
     state = account.connection
     if not isinstance(state, s.Copying):
         return state.shown + (f": {state.reason}" if state.reason else "")
-    open_ = list(account.book.in_progress(symbol))
-    if any(copy.stage is Stage.UNKNOWN for copy in open_):
+    if account.book.silent_until is not None:
+        return "the broker asks for a human to solve its captcha: nothing is sent meanwhile"
+    if firm.frozen(account.book, symbol):
+        return "the firm or the broker has acted there: it is read again first"
+    if any(copy.stage is Stage.UNKNOWN for copy in account.book.in_progress(symbol)):
         return "the answer to an order was lost, and it is looked up"
     if account.book.contract(symbol).opens_at is not None:
         return "its market is closed"
