@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +15,7 @@ from statecharts.account import RESTARTS_AFTER_BUGS
 from statecharts.events import Event, RulesChanged
 from statecharts.market_hours import PlatformWindows
 from statecharts.rules import Rules
-from statecharts.values import AccountName, CopyName
+from statecharts.values import AccountName, CopyName, Root
 from tests.scenarios import passages
 from tests.scenarios.world import SYMBOL, World, config_of, now, run
 
@@ -25,10 +24,10 @@ HEALTHY = ("f2", "f3")
 
 
 def _poison(world: World, name: str) -> None:
-    """A ratio that is no number: whatever sizes an order with it raises."""
+    """A list of products that is none: whatever asks whether an order may open raises."""
     rules = world.account(name).account.rules
     assert rules.copy is not None
-    poisoned = attrs.evolve(rules, copy=attrs.evolve(rules.copy, ratio=Decimal("NaN")))
+    poisoned = attrs.evolve(rules, copy=attrs.evolve(rules.copy, allow=cast("frozenset[Root]", 7)))
     world.account(name).runner.post(RulesChanged(at=now(), rules=poisoned))
 
 
