@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
+from typing import Protocol
 
 import attrs
 import trio
@@ -15,7 +16,6 @@ import trio
 from daemon.clock import Clock
 from daemon.config import Config
 from daemon.journal import Journal
-from daemon.logins.login import Login
 from daemon.rules import rules_of, with_hours
 from statecharts import reopening
 from statecharts import states as s
@@ -26,6 +26,12 @@ from statecharts.rules import Rules
 DAY = 24 * 3600.0  # seconds
 LOOK_EVERY = 30.0  # seconds
 ASK_AGAIN = 60.0  # seconds: the broker is asked for its time until it answers
+
+
+class Teller(Protocol):
+    """Who can ask a broker what time it is. Answers None when it cannot be had."""
+
+    async def the_time(self) -> datetime | None: ...
 
 
 def asleep_until(accounts: Iterable[Account]) -> datetime | None:
@@ -102,7 +108,7 @@ class Almanac:
             assert self.horizon is not None, "there are hours"
             self.journal.say("hours.table", f"the table of market hours is verified through {self.horizon[0]}")
 
-    async def ask_the_time(self, logins: Callable[[], Iterable[Login]]) -> None:
+    async def ask_the_time(self, logins: Callable[[], Iterable[Teller]]) -> None:
         """When the clock has jumped, the broker is asked what time it is, as soon as it answers."""
         while True:
             await self._doubt.wait()
@@ -112,9 +118,9 @@ class Almanac:
                     break
                 await trio.sleep(ASK_AGAIN)
 
-    async def _heard(self, logins: Iterable[Login]) -> bool:
+    async def _heard(self, logins: Iterable[Teller]) -> bool:
         for login in logins:
-            told = None if login.the_time is None else await login.the_time()
+            told = await login.the_time()
             if told is not None:
                 self.clock.hear(told)
                 return True

@@ -130,7 +130,7 @@ def login_of(
         accounts=frozenset(account.name for account in config.accounts.values() if account.login == name),
     )
     login.hang_up = grant.rest.close
-    login.the_time = partial(_the_time, grant.rest)
+    login.ask_the_time = partial(_the_time, grant.rest)
     if isinstance(grant, OAuthGrant):
         login.authorization = Authorization(
             login=name,

@@ -56,7 +56,7 @@ class Login:
     accounts: frozenset[str]  # the configured ones, by the broker's names
     authorization: Authorization | None = None  # grant oauth alone
     hang_up: Callable[[], Awaitable[None]] | None = None  # closes the connections that requests have left open
-    the_time: Callable[[], Awaitable[datetime | None]] | None = None  # asks the broker
+    ask_the_time: Callable[[], Awaitable[datetime | None]] | None = None  # of the broker
     session: Session | None = None
     sockets: int = 0  # sessions begun, for metrics and tests
     faults: int = 0  # messages that could not be understood
@@ -68,6 +68,10 @@ class Login:
     _probing: trio.Lock = attrs.field(factory=trio.Lock)
     _probe_at: float | None = None  # on trio's clock
     _probed: tuple[float, bool] | None = None  # the probe of that moment, and its answer
+
+    async def the_time(self) -> datetime | None:
+        """The broker's clock; None when it cannot be had."""
+        return None if self.ask_the_time is None else await self.ask_the_time()
 
     @property
     def connected(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -13,6 +14,8 @@ from daemon.almanac import Almanac, asleep_until, probing
 from daemon.check import run_check
 from daemon.clock import Clock
 from daemon.config import ConfigErrors, loads
+from daemon.control import views
+from daemon.control.evidence import Evidence
 from daemon.hours_table import markets_of, read_hours
 from daemon.journal import Entry, Journal
 from daemon.rules import rules_of
@@ -164,3 +167,59 @@ def test_a_wrong_day_refuses_the_start_and_fails_the_check(tmp_path: Path, capsy
         path.write_text(f"{text}\n{WRONG}")
         assert run_check(path) == 78
         assert f"{path}:" in (told := capsys.readouterr().err) and "market_hours[0].open" in told
+
+
+@attrs.define(eq=False)
+class Asked:
+    """A login whose broker answers from the third time on, and whose clock is two hours ahead of ours."""
+
+    at: list[float] = attrs.field(factory=list)
+
+    async def the_time(self) -> datetime | None:
+        self.at.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        return now_two_hours_later() if len(self.at) >= 3 else None
+
+
+def now_two_hours_later() -> datetime:
+    return AT + timedelta(hours=2, seconds=trio.current_time())
+
+
+def test_after_a_jump_the_broker_is_asked_until_it_answers() -> None:
+    """A virtual machine that was stopped for two hours: its own steady clock was, too."""
+    asked = Asked()
+
+    async def main() -> None:
+        stopped = timedelta(0)
+        clock = Clock(lambda: AT + stopped + timedelta(seconds=trio.current_time()), trio.current_time)
+        book = Almanac(clock, Journal(lambda entry: None), MARKETS)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(book.ask_the_time, lambda: [asked])
+            clock.now()
+            clock.hear(AT)
+            stopped = timedelta(hours=2)
+            assert clock.now() == AT
+            await trio.sleep(300)
+            assert asked.at == [0.0, 60.0, 120.0]
+            assert clock.now() == now_two_hours_later() and clock.trusted
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+@pytest.mark.parametrize("text", [config_of(), config_of(environment=HOURS)])
+def test_the_status_says_how_far_the_table_reaches(text: str, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon() as daemon:
+            told = views.status(daemon, Evidence(daemon.ledger))["hours"]
+            if HOURS not in text:
+                assert told is None
+            else:
+                assert told == {
+                    "verified_through": "2026-12-31",
+                    "projected_through": "2028-12-31",
+                    "state": "warning",
+                    "trusted": True,
+                }
+
+    run(story, tmp_path, text)
