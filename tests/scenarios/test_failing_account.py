@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 import attrs
 import pytest
@@ -14,7 +14,7 @@ from statecharts import states as s
 from statecharts.account import RESTARTS_AFTER_BUGS
 from statecharts.events import Event, RulesChanged
 from statecharts.market_hours import PlatformWindows
-from statecharts.rules import Rules
+from statecharts.rules import MapTo, Rules
 from statecharts.values import AccountName, CopyName, Root
 from tests.scenarios import passages
 from tests.scenarios.world import SYMBOL, World, config_of, now, run
@@ -24,11 +24,20 @@ HEALTHY = ("f2", "f3")
 
 
 def _poison(world: World, name: str) -> None:
-    """A list of products that is none: whatever asks whether an order may open raises."""
+    """A map that is none: whatever sizes an order raises, until something has been agreed on for its contract."""
+    _changed(world, name, map=_NoMap())
+
+
+def _poison_orders(world: World, name: str) -> None:
+    """A list of products that is none: every order of the leader's raises, what has been agreed on or not."""
+    _changed(world, name, allow=cast("frozenset[Root]", 7))
+
+
+def _changed(world: World, name: str, **changes: object) -> None:
     rules = world.account(name).account.rules
     assert rules.copy is not None
-    poisoned = attrs.evolve(rules, copy=attrs.evolve(rules.copy, allow=cast("frozenset[Root]", 7)))
-    world.account(name).runner.post(RulesChanged(at=now(), rules=poisoned))
+    changed = attrs.evolve(rules, copy=attrs.evolve(rules.copy, **changes))  # type: ignore[arg-type]  # a poison is no rule
+    world.account(name).runner.post(RulesChanged(at=now(), rules=changed))
 
 
 def _raising() -> Event:
@@ -150,7 +159,7 @@ def test_a_poison_that_stays_stops_its_account_and_a_restart_makes_no_loop_of_it
             assert _failed(daemon.ledger, "f1") == failed  # none was delivered again
             assert daemon.accounts["f1"].account.close_only is not None
             assert world.positions("f1") == {}
-            _poison(world, "f1")  # still there: one turn, and it is stopped again
+            _poison_orders(world, "f1")  # another: one turn, and it is stopped again
             world.lead("Buy", 1)
             await _healthy_copy(world, 2)
             await trio.sleep(600)
@@ -236,7 +245,7 @@ def test_what_a_leader_said_in_a_turn_that_raised_is_told_again(tmp_path: Path) 
             world.lead("Buy", 1)
             await trio.sleep(10)
             whole = world.account("f1").account.rules
-            _poison(world, "f1")
+            _poison_orders(world, "f1")
             await trio.sleep(1)
             world.lead("Sell", 1)
             await world.until(lambda: daemon.accounts["f1"].account.failures == 1, within=1, every=0.0)
@@ -256,6 +265,13 @@ def _poison_hours(world: World, name: str) -> Rules:
     poisoned = attrs.evolve(whole, reconnect=attrs.evolve(whole.reconnect, windows=windows))
     world.account(name).runner.post(RulesChanged(at=now(), rules=poisoned))
     return whole
+
+
+class _NoMap(dict[Root, MapTo]):
+    """Is there, and answers nothing."""
+
+    def get(self, *_: object) -> NoReturn:
+        raise RuntimeError("poison")
 
 
 class _Raising:
