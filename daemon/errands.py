@@ -249,14 +249,15 @@ class AccountErrands:
         session = self.session()
         asked_at = self.ports.wall()
         lists = [] if session is None else [await self._listed(session, endpoint) for endpoint in look_up.LISTS]
+        found = None if None in lists else look_up.order_named(effect.client_id, lists)
+        shown = None if session is None or found is None else await self._shown(session, found, lists)
         now = self.ports.wall()
-        if session is None or None in lists:
+        if session is None or None in lists or (found is not None and shown is None):
             failed = LookUpFailed(
                 at=now, copy=effect.copy, client_id=effect.client_id, reason="the broker did not answer"
             )
             self.post(failed)
             return
-        found = look_up.order_named(effect.client_id, lists)
         self.post(
             LookedUp(
                 at=now,
@@ -264,8 +265,21 @@ class AccountErrands:
                 client_id=effect.client_id,
                 order_id=None if found is None else OrderId(found),
                 asked_at=asked_at,
+                shown=shown is not False,
             )
         )
+
+    async def _shown(self, session: Session, number: int, lists: list[list[object] | None]) -> bool | None:
+        """Is there the order itself? What the broker shows of it is news like any other. None: it did not answer."""
+        outcome = await session.request("order/item", None, Urgency.READ, f"id={number}").answer(LOOK_UP_LIMIT)
+        if not isinstance(outcome, Answered) or outcome.status not in (200, 404):
+            return None
+        if outcome.status == 404:
+            return False
+        for kind, rows in zip(look_up.KINDS, lists, strict=True):
+            session.learn(kind, [row for row in rows or () if isinstance(row, dict) and row.get("orderId") == number])
+        session.learn("order", outcome.data)
+        return True
 
     async def _read_balance(self, account: BrokerAccountId) -> None:
         self.post(await readings.balance(self.session(), account, self.ports.wall))

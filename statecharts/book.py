@@ -156,7 +156,9 @@ class Contract:
     retry_at: datetime | None = None
     opens_at: datetime | None = None  # the market is closed until then, and the closing waits for it
     newest_fill: int = 0  # of ours
-    frozen_since: int | None = None  # the firm has acted here: nothing is sent before a later generation has been read
+    frozen_since: int | None = (
+        None  # nothing is sent here before a later generation has been read (firm.py, unknowns.py)
+    )
     left: bool = False  # what we own beyond the leader's was left as it is (catch_up = none)
     apart: datetime | None = None  # it was told that we are not like the leader, until that closure's end
     due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt

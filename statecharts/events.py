@@ -284,6 +284,7 @@ class LookedUp(ErrandEvent):
 
     order_id: OrderId | None
     asked_at: datetime
+    shown: bool = True  # False: a command of it is there, and the broker shows no order of that number
 
 
 @attrs.frozen(kw_only=True)

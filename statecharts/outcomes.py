@@ -49,7 +49,7 @@ def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None
         case NeverSent():
             unknowns.never_sent(draft, copy, event.reason, rules)
         case LookedUp() if copy.stage is Stage.UNKNOWN:
-            if event.order_id is None:
+            if event.order_id is None or not event.shown:
                 unknowns.not_found(draft, copy, event, rules)
             else:
                 _accepted(draft, copy, event.order_id, event.at, copy.sent_at or copy.decided_at, rules)

@@ -15,11 +15,12 @@ import attrs
 from statecharts import closing, exposure
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
-from statecharts.effects import LookUp, Severity
+from statecharts.effects import LookUp, ReadAnew, Severity
 from statecharts.events import LookedUp
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
+from statecharts.values import OrderId
 
 LOOK_UPS_THAT_AGREE = 2
 NEXT_LOOK_UP = timedelta(seconds=2)  # between look-ups that find nothing
@@ -61,8 +62,29 @@ def not_found(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> No
     if copy.absent < LOOK_UPS_THAT_AGREE:
         look_up(draft, copy, draft.at + NEXT_LOOK_UP)
         return
+    if event.order_id is not None:
+        _hidden(draft, copy, event.order_id)
+        return
     why = f"no answer, and {LOOK_UPS_THAT_AGREE} look-ups agree that the broker does not have it"
     _not_there(draft, draft.news(copy, News.ABSENT, why), why, rules)
+
+
+def _hidden(draft: Draft, copy: Copy, number: OrderId) -> None:
+    """Real world: the broker has our command and shows no order. What came of it, the position must say."""
+    assert draft.book.mine is not None, "it was looked up on an account that had been read"
+    why = f"the broker has a command for order {number}, and {LOOK_UPS_THAT_AGREE} look-ups agree that it shows none"
+    draft.news(copy, News.ABSENT, why)
+    unclear = "what became of an order is not known; waits until the leader is flat"
+    waits = draft.contract(copy.symbol).no_entry or unclear
+    draft.note(copy.symbol, due=True, no_entry=waits, frozen_since=draft.book.mine.generation)
+    draft.do(ReadAnew(account=draft.book.mine.broker_id))
+    draft.tell(
+        "copy.failed",
+        f"{words(copy)}: {why}. The account is read again, and its position decides; the order is not sent again",
+        Severity.WARNING,
+        reason=why,
+        copy=copy.id,
+    )
 
 
 def never_sent(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:

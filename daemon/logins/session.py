@@ -291,6 +291,10 @@ class Session:
         self._hand_out((), faults)
         return facts
 
+    def learn(self, entity_type: str, entity: object) -> None:
+        """What was asked for, and no event has told."""
+        self._hand_out(*self.mirror.learn(entity_type, entity, self.ports.wall()))
+
     def _hand_out(self, facts: Iterable[tuple[BrokerAccountId, Event]], faults: Iterable[str]) -> None:
         for why in faults:
             self._fault(why)

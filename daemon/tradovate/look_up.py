@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from daemon.tradovate.scalars import identity
 
-LISTS = ("command/list", "orderVersion/list")
+KINDS = ("command", "orderVersion")
+LISTS = tuple(f"{kind}/list" for kind in KINDS)
 _NAMES = ("clOrdId", "customTag50", "text")
 
 

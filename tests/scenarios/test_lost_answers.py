@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from daemon.simulator import Server
+from daemon.simulator.service import Fate
 from tests.scenarios import truth
 from tests.scenarios.test_copying import told
 from tests.scenarios.world import SYMBOL, World, run
@@ -182,3 +183,27 @@ def test_a_change_without_an_answer(endpoint: str, lost: bool, tmp_path: Path) -
         assert world.positions("f1").get(SYMBOL) is None
 
     told(story, tmp_path)
+
+
+@pytest.mark.rule("outcomes.one-unknown")
+def test_a_look_up_that_finds_a_command_and_no_order_does_not_wait_for_ever(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.server.fates.append(Fate(late=1.0, silent=True, endpoint=PLACE))
+        entry = world.lead("Buy", 1, "Limit", price="5150")
+        await trio.sleep(0.5)
+        world.fault(mute_props=True)
+        await trio.sleep(1)
+        world.fault(mute_props=False)
+        (ours,) = world.ours("f1")
+        world.broker.entities.forget("order", ours.order_id)
+        await trio.sleep(45)
+        row = world.row(entry)
+        assert row["outcome"] == "skipped" and "shows none" in str(row["reason"])
+        assert any("its position decides" in words for words in world.said("copy.failed"))
+
+    async def whole(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            await story(world)
+
+    run(whole, tmp_path)

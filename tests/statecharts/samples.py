@@ -117,6 +117,7 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.NeverSent(**of, reason="session lost"),
         e.LookedUp(**of, order_id=OrderId(901), asked_at=at),
         e.LookedUp(**of, order_id=None, asked_at=at),
+        e.LookedUp(**of, order_id=OrderId(901), asked_at=at, shown=False),
         e.LookUpFailed(**of, reason="timeout"),
         e.LoginEvent(at=at, account=LEAD),
         e.OrdersDenied(at=at, account=LEAD, reason="AccessDenied", sent_at=at),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statecharts import events as e
 from statecharts.book import Verb
-from statecharts.effects import LookUp, PlaceOrder
+from statecharts.effects import LookUp, PlaceOrder, ReadAnew
 from statecharts.order import Stage
 from statecharts.values import CopyId, OrderId, Status
 from tests.statecharts.desk import BUY, ES, NOON, SELL, Desk, follower, in_position, limit, order, stop, terms
@@ -282,3 +282,33 @@ def test_the_same_end_told_again_with_more_fills_moves_what_is_ours() -> None:
     assert desk.own == {ES: 2}
     assert desk.heard("copy.failed") == []
     assert desk.account.book.orders[OrderId(900)] == place.copy
+
+
+def test_an_order_of_which_only_the_command_is_there_is_ended_by_a_reading_of_the_account() -> None:
+    for exits in (False, True):
+        desk = in_position(2) if exits else follower()
+        desk.leader(order(1, SELL if exits else BUY, terms(2), 2))
+        place, look_up = unknown(desk)
+        for _ in range(5):
+            desk.now = max(desk.now, look_up.not_before)
+            desk.hear(
+                e.LookedUp(
+                    at=desk.now,
+                    copy=look_up.copy,
+                    client_id=look_up.client_id,
+                    order_id=OrderId(901),
+                    asked_at=desk.now,
+                    shown=False,
+                )
+            )
+            if not desk.look_ups:
+                break
+            (look_up,) = desk.look_ups
+        assert desk.copy_of(1).stage is Stage.SKIPPED
+        assert "shows none" in (desk.copy_of(1).reason or "")
+        assert len(desk.made(ReadAnew)) == 1
+        assert desk.places == []
+        desk.read_anew(*((order(900, BUY, terms(2), 2),) if exits else ()), positions={ES: 2} if exits else {})
+        assert desk.quantities == ([(SELL, 2)] if exits else [])
+        assert place.client_id not in [one.client_id for one in desk.places]
+        assert [one for one in desk.heard("copy.failed") if "its position decides" in one]
