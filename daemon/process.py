@@ -16,7 +16,7 @@ from daemon.embedded import Embedded
 from daemon.exits import Exit
 from daemon.journal import Journal
 from daemon.last_stop import boot_id
-from daemon.ledger import Ledger, LedgerError
+from daemon.ledger import Ballast, Ledger, LedgerError
 from daemon.notify import notifier
 from daemon.ports import Ports
 from daemon.state_lock import StateInUse, StateLock
@@ -80,6 +80,7 @@ def _hold_state(config: Config, path: Path, journal: Journal) -> None:
     directory = config.daemon.state_directory
     with StateLock.taken(directory):
         ledger = Ledger.open(directory / "ledger.sqlite")
+        ledger.ballast = Ballast(directory / "ballast")
         supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path, boot=boot_id())
         supervisor.embedded = Embedded.of(config, supervisor.ports)
         trio.run(_serve, supervisor)

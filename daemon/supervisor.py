@@ -22,10 +22,11 @@ from daemon.bulletins import Board
 from daemon.clock import Clock
 from daemon.config import Config, ConfigErrors, load
 from daemon.embedded import Embedded
+from daemon.full_disk import DiskWatch
 from daemon.herald import Herald
 from daemon.hours_table import markets_of
 from daemon.journal import Journal
-from daemon.ledger import Ledger, LedgerError
+from daemon.ledger import DiskFull, Ledger, LedgerError
 from daemon.logins.budget import Budget
 from daemon.logins.gate import Gate
 from daemon.logins.host import Host
@@ -116,6 +117,7 @@ class Supervisor:
             nursery.start_soon(self._checkpoint)
             nursery.start_soon(self.almanac.watch)
             nursery.start_soon(self.almanac.ask_the_time, self.logins.values)
+            nursery.start_soon(DiskWatch(self.ledger, self.ports, self.board, self.accounts.values).run)
             self.ready.set()
             if not self.getting_out:
                 self.herald.ready(len(self.logins))
@@ -283,7 +285,11 @@ class Supervisor:
         """Moves the write-ahead log into the ledger on another connection, where it delays no turn."""
         while True:
             await trio.sleep(CHECKPOINT_EVERY)
-            await self.ports.aside(self.ledger.checkpoint)
+            try:
+                await self.ports.aside(self.ledger.checkpoint)
+            except DiskFull:
+                if not self.ledger.make_room():
+                    raise
 
     async def _drain(self) -> None:
         """No new copies; orders in flight are waited for."""

@@ -38,9 +38,11 @@ from statecharts import (
     replays,
     resync,
     risk,
+    strangers,
 )
 from statecharts import events as e
 from statecharts import states as s
+from statecharts.bars import Bar
 from statecharts.book import Book, FlattenedBy
 from statecharts.draft import Draft
 from statecharts.effects import Effect, Severity, Tell, Unexpected, WakeAt
@@ -208,8 +210,14 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
             ownership.adopt(draft, symbol, rules)
         case e.ResumeAsked():
             flattening.lift(draft, FlattenedBy.OPERATOR, rules)
-    if isinstance(event, e.OrdersSilenced):
-        penalties.silence(draft, event.until)
+        case e.OrdersSilenced(until=until):
+            penalties.silence(draft, until)
+        case e.DiskFilled():
+            draft.bar(Bar.DISK, "close-only: the disk is full")
+        case e.DiskWritable():
+            draft.lift(Bar.DISK)
+    if draft.book.unattributed:
+        strangers.settle(draft)
     if not draft.acting or penalties.silent(draft):
         return
     absence.pursue(draft, rules)

@@ -233,6 +233,7 @@ class Book:
     facts: Mapping[Symbol, ContractFacts] = attrs.field(factory=dict)  # of contracts, and of products under their root
     absent: Mapping[Symbol, str] = attrs.field(factory=dict)  # contracts that do not exist on our side, and why
     asked: Mapping[Symbol, datetime] = attrs.field(factory=dict)  # contracts asked for, and when they may be again
+    unattributed: frozenset[OrderId] = frozenset()  # orders that the answer to a request of ours may yet claim
     barred: Mapping[Bar, str] = attrs.field(factory=dict)
     risk: RiskStatus | None = None  # what the broker last said of the account
     denied_by: AccountName | None = None  # the account of this login whose order was denied, where it is another

@@ -88,6 +88,11 @@ class Draft:
         self.book = attrs.evolve(self.book, barred={**self.book.barred, bar: why})
         return True
 
+    def lift(self, bar: Bar) -> None:
+        """What barred openings is over."""
+        if bar in self.book.barred:
+            self.book = attrs.evolve(self.book, barred={b: why for b, why in self.book.barred.items() if b != bar})
+
     def skip(self, copy: Copy, why: str, severity: Severity = Severity.INFO) -> None:
         """Records that a copy is not made, and why."""
         self.keep(copy)

@@ -294,6 +294,19 @@ class LookUpFailed(ErrandEvent):
     reason: str
 
 
+# What the daemon tells of its machine
+
+
+@attrs.frozen(kw_only=True)
+class DiskFilled(Event):
+    """What is decided can hardly be written down any more."""
+
+
+@attrs.frozen(kw_only=True)
+class DiskWritable(Event):
+    """There is room again."""
+
+
 # What the accounts of one login tell each other
 
 

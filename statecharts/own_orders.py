@@ -19,7 +19,7 @@ from statecharts.values import CopyId, Order, Status
 
 def own_order_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules) -> None:
     """The present view of one order of the follower's own account."""
-    if not ours_seen(draft, order, before, rules):
+    if not ours_seen(draft, order, before, rules) and not strangers.postponed(draft, order, before):
         strangers.order_seen(draft, order, before)
 
 

@@ -36,6 +36,7 @@ def read(draft: Draft, snapshot: Snapshot) -> None:
     generation = before.generation + 1 if before else 1
     draft.book = attrs.evolve(
         draft.book,
+        unattributed=frozenset(),  # what the account holds is compared as a whole now
         mine=View.of(snapshot, generation),
         positions={symbol: n for symbol, n in snapshot.positions.items() if n},
     )

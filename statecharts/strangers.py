@@ -64,6 +64,37 @@ def order_seen(draft: Draft, order: Order, before: Order | None) -> None:
         draft.tell("account.released", f"{what}. {whose}. It is copied as before")
 
 
+def postponed(draft: Draft, order: Order, before: Order | None) -> bool:
+    """Real world: an order of ours is told before its answer, and does not carry our name. The answer will say.
+
+    Only what has not been counted yet can wait for it.
+    """
+    waits = order.id in draft.book.unattributed or before is None
+    if not waits or order.admin or not _may_be_ours(draft, order):
+        return False
+    draft.book = attrs.evolve(draft.book, unattributed=draft.book.unattributed | {order.id})
+    return True
+
+
+def settle(draft: Draft) -> None:
+    """What nothing of ours can claim any more is somebody else's."""
+    book = draft.book
+    for number in sorted(book.unattributed):
+        order = book.mine.orders.get(number) if book.mine is not None else None
+        claimed = order is None or number in book.orders
+        if claimed or (order is not None and not _may_be_ours(draft, order)):
+            draft.book = attrs.evolve(draft.book, unattributed=draft.book.unattributed - {number})
+        if order is not None and number not in book.orders and number not in draft.book.unattributed:
+            order_seen(draft, order, None)
+
+
+def _may_be_ours(draft: Draft, order: Order) -> bool:
+    return any(
+        copy.trades and copy.stage.in_doubt and copy.order_id is None and copy.side is order.side
+        for copy in draft.book.in_progress(order.symbol)
+    )
+
+
 def remedy(draft: Draft, symbol: Symbol) -> str | None:
     """How a quarantine ends; None where there is none."""
     if not quarantined(draft.contract(symbol)):

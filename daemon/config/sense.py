@@ -49,6 +49,8 @@ EVENTS = [
     "account.adopted",
     "account.flattening",
     "account.flattened",
+    "disk.full",
+    "disk.writable",
     "risk.locked",
     "risk.unlocked",
     "risk.blind",

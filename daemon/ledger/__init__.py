@@ -11,21 +11,24 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from daemon.ledger import codec, copy_rows, schema
+from daemon.ledger.ballast import Ballast
 from daemon.ledger.schema import DiskFull, LedgerError
 from daemon.ledger.writing import Posted, Recorded, Taken, Unwritable, Writing
 from statecharts.account import Account
 from statecharts.events import LeaderEvent
 from statecharts.values import AccountName, CopyId
 
-__all__ = ["DiskFull", "Ledger", "LedgerError", "Posted", "Recorded", "Taken", "Unwritable"]
+__all__ = ["Ballast", "DiskFull", "Ledger", "LedgerError", "Posted", "Recorded", "Taken", "Unwritable"]
+
+T = TypeVar("T")
 
 PAGE: Final = 500  # turns read at once: no statement stays open between pages and holds the write-ahead log
 
@@ -51,6 +54,8 @@ class Ledger:
 
     path: Path
     _db: sqlite3.Connection = attrs.field(repr=False)
+    ballast: Ballast | None = None  # room that is given up when the disk is full
+    on_full: Callable[[], None] = lambda: None  # called when it has been
     _last: dict[AccountName, Account] = attrs.field(factory=dict, repr=False)  # as recorded
     _unsaved: dict[AccountName, int] = attrs.field(
         factory=dict, repr=False
@@ -95,6 +100,9 @@ class Ledger:
         """
         for name in {taken.after.name for taken in turns} - self._last.keys():
             self.load(name)
+        return self._with_room(lambda: self._commit(turns, posted))
+
+    def _commit(self, turns: Sequence[Taken], posted: Sequence[Posted]) -> list[int]:
         writing = Writing(self._db, self.path, dict(self._last), dict(self._unsaved))
         with self._transaction():
             for taken in turns:
@@ -107,10 +115,29 @@ class Ledger:
 
     def save(self, account: Account) -> None:
         """Writes the whole account, so that `load` has no turns to read back. Commit does it now and then by itself."""
-        with self._transaction():
-            Writing(self._db, self.path).save(account)
+        self._with_room(lambda: self._save(account))
         self._last[account.name] = account
         self._unsaved[account.name] = 0
+
+    def _save(self, account: Account) -> None:
+        with self._transaction():
+            Writing(self._db, self.path).save(account)
+
+    def _with_room(self, write: Callable[[], T]) -> T:
+        """On a full disk the ballast is given up, and it is written once more. Raises DiskFull."""
+        try:
+            return write()
+        except DiskFull:
+            if not self.make_room():
+                raise
+            return write()
+
+    def make_room(self) -> bool:
+        """Gives up the ballast; False when there is none any more."""
+        if self.ballast is None or not self.ballast.drop():
+            return False
+        self.on_full()
+        return True
 
     def undelivered(self, follower: AccountName) -> list[tuple[int, LeaderEvent]]:
         """Announcements that this follower has not taken, oldest first."""
@@ -271,8 +298,11 @@ class Ledger:
                 raise
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        with schema.spoken(self.path):
-            self._db.execute(statement, values)
+        def write() -> None:
+            with schema.spoken(self.path):
+                self._db.execute(statement, values)
+
+        self._with_room(write)
 
     def _one(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         found = self._all(statement, values)

@@ -23,7 +23,7 @@ from trio.testing import MockClock, memory_stream_pair
 
 from daemon.config import Config, loads
 from daemon.journal import Entry, Journal
-from daemon.ledger import Ledger
+from daemon.ledger import Ballast, Ledger
 from daemon.logins.login import Login
 from daemon.ports import Ports
 from daemon.simulator import Broker, Faults, LoginSpec, Order, Server, Severed
@@ -242,7 +242,9 @@ class World:
         return row
 
     @asynccontextmanager
-    async def daemon(self, mortality: Mortality | None = None) -> AsyncIterator[Supervisor]:
+    async def daemon(
+        self, mortality: Mortality | None = None, ballast: Ballast | None = None
+    ) -> AsyncIterator[Supervisor]:
         """A daemon process from start to clean stop. Cancel the scope around it and it has been killed.
 
         With a `mortality`, it may die at one of its ports; then Killed is raised.
@@ -250,6 +252,7 @@ class World:
         journal = Journal(self.journal.append, "debug")
         path = self.state / "ledger.sqlite"
         ledger = Ledger.open(path) if mortality is None else mortality.ledger(path)
+        ledger.ballast = ballast
         network = self.network if mortality is None else mortality.network(self.network)
         supervisor = Supervisor(self.config, Ports(lambda: now() + self.ahead, self.dice, network), journal, ledger)
         self.supervisor = supervisor

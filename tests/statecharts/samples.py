@@ -119,6 +119,8 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.LookedUp(**of, order_id=None, asked_at=at),
         e.LookedUp(**of, order_id=OrderId(901), asked_at=at, shown=False),
         e.LookUpFailed(**of, reason="timeout"),
+        e.DiskFilled(at=at),
+        e.DiskWritable(at=at),
         e.LoginEvent(at=at, account=LEAD),
         e.OrdersDenied(at=at, account=LEAD, reason="AccessDenied", sent_at=at),
         e.OrdersProven(at=at, account=LEAD),

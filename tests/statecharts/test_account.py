@@ -11,7 +11,7 @@ from statecharts.effects import Announce, Severity, Tell, WakeAt
 from statecharts.order import Stage
 from statecharts.rules import Rules
 from statecharts.values import Snapshot
-from tests.statecharts.desk import BUY, ES, EVAL_ID, LEAD, NOON, Desk, follower, in_position, order, terms
+from tests.statecharts.desk import BUY, ES, EVAL_ID, LEAD, NOON, SELL, Desk, follower, in_position, order, terms
 
 
 def leader() -> Desk:
@@ -138,3 +138,17 @@ def test_a_pause_survives_a_reconnect() -> None:
     desk.resuming()
     desk.read_anew()
     assert desk.account.paused
+
+
+def test_a_full_disk_opens_nothing_until_it_is_writable_and_resume_does_not_help() -> None:
+    desk = in_position(2)
+    desk.hear(e.DiskWritable(at=desk.now))
+    desk.hear(e.DiskFilled(at=desk.now))
+    desk.leader(order(101, BUY, terms(1), 1))
+    assert "the disk is full" in (desk.copy_of(101).reason or "")
+    desk.hear(e.ResumeAsked(at=desk.now))
+    desk.leader(order(102, SELL, terms(1), 1))
+    assert desk.quantities == [(SELL, 1)]
+    desk.fills(desk.place, 902)
+    desk.hear(e.DiskWritable(at=desk.now))
+    assert desk.account.book.barred == {}

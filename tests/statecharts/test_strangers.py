@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts.values import OrderId
-from tests.statecharts.desk import BUY, ES, SELL, follower, in_position, order, stop, terms
+from statecharts.values import OrderId, Side
+from tests.statecharts.desk import BUY, ES, SELL, Desk, follower, in_position, order, stop, terms
 
 
 def test_foreign_trades_are_left_alone_and_nothing_opens_beside_them() -> None:
@@ -67,3 +67,44 @@ def test_facts_before_the_first_snapshot_are_not_kept() -> None:
     desk.foreign(order(7, BUY, terms(1), 1))
     assert desk.account.book.mine is None
     assert OrderId(7) not in desk.account.book.orders
+
+
+def nameless(desk: Desk, number: int, side: Side, filled: int) -> None:
+    desk.foreign(order(number, side, terms(2), filled))
+
+
+def test_an_order_of_ours_that_is_told_without_a_name_before_its_answer_is_no_stranger_s() -> None:
+    desk = follower()
+    desk.leader(order(1, BUY, terms(2), 2))
+    place = desk.place
+    nameless(desk, 900, BUY, 1)
+    nameless(desk, 900, BUY, 2)
+    assert desk.heard("account.quarantined") == []
+    desk.accepted(place, 900, working=False)
+    contract = desk.account.book.contract(ES)
+    assert (contract.own, contract.foreign, desk.account.book.unattributed) == (2, 0, frozenset())
+    desk.leader(order(2, BUY, terms(1), 1))
+    assert desk.quantities == [(BUY, 1)]
+
+
+def test_a_human_s_order_in_the_same_moment_is_his_when_ours_has_been_answered() -> None:
+    desk = follower()
+    desk.leader(order(1, BUY, terms(2), 2))
+    place = desk.place
+    nameless(desk, 7, BUY, 2)
+    desk.foreign(order(8, SELL, terms(1), 1))
+    assert desk.account.book.contract(ES).foreign == -1, "ours buys: this is not it"
+    desk.fills(place, 900)
+    contract = desk.account.book.contract(ES)
+    assert (contract.own, contract.foreign) == (2, 1)
+    nameless(desk, 7, BUY, 2)
+    assert desk.account.book.contract(ES).foreign == 1
+
+
+def test_what_waited_to_be_claimed_is_compared_as_a_whole_when_the_account_is_read() -> None:
+    desk = follower()
+    desk.leader(order(1, BUY, terms(2), 2))
+    nameless(desk, 7, BUY, 2)
+    assert desk.account.book.unattributed
+    desk.read_anew(order(7, BUY, terms(2), 2), positions={ES: 2})
+    assert not desk.account.book.unattributed
