@@ -12,6 +12,7 @@ from daemon.config import Config, ConfigErrors, Copy, Environment, Follower, Log
 from daemon.config.demands import loopback
 from daemon.exits import Exit
 from daemon.hours_table import markets_of
+from daemon.house_rules import caution
 from daemon.unheeded import unheeded
 
 RENEWALS_AN_HOUR = 15  # of one address, all counted (Tradovate's partner pages)
@@ -45,6 +46,10 @@ def report(path: Path, config: Config) -> Iterator[str]:
         yield f"Neither lead nor follow: {', '.join(idle)}"
     yield ""
     yield from _summary(config)
+    words = list(caution(config))
+    if words:
+        yield ""
+        yield from words
     crowd = _crowd(config)
     if crowd:
         yield ""

@@ -18,6 +18,7 @@ from daemon.doctor.online import Desk, Say
 from daemon.doctor.report import Report
 from daemon.doctor.verdicts import Section, examined
 from daemon.embedded import Embedded
+from daemon.house_rules import caution
 from daemon.journal import Journal
 from daemon.ports import Ports
 from daemon.wiring import Addresses
@@ -59,7 +60,8 @@ async def examine(file: File, wish: Wish, ports: Ports, journal: Journal, say: S
         if holding.writable and holding.ledger is not None:
             for person in people:
                 offline.remember_device(holding.ledger, person)
-    return Report(file.path, tuple(_sections(machine, sites, people, wish)), wish.offline)
+    cautious = tuple(caution(config)) if config is not None else ()
+    return Report(file.path, tuple(_sections(machine, sites, people, wish)), wish.offline, cautious)
 
 
 def _outside(config: Config, login: str) -> bool:

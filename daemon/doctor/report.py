@@ -28,6 +28,7 @@ class Report:
     path: Path
     sections: tuple[Section, ...]
     offline: bool
+    caution: tuple[str, ...] = ()  # what the firm may forbid
 
     @property
     def counted(self) -> Counter[str]:
@@ -45,6 +46,7 @@ class Report:
             "version": __version__,
             "config": str(self.path),
             "offline": self.offline,
+            "caution": list(self.caution),
             "well": self.well,
             "counts": {name: self.counted[name] for name in _NAMES.values()},
             "sections": [
@@ -60,6 +62,8 @@ class Report:
             for finding in section.findings:
                 yield from _shown(finding, marks)
             yield ""
+        if self.caution:
+            yield from (*self.caution, "")
         yield self.last_line
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.check import run_check
+from daemon.house_rules import FORBIDDEN
 
 CONFIG = """
 [logins.apex]
@@ -78,6 +79,10 @@ def test_it_says_who_copies_whom_with_what_and_what_is_armed(tmp_path: Path) -> 
         "",
         "Armed: funded",
         "Only shadow: eval1, watch",
+        "",
+        "Before you arm an account there for the first time:",
+        f"  eval1, funded, watch: a broker or a prop firm may forbid {FORBIDDEN}.",
+        "  Ask the firm, in writing, for each of them. copierd marks its orders as automated and hides nothing.",
     ]
 
 

@@ -95,6 +95,7 @@ def test_a_crash_loop_keeps_to_the_budget(tmp_path: Path) -> None:
     run(story, tmp_path)
 
 
+@pytest.mark.rule("outcomes.limited")
 def test_a_429_to_an_order_holds_entries_of_the_whole_process_and_lets_exits_try(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon():

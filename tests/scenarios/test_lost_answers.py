@@ -47,6 +47,7 @@ def test_an_entry_that_arrived_is_found_and_never_sent_twice(deed: Deed, tmp_pat
     told(story, tmp_path)
 
 
+@pytest.mark.rule("outcomes.lost-entry")
 def test_an_entry_that_never_arrived_is_skipped_and_told(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.server.lose_request(endpoint=PLACE)
@@ -75,6 +76,7 @@ def test_an_entry_that_never_arrived_is_skipped_and_told(tmp_path: Path) -> None
     told(story, tmp_path)
 
 
+@pytest.mark.rule("outcomes.lost-exit")
 def test_an_exit_that_never_arrived_is_derived_again_after_the_settling_time(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.lead("Buy", 2)
@@ -106,6 +108,7 @@ def test_an_exit_that_arrived_is_not_repeated(deed: Deed, tmp_path: Path) -> Non
     told(story, tmp_path)
 
 
+@pytest.mark.rule("outcomes.lost-turned-up")
 def test_a_lost_exit_that_turns_up_after_it_was_derived_again_is_corrected(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.lead("Buy", 2)
