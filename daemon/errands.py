@@ -248,6 +248,10 @@ class AccountErrands:
         await trio.sleep(max(0.0, (effect.not_before - self.ports.wall()).total_seconds()))
         session = self.session()
         asked_at = self.ports.wall()
+        held = None if session is None else session.gate.budget.hold_reason
+        if held is not None:  # a request would prolong it
+            self.post(LookUpFailed(at=asked_at, copy=effect.copy, client_id=effect.client_id, reason=held))
+            return
         lists = [] if session is None else [await self._listed(session, endpoint) for endpoint in look_up.LISTS]
         found = None if None in lists else look_up.order_named(effect.client_id, lists)
         shown = None if session is None or found is None else await self._shown(session, found, lists)

@@ -210,3 +210,28 @@ def test_a_look_up_that_finds_a_command_and_no_order_does_not_wait_for_ever(tmp_
             await story(world)
 
     run(whole, tmp_path)
+
+
+@pytest.mark.rule("outcomes.limited")
+def test_nothing_is_looked_up_while_the_broker_limits_requests_and_the_doubt_ends_afterwards(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon() as daemon:
+            await world.copying()
+            for action in ("Buy", "Sell"):  # so that the contract is known
+                world.lead(action, 1, symbol="NQZ6")
+                await trio.sleep(2)
+            world.server.lose_request(endpoint=PLACE)
+            entry = world.lead("Buy", 1)
+            await trio.sleep(1)
+            world.server.throttle("apex", 20)
+            world.lead("Buy", 1, symbol="NQZ6")
+            await world.until(lambda: daemon.budget.held_until is not None, within=5)
+            asked = world.server.calls["command/list"]
+            while daemon.budget.held_until is not None:
+                assert world.server.calls["command/list"] == asked
+                await trio.sleep(1)
+            await trio.sleep(60)
+            row = world.row(entry)
+            assert row["outcome"] == "skipped" and "look-ups agree" in str(row["reason"])
+
+    run(story, tmp_path)
