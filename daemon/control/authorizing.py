@@ -108,7 +108,7 @@ def _shown(login: Login, outcome: Outcome | None, pending: Pending | None) -> di
         "remedy": outcome.remedy if outcome else None,
         "expires_at": views.instant(pending.expires_at) if pending else None,
         "listening": pending.listening if pending else False,
-        "user_id": login.tokens.user_id,
+        "user_id": login.tokens.purse.user_id,
         "token_expires_at": views.instant(token.expires_at) if token else None,
     }
 

@@ -198,7 +198,7 @@ def login(supervisor: Supervisor, one: Login) -> Json:
         "reason": loss.reason if loss is not None and state != "Connected" else None,
         "remedy": _remedy(one, loss) if state != "Connected" else None,
         "token_expires_at": instant(token.expires_at) if token else None,
-        "refresh_expires_at": instant(one.tokens.refresh_expires_at),
+        "refresh_expires_at": instant(one.tokens.purse.refresh_expires_at),
         "password_expires_at": None,
         "requests_left": None,
         "hold_until": instant(hold.until if hold else one.gate.budget.held_until),

@@ -213,7 +213,7 @@ class Authorization:
         owner = await self.owner(pair.access)
         if isinstance(owner, Unreachable):
             return outcomes.unreachable(self.login, owner.reason)
-        wrong = outcomes.objection(self.login, owner, self.tokens.user_id, self.accounts)
+        wrong = outcomes.objection(self.login, owner, self.tokens.purse.user_id, self.accounts)
         if wrong is not None:
             return outcomes.wrong_user(self.login, wrong)
         try:

@@ -78,6 +78,10 @@ class Grant(Protocol):
         """A later one."""
         ...
 
+    async def accepted(self, token: str) -> bool:
+        """Does the broker accept this one? True also when it does not say."""
+        ...
+
     async def extend(self, token: Token) -> GrantAnswer:
         """A later one by renewaccesstoken, whatever else the grant has: its answer tells more."""
         ...

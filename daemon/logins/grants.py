@@ -64,6 +64,9 @@ class PasswordGrant:
     async def extend(self, token: Token) -> GrantAnswer:
         return await self.rest.renew(token.text)
 
+    async def accepted(self, token: str) -> bool:
+        return await self.rest.accepted(token)
+
 
 @attrs.define(eq=False)
 class OAuthGrant:
@@ -102,6 +105,9 @@ class OAuthGrant:
         if not self.outlasts_tokens:
             return await self.rest.renew(token.text, ticket)
         return await self._refreshed(self._refresh_token(), ticket)
+
+    async def accepted(self, token: str) -> bool:
+        return await self.rest.accepted(token)
 
     async def extend(self, token: Token) -> GrantAnswer:
         answer, kept = await self.rest.renew(token.text), self.store.refresh_token(self.login)

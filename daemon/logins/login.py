@@ -136,11 +136,11 @@ class Login:
         """Repair, never replace, where the broker tells whose the token is. Raises WrongUser."""
         owner = await self.owner(granted.token)
         if isinstance(owner, Unreachable):
-            known = self.tokens.user_id
+            known = self.tokens.purse.user_id
             if known in (None, granted.user_id or known):
                 return
             owner = Owner(granted.user_id or 0, "the owner of this credential", self.accounts)
-        wrong = outcomes.objection(self.name, owner, self.tokens.user_id, self.accounts)
+        wrong = outcomes.objection(self.name, owner, self.tokens.purse.user_id, self.accounts)
         if wrong is not None:
             raise WrongUser(wrong.what, Cause.CREDENTIALS, final=True, advice=wrong.mend)
 

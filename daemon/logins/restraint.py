@@ -122,7 +122,6 @@ class Restraint:
 
     def refuse(self, reason: str) -> NoToken:
         """A definite no, remembered with the credential that it was said to."""
-        self.budget.token_failed()
         self._doubt = self.doubted_until = None
         no = NoToken(reason, Cause.CREDENTIALS, final=True)
         self._refused = self.grant.asked_with, no
@@ -155,7 +154,6 @@ class Restraint:
 
     def limited(self, status: int, announced: float | None) -> NoToken:
         """Too many requests: the whole process holds. `announced` in seconds."""
-        self.budget.token_failed()
         reason = f"the broker limits requests ({status})"
         wait = timedelta(seconds=announced) if announced else None
         return self.wait_until(Hold(self.budget.limited(reason, wait), reason))

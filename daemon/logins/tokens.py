@@ -21,6 +21,7 @@ from daemon.logins.end import End
 from daemon.logins.grace import seen_through
 from daemon.logins.grant import Doubted, Grant, GrantAnswer, NoToken, Teller, Token, TokenStore, WrongUser
 from daemon.logins.home import Home
+from daemon.logins.purse import Purse
 from daemon.logins.renewal import Renewal
 from daemon.logins.restraint import HOLD_AFTER_REFUSALS, Hold, Restraint
 from daemon.logins.standing import DEFINITE, SESSION_GONE, Standing
@@ -45,50 +46,44 @@ class Tokens:
     tell: Teller
     conceal: Callable[[str], None]
     requests: int = 0  # for a token where there was none, for metrics and tests
-    skew: timedelta | None = None  # the broker's clock minus ours
-    user_id: int | None = None  # whose login it is, since the first token
-    refresh_expires_at: datetime | None = None
     home: Home | None = None  # None: where nobody dials with these tokens
     asleep_until: Callable[[], datetime | None] = lambda: None  # None: somebody may need a token at any moment
     hear_the_time: Callable[[datetime], None] = lambda at: None  # the broker's, whenever it is told
+    purse: Purse = attrs.field(init=False)
     restraint: Restraint = attrs.field(init=False)
     renewal: Renewal = attrs.field(init=False)
     _end: End = attrs.field(init=False)
-    _token: Token | None = None
     _failure: NoToken | None = None  # of the last renewal
     _suspect: bool = False  # may its session have been ended?
     _test: tuple[datetime, Standing] | None = None  # when a renewal was last tried to tell, and what it told
     _clerk: Clerk = attrs.field(factory=Clerk)
 
     def __attrs_post_init__(self) -> None:
+        self.purse = Purse(self.login, self.store, self.ports, self.conceal)
         self.restraint = Restraint(self.login, self.grant, self.store, self.ports, self.budget)
         self.renewal = Renewal(self.ports)
         self._end = End(self.ports, self.tell)
 
     def load(self) -> None:
         """Takes up what the last process had, its refusal included."""
-        self.user_id = self.store.user(self.login)
         self.restraint.load()
         if self.home is not None:
             self.home.load()
-        kept, refresh = self.store.token(self.login), self.store.refresh_token(self.login)
-        if refresh is not None:
-            self.conceal(refresh[0])
-            self.refresh_expires_at = refresh[1]
+        kept = self.purse.load()
         if kept is not None:
-            text, expires_at, user_id = kept
-            self.conceal(text)
-            if expires_at > self.ports.wall():
-                self._use(Token(text, self.ports.wall(), expires_at, user_id))
+            self._use(kept)
         if self.restraint.refusal is not None:
             self.renewal.stop()  # until the credential has changed, which `valid` will see
 
     @property
     def current(self) -> Token | None:
         """The token, if it is still valid."""
-        if self._token is not None and self._token.expires_at > self.ports.wall():
-            return self._token
-        return None
+        return self.purse.current
+
+    @property
+    def skew(self) -> timedelta | None:
+        """The broker's clock minus ours."""
+        return self.purse.skew
 
     async def valid(self) -> Token:
         """The current token, or a new one. Raises NoToken."""
@@ -113,10 +108,9 @@ class Tokens:
         self.restraint.token_refused()
 
     def _forget(self) -> None:
-        self._token = None
+        self.purse.drop()
         self._end.of(None)
         self.renewal.stop()
-        self.store.forget_token(self.login)
 
     def accepted(self) -> None:
         """A socket has been authorized."""
@@ -159,14 +153,14 @@ class Tokens:
     def _put_off(self) -> bool:
         """Until the reopening nobody is asked, unless what we have ends before it."""
         until, now = self.asleep_until(), self.ports.wall()
-        if until is None or until <= now or self._token is None:
+        if until is None or until <= now or self.purse.token is None:
             return False
-        if self.refresh_expires_at is not None and self.refresh_expires_at < until:
+        if self.purse.refresh_expires_at is not None and self.purse.refresh_expires_at < until:
             return False
-        return self.renewal.put_off(self._token, until, now)
+        return self.renewal.put_off(self.purse.token, until, now)
 
     async def _tested(self, status: int, token: Token | None = None) -> Standing:
-        known = self._token
+        known = self.purse.token
         if known is None:
             return Standing.VOID
         if token is not None and token != known:
@@ -177,7 +171,7 @@ class Tokens:
         answer = await self.grant.extend(known)
         found = standing.after(status, answer)
         if isinstance(answer, Granted):
-            self._granted(answer, self.ports.wall())
+            self._granted(answer)
         elif found in (Standing.VOID, Standing.GONE):
             self._forget()
         self._test = self.ports.wall(), found
@@ -190,7 +184,7 @@ class Tokens:
         self.restraint.check_hold()
         answer = await self.grant.extend(token)
         if isinstance(answer, Granted):
-            self._granted(answer, self.ports.wall())
+            self._granted(answer)
         return self.home.elsewhere != before
 
     async def _asked(self) -> Token:
@@ -200,7 +194,10 @@ class Tokens:
         if self.current is not None:
             return self.current
         self.restraint.check()
-        return self._take(await self._obtained())
+        answer = await self._obtained()
+        if isinstance(answer, Granted):
+            self.restraint.session_opened()
+        return self._take(answer)
 
     async def _asked_anew(self, fits: Callable[[Granted], Awaitable[None]]) -> bool:
         self.restraint.human_was_there()
@@ -214,6 +211,7 @@ class Tokens:
         answer = await self._obtained()
         if isinstance(answer, Granted):
             await fits(answer)
+            self.restraint.session_opened()
         self._take(answer)
         return True
 
@@ -222,23 +220,22 @@ class Tokens:
         self.requests += 1
         try:
             answer = await self.grant.obtain(self.restraint.ticket)
-            if isinstance(answer, Granted):
-                self.restraint.session_opened()
-            return answer
         except NoToken as nothing:
             if nothing.final:
                 self.restraint.nothing_to_ask_with(nothing)
             raise
+        if isinstance(answer, BadCredentials | NotActive | Limited):
+            self.budget.token_failed()
+        return answer
 
     async def _renew(self) -> None:
         async with self._clerk.asking:
             if self.renewal.wait > 0:
                 return  # another one has come while we waited
-            token, ticket = self._token, self.restraint.ticket
+            token, ticket = self.purse.token, self.restraint.ticket
             try:
                 self.restraint.check_hold()
-                answer = await (self.grant.obtain(ticket) if token is None else self.grant.renew(token, ticket))
-                self._take(answer)
+                self._take(await (self._obtained() if token is None else self._renewed(token, ticket)))
             except NoToken as error:
                 self._failure = error
                 self._renew_again(token, error)
@@ -250,6 +247,16 @@ class Tokens:
                     self.tell("token.expiring", words, error.advice)
             else:
                 self.tell("token.renewed", "the token was renewed")
+
+    async def _renewed(self, token: Token, ticket: str) -> GrantAnswer:
+        """A later token that the broker accepts. Until then the old one is kept, with what refreshes it from now on."""
+        answer = await self.grant.renew(token, ticket)
+        if not isinstance(answer, Granted) or self.current is None:
+            return answer
+        self.purse.keep(token, answer)
+        if await self.grant.accepted(answer.token):
+            return answer
+        raise NoToken("the broker does not accept the token that it has renewed; the old one is kept", Cause.BROKER)
 
     def _renew_again(self, token: Token | None, error: NoToken) -> None:
         """When to try again; not at all when it was refused for good, or when the next dial will do better.
@@ -266,13 +273,13 @@ class Tokens:
     def _take(self, answer: GrantAnswer) -> Token:
         match answer:
             case Granted():
-                return self._granted(answer, self.ports.wall())
+                return self._granted(answer)
             case BadCredentials(text=text):
                 raise self._refuse(f"the broker refused the login: {text}")
             case NotActive(status=status):
                 raise self._refuse(f"the broker says that this user is {status}")
             case Doubted(text=text):
-                doubt = self.restraint.doubt(f"refresh refused ({text})", self.refresh_expires_at)
+                doubt = self.restraint.doubt(f"refresh refused ({text})", self.purse.refresh_expires_at)
                 self.renewal.at = self.restraint.doubted_until
                 raise doubt
             case TokenExpired(text=text):
@@ -291,28 +298,25 @@ class Tokens:
         self.renewal.stop()
         return self.restraint.refuse(reason)
 
-    def _granted(self, answer: Granted, now: datetime) -> Token:
+    def _granted(self, answer: Granted) -> Token:
         if answer.server_date is not None:
-            self.skew = answer.server_date - now
             self.hear_the_time(answer.server_date)
-        user = answer.user_id if answer.user_id is not None else self.user_id
-        token = Token(answer.token, now, answer.expires_at, user)
+        token = self.purse.read(answer)
         if self.home is not None:
             self.home.named(answer.hosts)
-        for secret in filter(None, (answer.token, answer.refresh)):
-            self.conceal(secret)
-        ends = answer.refresh_expires_at
-        self.store.keep_token(self.login, token.text, token.expires_at, user, answer.refresh or None, ends)
+        worth = token.expires_at > self.ports.wall()
+        self.purse.keep(token if worth or self.current is None else self.current, answer)
         self.restraint.granted()
-        if token.expires_at <= now:
-            self.restraint.wait_until(Hold(now + HOLD_AFTER_REFUSALS, "the broker's tokens end before they begin"))
+        if not worth:
+            until = self.ports.wall() + HOLD_AFTER_REFUSALS
+            self.restraint.wait_until(Hold(until, "the broker's tokens end before they begin"))
             raise NoToken("the broker's token has already ended: check this machine's clock", Cause.BROKER)
-        self.user_id, self.refresh_expires_at = user, ends
         self._use(token)
         return token
 
     def _use(self, token: Token) -> None:
-        self._token, self._failure, self._suspect = token, None, False
+        self.purse.use(token)
+        self._failure, self._suspect = None, False
         self.renewal.plan(token)
         self._end.of(token)
         self._clerk.ring()

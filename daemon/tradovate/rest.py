@@ -95,6 +95,11 @@ class Rest:
             data = response.text
         return Said(response.status_code, data, server_date(response), response.headers.get("Location", ""))
 
+    async def accepted(self, token: str) -> bool:
+        """Is the token good for a question? True also when that cannot be told."""
+        answer = await self.question("user/list", token)
+        return not isinstance(answer, Said) or answer.status not in (*_REFUSALS, _GONE)
+
     async def owner(self, token: str) -> Owner | Unreachable:
         """user/list is the token's own user; account.userId would be a prop firm's."""
         users, accounts = await self.question("user/list", token), await self.question("account/list", token)
@@ -178,7 +183,8 @@ LARGEST = 8 * 2**20  # bytes; a session's lists have been seen to stay far below
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # true of the bytes as they came
 MOVED = 307  # what the wrong host answers (docs of the broker's dynamic hosts)
 _REFUSALS = (400, 401, 403)
-_HELD = (408, 423, 429)
+_GONE = 408
+_HELD = (_GONE, 423, 429)
 # Words of an errorText that speak of the broker's health and not of ours; the catalogue is not published.
 _AILING = ("maintenance", "unavailable", "try again later", "temporarily", "timeout", "timed out", "internal error")
 _OURS = ("password", "username", "credential", "locked", "disabled", "expired")

@@ -59,7 +59,7 @@ def test_it_is_refreshed_at_two_thirds_of_its_life_by_one_task_for_days(tmp_path
             assert world.server.sockets_opened == 1
             assert world.server.token_requests["fund"] == world.server.renewals["fund"] == 0
             kept = daemon.ledger.refresh_token("fund")
-            assert kept is not None and kept[1] == world.login("fund").tokens.refresh_expires_at
+            assert kept is not None and kept[1] == world.login("fund").tokens.purse.refresh_expires_at
             assert not world.said("token.expiring")
 
     run(story, tmp_path, OAUTH, logins=LOGINS)

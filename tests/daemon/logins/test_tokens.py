@@ -32,6 +32,7 @@ class ScriptedGrant:
 
     script: list[GrantAnswer] = attrs.field(factory=list)
     extends: GrantAnswer | None = None
+    unaccepted: set[str] = attrs.field(factory=set)
     asked: list[tuple[float, str]] = attrs.field(factory=list)
     tickets: list[str] = attrs.field(factory=list)  # shown with each
     credential: str = "first"
@@ -48,6 +49,10 @@ class ScriptedGrant:
 
     async def renew(self, token: Token, ticket: str = "") -> GrantAnswer:
         return await self._answer("renew", ticket)
+
+    async def accepted(self, token: str) -> bool:
+        await trio.lowlevel.checkpoint()
+        return token not in self.unaccepted
 
     async def extend(self, token: Token) -> GrantAnswer:
         answer = await self._answer("extend", "")
@@ -289,6 +294,29 @@ def test_a_valid_token_of_the_last_process_is_used_and_an_ended_one_is_not(tmp_p
         await trio.sleep(2 * LIFE)
         with _kept(nursery, tmp_path, grant) as tokens:
             assert (await tokens.valid()).text != first.text
+
+    told(story)
+
+
+def test_the_old_token_is_kept_until_the_new_one_is_known_to_be_good(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant(unaccepted={"tok-2", "tok-3"})
+        with _kept(nursery, tmp_path, grant) as tokens:
+            first = await tokens.valid()
+            await trio.sleep(0.7 * LIFE)
+            assert len(grant.times("renew")) >= 2
+            await trio.sleep(600)
+            assert tokens.current is not None and tokens.current.text == "tok-4"
+            assert grant.times("obtain") == [0.0]
+            grant.script = [Granted("tok-of-yesterday", wall() - timedelta(hours=1), 7, "Active", None)]
+            last, tried = tokens.current, len(grant.asked)
+            while len(grant.asked) == tried:
+                await trio.sleep(1)
+            await trio.sleep(10)
+            assert not grant.script
+            assert tokens.current == last != first, "what has ended takes nobody's place"
+        with _kept(nursery, tmp_path, grant) as tokens:
+            assert (await tokens.valid()).text == last.text, "nor in the ledger"
 
     told(story)
 
