@@ -15,6 +15,7 @@ from functools import partial
 import attrs
 
 from daemon.logins import standing
+from daemon.logins.assay import Assay
 from daemon.logins.budget import Budget
 from daemon.logins.clerk import Clerk
 from daemon.logins.end import End
@@ -24,12 +25,10 @@ from daemon.logins.home import Home
 from daemon.logins.purse import Purse
 from daemon.logins.renewal import Renewal
 from daemon.logins.restraint import HOLD_AFTER_REFUSALS, Hold, Restraint
-from daemon.logins.standing import DEFINITE, SESSION_GONE, Standing
+from daemon.logins.standing import SESSION_GONE, Standing
 from daemon.ports import Ports
 from daemon.tradovate.answers import BadCredentials, Granted, Limited, NotActive, Penalised, TokenExpired, Unreachable
 from statecharts.states import Cause
-
-TEST_AGAIN_AFTER = timedelta(minutes=5)  # a server in trouble is not asked at every dial: renewals are counted
 
 __all__ = ["NoToken", "Token", "Tokens", "WrongUser"]
 
@@ -53,9 +52,9 @@ class Tokens:
     restraint: Restraint = attrs.field(init=False)
     renewal: Renewal = attrs.field(init=False)
     _end: End = attrs.field(init=False)
+    _assay: Assay = attrs.field(init=False)
     _failure: NoToken | None = None  # of the last renewal
     _suspect: bool = False  # may its session have been ended?
-    _test: tuple[datetime, Standing] | None = None  # when a renewal was last tried to tell, and what it told
     _clerk: Clerk = attrs.field(factory=Clerk)
 
     def __attrs_post_init__(self) -> None:
@@ -63,6 +62,7 @@ class Tokens:
         self.restraint = Restraint(self.login, self.grant, self.store, self.ports, self.budget)
         self.renewal = Renewal(self.ports)
         self._end = End(self.ports, self.tell)
+        self._assay = Assay(self.grant, self.purse, self.restraint, self.home, self.ports, self._granted, self._forget)
 
     def load(self) -> None:
         """Takes up what the last process had, its refusal included."""
@@ -132,7 +132,7 @@ class Tokens:
 
         `token`: the one that was, where it may have been replaced since. One that is worth nothing is forgotten.
         """
-        return await self._clerk.do(partial(self._tested, status, token))
+        return await self._clerk.do(partial(self._assay.tested, status, token))
 
     def evicted(self) -> None:
         """The broker has told that it closed our connection for another one; it may have ended the session with it."""
@@ -140,7 +140,7 @@ class Tokens:
 
     async def moved(self) -> bool:
         """Has the broker another host for this login than the one that has refused us? It may be asked by a renewal."""
-        return self.home is not None and self.home.may_ask() and await self._clerk.do(self._home_asked)
+        return self.home is not None and self.home.may_ask() and await self._clerk.do(self._assay.moved)
 
     async def keep_fresh(self) -> None:
         """Asks for tokens and renews them for as long as the login lives."""
@@ -159,36 +159,8 @@ class Tokens:
             return False
         return self.renewal.put_off(self.purse.token, until, now)
 
-    async def _tested(self, status: int, token: Token | None = None) -> Standing:
-        known = self.purse.token
-        if known is None:
-            return Standing.VOID
-        if token is not None and token != known:
-            return Standing.LIVES  # another has taken its place meanwhile
-        if status not in DEFINITE and self._test is not None and self.ports.wall() - self._test[0] < TEST_AGAIN_AFTER:
-            return self._test[1]
-        self.restraint.check_hold()
-        answer = await self.grant.extend(known)
-        found = standing.after(status, answer)
-        if isinstance(answer, Granted):
-            self._granted(answer)
-        elif found in (Standing.VOID, Standing.GONE):
-            self._forget()
-        self._test = self.ports.wall(), found
-        return found
-
-    async def _home_asked(self) -> bool:
-        token, before = self.current, self.home.elsewhere if self.home is not None else None
-        if token is None or self.home is None:
-            return False
-        self.restraint.check_hold()
-        answer = await self.grant.extend(token)
-        if isinstance(answer, Granted):
-            self._granted(answer)
-        return self.home.elsewhere != before
-
     async def _asked(self) -> Token:
-        if self._suspect and self.current is not None and await self._tested(SESSION_GONE) is Standing.UNCLEAR:
+        if self._suspect and self.current is not None and await self._assay.tested(SESSION_GONE) is Standing.UNCLEAR:
             raise NoToken("it cannot be told whether another login has ended our session", Cause.NETWORK)
         self._suspect = False
         if self.current is not None:

@@ -167,7 +167,7 @@ def test_a_refresh_token_that_ends_before_the_reopening_is_used(tmp_path: Path) 
         grant = ScriptedGrant()
         with _kept(nursery, tmp_path, grant) as tokens:
             await tokens.valid()
-            tokens.refresh_expires_at = wall() + timedelta(seconds=LIFE * 0.8)
+            tokens.purse.refresh_expires_at = wall() + timedelta(seconds=LIFE * 0.8)
             end = wall() + timedelta(seconds=LIFE * 0.85)
             tokens.asleep_until = lambda: end
             await trio.sleep(LIFE * 0.75)
