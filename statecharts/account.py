@@ -28,6 +28,7 @@ from statecharts import (
     firm,
     flattening,
     follower,
+    following,
     leader,
     outcomes,
     own_orders,
@@ -146,6 +147,8 @@ def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
     match event:
         case e.Started():
             resync.start(draft)
+        case e.FollowsAnew():
+            following.anew(draft, event)
         case e.SnapshotTaken(snapshot=snapshot) if draft.acting:
             before = draft.book.mine
             resync.read(draft, snapshot)

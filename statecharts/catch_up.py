@@ -69,6 +69,8 @@ def _baseline(draft: Draft, rules: CopyRules) -> None:
 
 def _orders_before(draft: Draft, theirs: View, rules: CopyRules) -> None:
     for order in _by_age(theirs):
+        if order.id in draft.book.placed:
+            continue
         if order.status.finished:
             draft.book = attrs.evolve(draft.book, placed={**draft.book.placed, order.id: LEADERS_OWN})
         else:

@@ -132,6 +132,13 @@ class RulesChanged(Event):
     rules: Rules
 
 
+@attrs.frozen(kw_only=True)
+class FollowsAnew(Event):
+    """From now on it follows another leader, or nobody, or in another way; `elsewhere`: as another broker account."""
+
+    elsewhere: bool = False
+
+
 # What the broker tells of this account: facts
 
 

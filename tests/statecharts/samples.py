@@ -93,6 +93,8 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.RulesChanged(at=at, rules=Rules(copy=rules(ratio=Decimal(2)), leads=True)),
         *(e.OrderSeen(at=at, order=one) for one in seen),
         e.OrderSeen(at=at, order=ours, beside=tuple(seen)),
+        e.FollowsAnew(at=at),
+        e.FollowsAnew(at=at, elsewhere=True),
         e.ReplaySeen(at=at),
         e.LeaderReplaySeen(at=at, leader=LEAD, generation=1),
         e.RiskStatusSeen(at=at, status=RiskStatus("Normal", at)),
