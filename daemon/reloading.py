@@ -1,14 +1,15 @@
-"""What a reload may not change under a follower: its positions would be left without an owner.
+"""What an edit of the file may not change under a follower: its positions would be left without an owner.
 
 Rule 1: what decides a follower's size may be edited at any time: it is pending per contract until the leader is flat
         there (statecharts/agreements.py). Whom it follows, at which account, in what mode, and whether it only shadows
-        stays as it is while it owns anything; the reload is refused whole, with every reason at once.
-Rule 2: who follows whom is changed by a restart, with everybody flat.
+        stays as it is while it owns anything; the reload, or the start, is refused whole, with every reason at once.
+Rule 2: a follower that owns nothing may be changed in every way, and then begins anew (statecharts/following.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -20,9 +21,11 @@ from daemon.config.key_lines import KeyLines
 from daemon.rules import rules_of
 from statecharts.account import Account
 from statecharts.book import Book
+from statecharts.events import FollowsAnew
 from statecharts.rules import CopyRules
 
 DECIDING = ("mode", "shadow")
+_LEADER = ", leader "
 
 
 def objections(accounts: Iterable[Account], before: Config, config: Config, file: Path) -> tuple[ConfigError, ...]:
@@ -33,27 +36,19 @@ def objections(accounts: Iterable[Account], before: Config, config: Config, file
 
 def _objections(account: Account, runs: Config, config: Config, lines: Lines) -> Iterator[ConfigError]:
     before = account.rules.copy
-    after = rules_of(config, account.name).copy if account.name in config.accounts else None
-    if before is None:
-        if after is not None:
-            yield lines.error(account.name, "begins to follow", "Restart copierd for that; nothing was changed.")
-        return
     owns = owned(account.book)
+    if before is None or not owns:
+        return
+    after = rules_of(config, account.name).copy if account.name in config.accounts else None
     if after is None or after.leader != before.leader:
         what = "follows nobody any more" if after is None else f"has another leader, {after.leader}"
-        if owns:
-            yield lines.error(
-                account.name,
-                f"{what}, and owns {owns}",
-                f"First: copierctl flatten {account.name}. Then restart copierd.",
-            )
-        else:
-            yield lines.error(account.name, what, "Restart copierd for that; nothing was changed.")
+        remedy = f"First: copierctl flatten {account.name}. Nothing was changed."
+        yield lines.error(account.name, f"{what}, and owns {owns}", remedy)
         return
-    moved = [one for one in (account.name, before.leader) if _home(runs, one) != _home(config, one)]
+    moved = [one for one in (account.name, before.leader) if home(runs, one) != home(config, one)]
     keys = _changed(before, after)
     changed = ", ".join([*keys, *(f"the account of {one}" for one in moved)])
-    if changed and owns:
+    if changed:
         remedy = "Change it when the follower is flat and has no working order; nothing was changed."
         key = keys[0] if keys else None
         yield lines.error(
@@ -104,12 +99,11 @@ class Facts(Protocol):
 def objections_at_start(
     accounts: Iterable[Account], config: Config, facts: Facts, file: Path
 ) -> tuple[ConfigError, ...]:
-    """The same for a file that was edited while no daemon ran. Each follower's present rules are kept for the next."""
+    """The same for a file that was edited while no daemon ran."""
     refused: list[ConfigError] = []
     lines = Lines.of(file, config)
     for account in accounts:
-        rules = account.rules.copy
-        kept, now = facts.fact(f"rules {account.name}"), _spelled(config, account.name, rules)
+        kept, now = facts.fact(_key(account.name)), _spelled(config, account.name, account.rules.copy)
         owns = owned(account.book)
         if kept is not None and kept != now and owns:
             what = f"owns {owns} by other rules than the file has now. Then: {kept or 'none'}. Now: {now or 'none'}"
@@ -117,28 +111,41 @@ def objections_at_start(
                 "Put the file back until the follower is flat; copierd flatten --offline closes it under the old file."
             )
             refused.append(lines.error(account.name, what, remedy))
-        elif kept != now:
-            keep(facts, config, account.name, rules)
     return tuple(refused)
 
 
-def keep(facts: Facts, config: Config, name: str, rules: CopyRules | None) -> None:
-    """What a follower's book is made by from now on."""
-    facts.keep_fact(f"rules {name}", _spelled(config, name, rules))
+def begins_anew(name: str, rules: CopyRules | None, config: Config, facts: Facts, at: datetime) -> FollowsAnew | None:
+    """Does it follow otherwise than when it was last asked so? How it follows now is kept for the next time."""
+    kept, now = facts.fact(_key(name)), _spelled(config, name, rules)
+    if kept == now:
+        return None
+    facts.keep_fact(_key(name), now)
+    if kept is None:
+        return None
+    elsewhere = bool(kept and now) and _account_in(kept) != _account_in(now)
+    return FollowsAnew(at=at, elsewhere=elsewhere)
+
+
+def _key(name: str) -> str:
+    return f"rules {name}"
+
+
+def _account_in(spelled: str) -> str:
+    return spelled.partition(_LEADER)[0]
 
 
 def _spelled(config: Config, name: str, rules: CopyRules | None) -> str:
     if rules is None:
         return ""
-    leader = f"leader {rules.leader} ({_home(config, rules.leader)})"
-    return f"account {_home(config, name)}, {leader}, mode {rules.mode}, shadow {rules.shadow}"
+    leader = f"{rules.leader} ({home(config, rules.leader)})"
+    return f"account {home(config, name)}{_LEADER}{leader}, mode {rules.mode}, shadow {rules.shadow}"
 
 
 def _changed(before: CopyRules, after: CopyRules) -> list[str]:
     return [name for name in DECIDING if getattr(before, name) != getattr(after, name)]
 
 
-def _home(config: Config, name: str) -> str:
+def home(config: Config, name: str) -> str:
     """Which account of the broker this is."""
     account = config.accounts[name]
     return f"{account.name} of login {account.login} on {config.environment(name).environment}"

@@ -51,6 +51,13 @@ class Rounds:
         round_.add(runner, Taken(account, turn.account, crash, turn.effects, failed=_story(bug)))
         self._carry_out(round_)
 
+    def introduce(self, leader: AccountName, follower: Runner) -> None:
+        """Tells a follower that has come later what its leader has announced before, when he is being copied."""
+        runner = self.runners.get(leader)
+        view = runner.account.book.mine if runner is not None else None
+        if runner is not None and view is not None and isinstance(runner.account.connection, s.Copying):
+            follower.post(LeaderViewTaken(at=self.wall(), leader=leader, view=view))
+
     def _carry_out(self, round_: _Round) -> None:
         ids = self._written(round_)
         for runner, taken in round_.taken:

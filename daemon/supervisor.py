@@ -1,4 +1,4 @@
-"""The root nursery: one task group for each login, one for each account; start, drain, reload.
+"""The root nursery: start, drain, reload. Who runs in it, and comes and goes, is roster.py's.
 
 Rule 1: lifetimes nest: process, login, account, errands, state. A stop closes the inboxes, waits for what is under way,
         then ends everything from outside.
@@ -16,8 +16,8 @@ from pathlib import Path
 import attrs
 import trio
 
-from daemon import __version__, holdings, last_stop, leavers, neighbours
-from daemon.almanac import Almanac, asleep_until, probing
+from daemon import __version__, holdings, last_stop, leavers
+from daemon.almanac import Almanac
 from daemon.bulletins import Board
 from daemon.clock import Clock
 from daemon.config import Config, ConfigErrors, load
@@ -26,26 +26,24 @@ from daemon.full_disk import DiskWatch
 from daemon.herald import Herald
 from daemon.hours_table import markets_of
 from daemon.journal import Journal
-from daemon.ledger import DiskFull, Ledger, LedgerError
+from daemon.ledger import DiskFull, Ledger
 from daemon.logins.budget import Budget
-from daemon.logins.gate import Gate
-from daemon.logins.host import Host
 from daemon.logins.login import Login
 from daemon.notifications import Notifications
 from daemon.notify import Notify
 from daemon.ports import Ports
-from daemon.reloading import keep, objections, objections_at_start
+from daemon.reloading import objections, objections_at_start
 from daemon.revision import revised
+from daemon.roster import Roster
 from daemon.round import Rounds
 from daemon.rules import followers_of
-from daemon.wiring import Addresses, Running, login_of, read_again, running_account
+from daemon.wiring import Addresses, Running, addresses_of, read_again
 from statecharts import states as s
 from statecharts.account import Account
-from statecharts.events import Event, FlattenAsked, Reauthorized, ReconnectAsked, RulesChanged, SessionFound, Started
+from statecharts.events import Event, FlattenAsked, ReconnectAsked, RulesChanged, Started
 
 DRAIN_LIMIT = 5.0  # seconds for orders in flight; a stop takes 10 at most
 CHECKPOINT_EVERY = 60.0  # seconds
-BETWEEN_CRASHES = 1.0  # seconds before an account that crashed runs again
 
 
 @attrs.define(eq=False)
@@ -73,10 +71,9 @@ class Supervisor:
     herald: Herald = attrs.field(init=False)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     ready: trio.Event = attrs.field(factory=trio.Event)
-    gates: dict[str, Gate] = attrs.field(factory=dict)  # by environment
     budget: Budget = attrs.field(init=False)
     almanac: Almanac = attrs.field(init=False)
-    crashes: int = 0
+    roster: Roster = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         clock = Clock(self.ports.wall, self.ports.steady, judged=self._go_by_other_hours)
@@ -88,19 +85,30 @@ class Supervisor:
         self.budget = Budget(self.ports.wall, self.ledger)
         self.herald = Herald(self.board, self.notify, self.accounts, self.last_stop)
         self.rounds = Rounds(self.ledger, self.ports.wall, self.herald.told, followers_of(self.config))
+        self.roster = Roster(
+            self.config,
+            self.ports,
+            self.journal,
+            self.ledger,
+            self.board,
+            self.budget,
+            self.rounds,
+            self.logins,
+            self.accounts,
+            self.almanac,
+        )
+
+    @property
+    def crashes(self) -> int:
+        """Accounts that were restarted after a bug."""
+        return self.roster.crashes
 
     async def run(self, serve_control: Callable[..., Awaitable[None]] | None = None) -> None:
         """Runs until `stopping` is set and everything is drained. Raises LedgerError."""
         notifications = Notifications.of(self.config.notify, self.board, self.ports, self._well, self._held)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(notifications.run)
-            addresses = await self._addresses(nursery)
-            for name in self._logins_in_order():
-                gate = self._gate(self.config.logins[name].environment, addresses, nursery)
-                self.logins[name] = self._login(name, addresses, gate)
-                await nursery.start(self.logins[name].run)
-            for name in self.config.accounts:
-                self.accounts[name] = self._account(name)
+            await self.roster.open(nursery, await self._addresses(nursery))
             refused = objections_at_start(
                 self._accounts(), self.config, self.ledger, self.config_path or Path("copier.toml")
             )
@@ -110,10 +118,9 @@ class Supervisor:
                 await nursery.start(serve_control, self)
             if not self.getting_out:
                 last_stop.running(self.ledger, self.boot, __version__)
-            for running in self._accounts_in_order():
-                for event in self._first_words():
-                    running.runner.post(event)
-                await nursery.start(self._keep, running)
+            for running in self.roster.in_order():
+                if running.account.rules.copy is not None or not self.getting_out:
+                    await self.roster.begin(running, self._first_words(running))
             nursery.start_soon(self._checkpoint)
             nursery.start_soon(self.almanac.watch)
             nursery.start_soon(self.almanac.ask_the_time, self.logins.values)
@@ -131,123 +138,19 @@ class Supervisor:
             nursery.cancel_scope.cancel()
         self._close()
 
-    def _first_words(self) -> tuple[Event, ...]:
+    def _first_words(self, running: Running) -> tuple[Event, ...]:
         """What an account hears at the start. To get out also what was disconnected is connected."""
         now = self.ports.wall()
         if self.getting_out:
             return Started(at=now), ReconnectAsked(at=now), FlattenAsked(at=now)
-        return (Started(at=now),)
+        return self.roster.first_words(running)
 
     async def _addresses(self, nursery: trio.Nursery) -> dict[str, Addresses]:
-        addresses = {
-            name: Addresses(e.rest, e.websocket, e.authorize or "", e.token or "")
-            for name, e in self.config.environments.items()
-        }
+        addresses = {name: addresses_of(environment) for name, environment in self.config.environments.items()}
         if self.embedded is not None:
             listens = addresses["simulator"] = await nursery.start(self.embedded.run)
             self.journal.say("simulator.started", f"the simulated broker inside the daemon listens at {listens.rest}")
         return addresses
-
-    def _logins_in_order(self) -> list[str]:
-        """Those of leaders first: without them there is nothing to copy."""
-        names = dict.fromkeys(account.login for account in self.config.accounts.values())
-        leading = {account.login for name, account in self.config.accounts.items() if self.config.leads(name)}
-        return sorted(names, key=lambda name: name not in leading)
-
-    def _accounts_in_order(self) -> list[Running]:
-        """After a reboot the leaders dial first, then whoever holds a position, then the rest."""
-
-        def rank(running: Running) -> int:
-            if running.account.rules.leads:
-                return 0
-            return 1 if running.account.book.positions else 2
-
-        wanted = [one for one in self.accounts.values() if one.account.rules.copy or not self.getting_out]
-        return sorted(wanted, key=rank)
-
-    def _gate(self, environment: str, addresses: dict[str, Addresses], nursery: trio.Nursery) -> Gate:
-        """The one gate of an environment, with the task that probes its host while it is down."""
-        if environment not in self.gates:
-
-            def logins() -> list[Login]:
-                return [one for name, one in self.logins.items() if self.config.logins[name].environment == environment]
-
-            def back() -> None:
-                for login in logins():
-                    login.hooks.session_up()
-
-            def in_position() -> bool:
-                there = logins()
-                return any(r.account.book.positions for r in self.accounts.values() if r.login in there)
-
-            def unexpected() -> tuple[float, float] | None:
-                there = logins()
-                accounts = [running.account for running in self.accounts.values() if running.login in there]
-                return probing(accounts, self.ports.wall())
-
-            host = Host(addresses[environment].websocket, self.ports, back, in_position, unexpected=unexpected)
-            nursery.start_soon(host.watch)
-            self.gates[environment] = Gate(host, self.budget)
-        return self.gates[environment]
-
-    def _login(self, name: str, addresses: dict[str, Addresses], gate: Gate) -> Login:
-        def session_up() -> None:
-            for running in self.accounts.values():
-                waiting = isinstance(running.account.connection, s.BackingOff | s.Maintenance | s.GivenUp)
-                if running.login.name == name and waiting:
-                    running.runner.post(SessionFound(at=self.ports.wall()))
-
-        def reauthorized() -> None:
-            for running in self.accounts.values():
-                if running.login.name == name:
-                    running.runner.post(Reauthorized(at=self.ports.wall()))
-            session_up()
-
-        def held() -> str:
-            mine = [one.account for one in self.accounts.values() if one.login.name == name]
-            return holdings.sentence(mine) if any(map(holdings.own, mine)) else ""
-
-        def asleep() -> datetime | None:
-            return asleep_until(running.account for running in self.accounts.values() if running.login.name == name)
-
-        login = login_of(
-            self.config,
-            name,
-            addresses,
-            self.ledger,
-            self.ports,
-            self.board,
-            gate,
-            session_up,
-            reauthorized,
-            held,
-            asleep,
-        )
-        login.tokens.hear_the_time = self.almanac.clock.hear
-        return login
-
-    def _account(self, name: str) -> Running:
-        login = self.logins[self.config.accounts[name].login]
-
-        def in_position() -> bool:
-            return any(r.account.book.positions for r in self.accounts.values() if r.login is login)
-
-        def circumstances(event: str) -> tuple[str, str | None]:
-            return holdings.circumstances(event, name, self.config, self._accounts())
-
-        return running_account(
-            self.config,
-            name,
-            login,
-            self.rounds,
-            self.ledger,
-            self.ports,
-            self.board,
-            in_position,
-            circumstances,
-            lambda event: neighbours.tell(event, self.config, self.accounts, self.board, self.ledger),
-            self.almanac.rules(self.config, name),
-        )
 
     def _accounts(self) -> Iterator[Account]:
         return (running.account for running in self.accounts.values())
@@ -259,20 +162,6 @@ class Supervisor:
         """Is every account Connected, or in a maintenance window? As `copierctl status --check`."""
         states = [account.connection for account in self._accounts()]
         return all(isinstance(one, s.Connected) or one.cause is s.Cause.MAINTENANCE for one in states) and bool(states)
-
-    async def _keep(self, running: Running, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Runs one account for as long as the daemon runs, through its crashes."""
-        task_status.started()
-        while True:
-            try:
-                await running.runner.run()
-            except* LedgerError:
-                raise
-            except* Exception as bug:  # noqa: BLE001 - one account's bug must not end the others; told with its traceback
-                self.crashes += 1
-                self.journal.crash(f"{running.runner.name} crashed and is restarted", bug, account=running.runner.name)
-                self.rounds.fail(running.runner, bug)
-            await trio.sleep(BETWEEN_CRASHES)
 
     async def _trade(self, embedded: Embedded) -> None:
         """The scripted leader begins when its followers are there to see it."""
@@ -325,15 +214,8 @@ class Supervisor:
         if refused:
             raise ConfigErrors(refused)
         revision = revised(self.config, read)
-        markets = markets_of(revision.config, self.config_path)
-        self.config, self.almanac.markets = revision.config, markets
-        told: list[str] = []
-        for name, running in self.accounts.items():
-            rules = self.almanac.rules(self.config, name)
-            if rules != running.account.rules:
-                running.runner.post(RulesChanged(at=self.ports.wall(), rules=rules))
-                keep(self.ledger, self.config, name, rules.copy)
-                told.append(f"{name} has other rules")
+        self.config, self.almanac.markets = revision.config, markets_of(revision.config, self.config_path)
+        told = self.roster.revise(revision.config)
         for name, login in self.logins.items():
             if read_again(login, self.config.logins[name], self.ledger, self.journal):
                 told.append(f"login {name} has a new credential, which is tried")

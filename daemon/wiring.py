@@ -8,11 +8,12 @@ from datetime import datetime
 from functools import partial
 
 import attrs
+import trio
 
 from daemon.activities import AccountActivities
 from daemon.bulletins import Board, Severity
 from daemon.config import Account as AccountConfig
-from daemon.config import Config, secrets
+from daemon.config import Config, Environment, secrets
 from daemon.config import Login as LoginConfig
 from daemon.errands import AccountErrands
 from daemon.journal import Journal
@@ -65,10 +66,20 @@ class Running:
     activities: AccountActivities
     errands: AccountErrands
     config: AccountConfig
+    leaving: trio.Event = attrs.field(factory=trio.Event)  # set: it goes
 
     @property
     def account(self) -> Account:
         return self.runner.account
+
+
+def addresses_of(environment: Environment) -> Addresses:
+    return Addresses(environment.rest, environment.websocket, environment.authorize or "", environment.token or "")
+
+
+def names_at(config: Config, login: str) -> frozenset[str]:
+    """The accounts of a login, by the broker's names."""
+    return frozenset(account.name for account in config.accounts.values() if account.login == login)
 
 
 def login_of(
@@ -127,7 +138,7 @@ def login_of(
         ports=ports,
         hooks=hooks,
         owner=grant.rest.owner,
-        accounts=frozenset(account.name for account in config.accounts.values() if account.login == name),
+        accounts=names_at(config, name),
     )
     login.hang_up = grant.rest.close
     login.ask_the_time = partial(_the_time, grant.rest)

@@ -167,6 +167,12 @@ class Login:
         self.hooks.reauthorized()
         return True
 
+    def own(self, accounts: frozenset[str]) -> None:
+        """From now on these are the configured accounts."""
+        self.accounts = accounts
+        if self.authorization is not None:
+            self.authorization.accounts = accounts
+
     def hear(self, account: BrokerAccountId, hearer: Callable[[Event], None] | None) -> None:
         """From now on facts about this account go to `hearer` (None: to nobody)."""
         if hearer is None:

@@ -26,9 +26,6 @@ def test_what_can_be_taken_up_is_in_force_and_waits_for_nothing() -> None:
         (RUNS + '\n[reconnect]\nsilence_limit = "20s"\n', "reconnect.silence_limit"),
         (RUNS.replace("127.0.0.1:1/v1/w", "127.0.0.1:9/v1/w"), "environments.test"),
         (RUNS.replace('environment = "test"', 'environment = "demo"'), "logins.apex.environment"),
-        (RUNS.replace('name = "F1"', 'name = "F9"'), "accounts.f1"),
-        (RUNS.replace('name = "F1"', 'name = "F1"\narmed = true'), "accounts.f1"),
-        (RUNS.replace("[[copy]]", '[accounts.f3]\nlogin = "apex"\nname = "F3"\n[[copy]]', 1), "accounts.f3"),
         (RUNS + '\n[[notify]]\nurl = "https://example.invalid"\n', "notify"),
     ],
 )
@@ -39,8 +36,34 @@ def test_what_cannot_be_taken_up_stays_as_it_runs_and_is_named(edit: str, waitin
     assert revision.config == runs
 
 
-def test_a_follower_that_is_new_altogether_is_not_shown_before_it_runs() -> None:
-    read = loads(config_of(("f1", "f2", "f3")))
-    revision = revised(loads(RUNS), read)
+ACCOUNTS = [
+    RUNS.replace('name = "F1"', 'name = "F9"'),
+    RUNS.replace('name = "F1"', 'name = "F1"\narmed = true'),
+    RUNS.replace("[[copy]]", '[accounts.f3]\nlogin = "apex"\nname = "F3"\n[[copy]]', 1),
+    config_of(("f1",)),
+    config_of(("f1", "f2", "f3"), elsewhere=("f3",)),
+]
+
+
+@pytest.mark.parametrize("edit", ACCOUNTS)
+def test_accounts_come_and_go_without_a_restart(edit: str) -> None:
+    revision = revised(loads(RUNS), loads(edit))
+    assert revision.waiting == ()
+    assert revision.config == loads(edit)
+
+
+def test_the_broker_inside_the_daemon_knows_no_newcomers() -> None:
+    simulated = {
+        followers: config_of(followers).replace('environment = "test"', 'environment = "simulator"')
+        for followers in (("f1", "f2"), ("f1", "f2", "f3"))
+    }
+    runs, read = map(loads, simulated.values())
+    revision = revised(runs, read)
     assert revision.waiting == ("accounts.f3",)
-    assert [one.account for one in revision.config.copies[0].followers] == ["f1", "f2"]
+    assert revision.config == runs
+    moved = loads(simulated["f1", "f2"].replace('name = "F1"', 'name = "F9"'))
+    assert revised(runs, moved).waiting == ("accounts.f1",)
+    assert revised(runs, moved).config == runs
+    renamed = loads(simulated["f1", "f2"].replace("apex", "other"))
+    kept = revised(runs, renamed).config
+    assert kept.accounts == runs.accounts and kept.logins["apex"] == runs.logins["apex"]
