@@ -42,6 +42,6 @@ def tell(board: Board, ledger: Ledger, configured: Collection[str]) -> None:
             severity="info" if before else "page",
             account=leaver.name,
             reason="taken out of copier.toml",
-            remedy=f"close it in Tradovate, or put {leaver.name} back into copier.toml and restart copierd",
+            remedy=f"close it in Tradovate, or put {leaver.name} back into copier.toml, then: copierctl reload",
         )
         ledger.keep_fact(key, leaver.owns)

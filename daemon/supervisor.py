@@ -37,7 +37,7 @@ from daemon.revision import revised
 from daemon.roster import Roster
 from daemon.round import Rounds
 from daemon.rules import followers_of
-from daemon.wiring import Addresses, Running, addresses_of, read_again
+from daemon.wiring import Addresses, Running, account_of, addresses_of, read_again
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.events import Event, FlattenAsked, ReconnectAsked, RulesChanged, Started
@@ -210,7 +210,13 @@ class Supervisor:
         """
         assert self.config_path is not None, "only a daemon with a file can read it again"
         read = load(self.config_path)
-        refused = objections(self._accounts(), self.config, read, self.config_path)
+        newcomers = [
+            account_of(read, name, self.ledger, self.ports) for name in read.accounts.keys() - self.accounts.keys()
+        ]
+        refused = (
+            *objections(self._accounts(), self.config, read, self.config_path),
+            *objections_at_start(newcomers, read, self.ledger, self.config_path),
+        )
         if refused:
             raise ConfigErrors(refused)
         revision = revised(self.config, read)

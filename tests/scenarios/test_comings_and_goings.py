@@ -286,3 +286,34 @@ def test_a_file_that_was_edited_while_no_daemon_ran_begins_anew_too(tmp_path: Pa
             await world.until(lambda: world.positions("f1") == {SYMBOL: 2})
 
     run(story, tmp_path, config_of(), logins=BROKER)
+
+
+def test_who_was_taken_out_with_a_position_comes_back_as_he_was_and_not_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "copier.toml"
+
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 2)
+            await world.until(lambda: world.positions("f1") == world.positions("f2") == {SYMBOL: 2})
+        world.config = loads(config_of(("f2",)))
+        async with world.daemon() as daemon:
+            daemon.config_path = file
+            await world.copying()
+            file.write_text(config_of(("f1", "f2"), each={"f1": "shadow = true"}))
+            with pytest.raises(ConfigErrors, match=r"f1 owns \+2 ESZ6 by other rules"):
+                daemon.reload()
+            assert shown(daemon) == ["lead", "f2"]
+            file.write_text(config_of(("f1", "f2")))
+            daemon.reload()
+            world.config = daemon.config
+            await world.copying()
+            await trio.sleep(1)
+            world.lead("Sell", 1)
+            await world.until(lambda: world.positions("f1") == world.positions("f2") == {SYMBOL: 1})
+            world.lead("Sell", 1)
+            await world.until(lambda: world.positions("f1") == world.positions("f2") == {})
+            await trio.sleep(1)
+            truth.in_step(world)
+
+    run(story, tmp_path, config_of(("f1", "f2")), logins=BROKER)

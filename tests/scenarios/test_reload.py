@@ -212,7 +212,7 @@ def test_an_account_that_was_taken_out_of_the_file_is_told_at_the_start_with_wha
                 (told,) = [one for one in daemon.board.since(0) if one.event == "position.drifted"]
                 assert (told.account, told.severity) == ("f1", severity)
                 assert told.detail.startswith("f1 is in copier.toml no more, and owned +2 ESZ6, 1 orders under way")
-                assert told.remedy is not None and "put f1 back into copier.toml and restart copierd" in told.remedy
+                assert told.remedy is not None and "put f1 back into copier.toml, then: copierctl reload" in told.remedy
         world.config = loads(config_of(("f1", "f2")))
         async with world.daemon() as daemon:
             await world.copying()
