@@ -36,7 +36,7 @@ from daemon.reloading import objections, objections_at_start
 from daemon.revision import revised
 from daemon.roster import Roster
 from daemon.round import Rounds
-from daemon.rules import followers_of
+from daemon.rules import followers_of, rules_of
 from daemon.wiring import Addresses, Running, account_of, addresses_of, read_again
 from statecharts import states as s
 from statecharts.account import Account
@@ -211,7 +211,8 @@ class Supervisor:
         assert self.config_path is not None, "only a daemon with a file can read it again"
         read = load(self.config_path)
         newcomers = [
-            account_of(read, name, self.ledger, self.ports) for name in read.accounts.keys() - self.accounts.keys()
+            account_of(name, rules_of(read, name), self.ledger, self.ports)
+            for name in read.accounts.keys() - self.accounts.keys()
         ]
         refused = (
             *objections(self._accounts(), self.config, read, self.config_path),
