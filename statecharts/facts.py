@@ -56,7 +56,8 @@ def ask(draft: Draft, event: e.Event, rules: CopyRules) -> None:
         case e.LeaderOrderSeen(orders=orders):
             wanted = {s for s in (sizing.follower_symbol(order.symbol, rules) for order in orders) if is_contract(s)}
         case e.LeaderViewTaken() | e.SnapshotTaken() | e.RulesChanged() | e.AlarmRang():
-            wanted = _wanted(draft.book, rules)
+            # What did not exist is looked for again, also while nobody trades it: the next order would come too early.
+            wanted = _wanted(draft.book, rules) | draft.book.absent.keys()
             draft.book = attrs.evolve(draft.book, asked=_without(draft.book.asked, draft.book.asked.keys() - wanted))
         case _:
             return

@@ -6,13 +6,27 @@ It keeps its own count of the position, so that a test can compare what copierd 
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import attrs
 
 from statecharts import events as e
-from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceOrder, Priority, ReadAnew, ReadContract
+from statecharts.effects import (
+    CancelOrder,
+    Effect,
+    LookUp,
+    ModifyOrder,
+    PlaceOrder,
+    Priority,
+    ReadAnew,
+    ReadBalance,
+    ReadContract,
+)
 from statecharts.values import Order, OrderId, OrderType, Status, Symbol
 from tests.statecharts.desk import Desk, facts_of, order
+
+LONG = timedelta(hours=1)  # an alarm as late as that is for the end of the day, and nothing that is still to be done
 
 
 @attrs.define
@@ -23,6 +37,7 @@ class Exchange:
     used: set[str] = attrs.field(factory=set)
     next_number: int = 5000
     position: dict[Symbol, int] = attrs.field(factory=dict)
+    open_profit: int = 0
     read: int = 0  # how much of what the desk asked for has been taken
 
     def take(self) -> None:
@@ -34,7 +49,7 @@ class Exchange:
                 self.used.add(effect.client_id)
                 assert effect.terms.quantity > 0
                 reduced |= effect.priority is Priority.EXIT
-            if isinstance(effect, (PlaceOrder, CancelOrder, ModifyOrder, LookUp, ReadAnew, ReadContract)):
+            if isinstance(effect, (PlaceOrder, CancelOrder, ModifyOrder, LookUp, ReadAnew, ReadBalance, ReadContract)):
                 self.queue.append(effect)
         self.read = len(self.desk.everything)
         if reduced:
@@ -65,6 +80,8 @@ class Exchange:
             self._look_up(effect, how)
         elif isinstance(effect, ReadAnew):
             self.is_read()
+        elif isinstance(effect, ReadBalance):
+            self._read_balance(how)
         elif isinstance(effect, ReadContract):
             self._read_contract(effect.symbol, how)
         elif isinstance(effect, PlaceOrder):
@@ -88,6 +105,14 @@ class Exchange:
         self.desk.looked_up(effect, found)
         if found is not None:
             self.tell(found)
+
+    def _read_balance(self, how: str) -> None:
+        now = self.desk.now
+        if how == "well":
+            money: dict[str, Any] = {"cash": Decimal(50_000), "realized": Decimal(0)}
+            self.desk.hear(e.BalanceRead(at=now, asked_at=now, open_profit=Decimal(self.open_profit), **money))
+        else:
+            self.desk.hear(e.BalanceUnread(at=now, reason=how))
 
     def _read_contract(self, symbol: Symbol, how: str) -> None:
         if how == "lost and absent":
@@ -171,9 +196,12 @@ class Exchange:
     def working(self) -> list[OrderId]:
         return [number for number, (_, one) in self.orders.items() if not one.status.finished]
 
-    def settle(self) -> None:
-        """Everything is answered well and time passes, until nothing more happens; market orders fill."""
-        for _ in range(400):
+    def settle(self, rounds: int | None = None) -> None:
+        """Everything is answered well and time passes, until nothing more happens; market orders fill.
+
+        `rounds`: no longer than that, where something always happens.
+        """
+        for _ in range(rounds or 400):
             self.take()
             for number in self.working:
                 if self.orders[number][1].terms is not None and self.is_market(number):
@@ -182,13 +210,13 @@ class Exchange:
             self.take()
             if self.queue:
                 self.answer("well")
-            elif self.desk.account.wake_at is not None:
+            elif self.desk.account.wake_at is not None and self.desk.account.wake_at - self.desk.now < LONG:
                 late = max(timedelta(0), self.desk.account.wake_at - self.desk.now)
                 self.desk.wait(late / timedelta(seconds=1))
                 self.check_alarm()
             else:
                 return
-        raise AssertionError("it does not come to rest")
+        assert rounds is not None, "it does not come to rest"
 
     def check_alarm(self) -> None:
         """An alarm that has rung is not set again for a time that has passed."""

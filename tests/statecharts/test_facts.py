@@ -160,6 +160,18 @@ def test_a_contract_that_is_listed_later_is_copied_then() -> None:
     assert desk.quantities == [(BUY, 10)]
 
 
+def test_it_is_looked_for_also_while_nobody_trades_it_and_when_the_account_is_read_anew() -> None:
+    desk = mapped()
+    desk.contract_absent(MES)
+    desk.wait(facts.LOOK_AGAIN.total_seconds())
+    assert desk.asked_of == [MES]
+    desk.lost()
+    desk.resuming()
+    desk.read_anew()
+    assert desk.asked_of == [MES]
+    assert MES in desk.account.book.absent
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 def test_an_order_refused_for_its_contract_says_that_there_is_none(at_once: bool) -> None:
     desk = mapped()

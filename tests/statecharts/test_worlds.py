@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 from statecharts import events as e
 from statecharts.account import Turn, step
 from statecharts.effects import Effect
-from statecharts.values import Order, Status, View
+from statecharts.values import Order, OrderType, Status, Terms, View
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
 
 HOW = ("well", "well", "well", "refused", "lost", "lost and absent", "never sent")
 CAP = 4
+
+
+def trailing(quantity: int, at: int) -> Terms:
+    return Terms(quantity, OrderType.TRAILING_STOP, stop_price=Decimal(at), peg_difference=Decimal(5))
 
 
 @attrs.define
@@ -41,8 +45,8 @@ class Leader:
         if self.net < 0 or any(one.side is SELL and one.rest for one in self.orders.values()):
             return
         self.number += 1
-        asked = (terms(quantity), limit(quantity), stop(quantity, 5010))[how % 3]
-        self.set(order(self.number, BUY, asked, quantity if how % 3 == 0 else 0))
+        asked = (terms(quantity), limit(quantity), stop(quantity, 5010), trailing(quantity, 5010))[how % 4]
+        self.set(order(self.number, BUY, asked, quantity if how % 4 == 0 else 0))
 
     def exits(self, quantity: int, how: int) -> None:
         resting = sum(one.rest for one in self.orders.values() if one.side is SELL)
@@ -50,8 +54,8 @@ class Leader:
         if quantity <= 0:
             return
         self.number += 1
-        asked = (terms(quantity), limit(quantity, 5020), stop(quantity))[how % 3]
-        self.set(order(self.number, SELL, asked, quantity if how % 3 == 0 else 0))
+        asked = (terms(quantity), limit(quantity, 5020), stop(quantity), trailing(quantity, 4990))[how % 4]
+        self.set(order(self.number, SELL, asked, quantity if how % 4 == 0 else 0))
 
     def reverses(self, beyond: int) -> None:
         if self.net and self.some(0) is None:
@@ -79,10 +83,10 @@ class Leader:
         one = self.some(which)
         if one is not None and one.terms is not None:
             assert one.version is not None
-            more = one.filled + min(one.rest, quantity)
-            self.set(
-                order(one.id, one.side, attrs.evolve(one.terms, quantity=more), one.filled, version=one.version + 1000)
-            )
+            asked = attrs.evolve(one.terms, quantity=one.filled + min(one.rest, quantity))
+            if asked.peg_difference is not None and quantity == 1:  # what no modify of ours can bring about
+                asked = attrs.evolve(asked, peg_difference=asked.peg_difference + 1)
+            self.set(order(one.id, one.side, asked, one.filled, version=one.version + 1000))
 
     def repeats(self, which: int) -> None:
         """An old fact once more, after newer ones."""
@@ -150,6 +154,10 @@ def live(desk: Desk, leader: Leader, exchange: Exchange, what: str, a: int, b: i
             back(desk, leader, exchange, a)
         case "flatten":
             desk.hear(e.FlattenAsked(at=desk.now, symbol=ES if a % 2 else None))
+        case "profit":
+            exchange.open_profit = (a - 3) * 200
+        case "unlock":
+            desk.hear(e.UnlockAsked(at=desk.now))
         case "pause":
             desk.hear(e.PauseAsked(at=desk.now))
         case "resume":
