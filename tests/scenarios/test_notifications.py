@@ -110,7 +110,7 @@ def test_only_a_page_reaches_who_wants_only_pages(tmp_path: Path) -> None:
             await outage(world, 60)
             await world.copying()
             assert receiver.events == []
-            world.server.reject_next("F1", "LiquidationOnly", "refused on purpose", "answer", 1)
+            world.server.reject_next("F1", "RiskCheckTimeout", "refused on purpose", "answer", 1)
             world.lead("Sell", 1)
             await trio.sleep(10)
             assert set(receiver.events) == {"copy.failed"}
