@@ -15,7 +15,7 @@ from daemon.ports import Ports
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.rules import ReconnectRules
-from tests.daemon.logins.scripted import told, wall
+from tests.daemon.logins.scripted import Peer, told, wall
 from tests.daemon.logins.test_login import Stage
 
 
@@ -104,6 +104,26 @@ def test_a_window_ends_by_its_own_clock_and_is_probed_slowly_meanwhile() -> None
         slow = [at for at in stage.network.connects if at <= 3510]
         assert 3510 / 120 - 1 <= len(slow) <= 3510 / 60
         assert 10 <= len([at for at in stage.network.connects if 3510 < at <= 3630]) <= 20  # fast around the end
+
+    told(story)
+
+
+async def mute(peer: Peer) -> None:
+    """Authorizes, beats, and answers nothing more."""
+    await peer.open()
+    await peer._beat()
+
+
+@pytest.mark.parametrize("leaf", [s.Dialing, s.Resyncing])
+def test_who_is_on_the_way_back_says_when_it_is_late(leaf: type[s.Dialing | s.Resyncing]) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        account = Account.of((await Stage.of(nursery, mute)).login)
+        nursery.start_soon(account.activities.hold_session, account.post)
+        await trio.sleep(1)
+        account.heard.clear()
+        expected = leaf(since=wall(), cause=s.Cause.MAINTENANCE, reopens=wall() - timedelta(seconds=26))
+        await account.enter(expected, 5)
+        assert [(at, type(event)) for at, event in account.heard] == [(5.0, e.TimerFired)]
 
     told(story)
 
