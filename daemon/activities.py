@@ -87,7 +87,8 @@ class AccountActivities:
     def _post_loss(self, post: Post, session: Session) -> None:
         loss = session.loss
         assert loss is not None, "a session that has ended says why"
-        if loss.final:
+        # Real world: the user says yes in the browser while the dial that found no token comes to its end.
+        if loss.final and self.login.tokens.current is None:
             post(TokenRefused(at=self.ports.wall(), reason=loss.reason))
         else:
             post(SessionLost(at=self.ports.wall(), reason=loss.reason, cause=loss.cause, advice=loss.advice))

@@ -134,9 +134,7 @@ class Session:
             loss = Loss(error.reason, error.cause)
         except NoToken as error:
             passage.failed(silence=error.cause is Cause.NETWORK)
-            # Real world: the user says yes in the browser while the dial that found no token is under way.
-            final = error.final and self.tokens.current is None
-            loss = Loss(error.reason, error.cause, final, error.advice)
+            loss = Loss(error.reason, error.cause, error.final, error.advice)
         except SocketLost as error:
             passage.failed(silence=error.status is None)
             passage.through()
