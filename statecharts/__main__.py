@@ -24,6 +24,7 @@ def samples() -> tuple[tuple[s.State, ...], tuple[e.Event, ...]]:
         s.Copying(since=long_ago),
         s.BackingOff(since=NOON, attempt=1),
         s.BackingOff(since=long_ago, attempt=9),
+        s.BackingOff(since=long_ago, attempt=2, cause=s.Cause.EVICTED),
         s.Maintenance(since=NOON, until=NOON + timedelta(hours=1), cause=s.Cause.MAINTENANCE),
         s.Maintenance(since=long_ago, until=NOON - timedelta(minutes=1), cause=s.Cause.MAINTENANCE),
         s.Dialing(since=NOON),

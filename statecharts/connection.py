@@ -4,9 +4,10 @@ Theory of operation. An account is always in one leaf of `states.py`. While it h
 Copying) it has a lease on its login's one socket. A loss leads to BackingOff, whose timer leads back to Dialing; every
 wait is longer than the last, up to a limit. Inside a closure, of the broker's platform or of all markets that the
 account follows, a loss leads to Maintenance instead, which burns no attempt; what outlives the closure is an ordinary
-outage from its end on. After `give_up_after` without success the account is GivenUp: shown as Disconnected,
-still probing slowly. A refused credential leads to Unauthorized and is never retried by itself. Copying is entered from
-Resyncing alone, with the account just read anew.
+outage from its end on. After `give_up_after` without success the account is GivenUp: shown as Disconnected, still
+probing slowly; but where another session of this user has won it is Stopped, because a probe would end that one.
+A refused credential leads to Unauthorized and is never retried by itself. Copying is entered from Resyncing alone, with
+the account just read anew.
 
 Rule 1: this file does not know whether it serves a leader or a follower.
 Rule 2: it has no clock and no dice. Events carry their time; `delay` answers bounds, the daemon rolls within them.
@@ -30,10 +31,11 @@ from statecharts.effects import Effect, Severity, Tell
 from statecharts.rules import ReconnectRules
 
 HELD_LONG_ENOUGH = timedelta(minutes=1)  # in Copying: only then are earlier failed attempts forgotten
+HELD_ALONE = timedelta(hours=1)  # in Copying: only then are earlier evictions forgotten
 EVICTED_TRIES = 3  # another session of this user wins: fighting it would evict the human
 
 # Losses that a closure does not explain: they are told, and dialed about, as at any other time.
-_UNEXPLAINED = (s.Cause.EVICTED, s.Cause.BUG)
+_UNEXPLAINED = (s.Cause.EVICTED, s.Cause.BUG, s.Cause.OPERATOR)
 
 
 @attrs.frozen
@@ -76,17 +78,25 @@ def _dial_or_give_up(state: s.BackingOff, event: e.TimerFired, around: Surroundi
     if around.closure is not None and _explained(state):
         return _wait_for(around.closure, state, state.reason)
     if event.at - state.since >= around.rules.give_up_after:
-        return s.GivenUp(since=event.at, lost_at=state.since, **_why(state))
+        return _give_up(event, state.since, state, state.evictions, around)
     return _dial(state, event, around)
+
+
+def _give_up(
+    event: e.Event, lost_at: datetime, why: s.State | e.SessionLost, evictions: int, around: Surroundings
+) -> s.State:
+    if why.cause is s.Cause.EVICTED and not around.rules.retake:
+        return s.Stopped(since=event.at, **_why(why))  # a probe is answered, and the dial would evict the human
+    return s.GivenUp(since=event.at, lost_at=lost_at, evictions=evictions, **_why(why))
 
 
 def _dial_again(state: s.GivenUp, event: e.SessionFound, around: Surroundings) -> s.State:
     # The outage goes on counting: when this dial fails too, the account is GivenUp again at once.
-    return s.Dialing(since=state.lost_at, **_why(state))
+    return s.Dialing(since=state.lost_at, evictions=state.evictions, **_why(state))
 
 
 def _found(state: s.Maintenance, event: e.Event, around: Surroundings) -> s.State:
-    return s.Dialing(since=state.since, reopens=state.until, **_why(state))
+    return s.Dialing(since=state.since, evictions=state.evictions, reopens=state.until, **_why(state))
 
 
 def _closure_over(state: s.Maintenance, event: e.TimerFired, around: Surroundings) -> s.State:
@@ -137,8 +147,10 @@ def _resynced(state: s.Resyncing, event: e.SnapshotTaken, around: Surroundings) 
 
 
 def _lost_while_copying(state: s.Copying, event: e.SessionLost, around: Surroundings) -> s.State:
-    held = event.at - state.since >= HELD_LONG_ENOUGH
-    return _lost(s.Dialing(since=event.at, **({} if held else _tries(state))), event, around)
+    held = event.at - state.since
+    attempt = 0 if held >= HELD_LONG_ENOUGH else state.attempt
+    evictions = 0 if held >= HELD_ALONE else state.evictions
+    return _lost(s.Dialing(since=event.at, attempt=attempt, evictions=evictions), event, around)
 
 
 def _lost(state: s.Reconnecting, event: e.SessionLost, around: Surroundings) -> s.State:
@@ -153,7 +165,7 @@ def _lost(state: s.Reconnecting, event: e.SessionLost, around: Surroundings) -> 
     # Time in a closure never counts: what outlives it counts from its end.
     since = state.since if late is None else min(event.at, late - reopening.LATE)
     if event.at - since >= around.rules.give_up_after:
-        return s.GivenUp(since=event.at, lost_at=since, **_why(event))
+        return _give_up(event, since, event, evictions, around)
     return s.BackingOff(
         since=since, attempt=state.attempt + 1, evictions=evictions, reopens=state.reopens, **_why(event)
     )

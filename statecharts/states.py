@@ -83,7 +83,10 @@ class TokenExpired(State):
 
 @attrs.frozen(kw_only=True)
 class Copying(Connected, HoldsSession):
-    """What failed before is remembered until this has held for a minute: servers exist that accept and then close."""
+    """What failed before is remembered until this has held for a minute: servers exist that accept and then close.
+
+    Evictions are, for an hour.
+    """
 
     attempt: int = 0
     evictions: int = 0
@@ -121,6 +124,7 @@ class GivenUp(Disconnected):
     """Failed since `lost_at`, for too long. Still probes slowly: a broker that is back must not need a human."""
 
     lost_at: datetime
+    evictions: int = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 from statecharts import connection
 from statecharts import events as e
 from statecharts import states as s
+from statecharts.closures import Closure
 from statecharts.effects import Severity, Tell
 from statecharts.rules import ReconnectRules
 from tests.statecharts.desk import NOON, SECOND
@@ -186,3 +187,39 @@ def test_what_was_stopped_for_good_stays_so_through_a_restart(cause: s.Cause) ->
 def test_an_account_that_another_session_stopped_dials_again_after_a_restart() -> None:
     stopped = s.Stopped(since=NOON, reason="taken", cause=s.Cause.EVICTED)
     assert isinstance(connection.step(connection.forgiven(stopped), e.Started(at=NOON), RULES), s.Dialing)
+
+
+@pytest.mark.parametrize(
+    "event", [lost(NOON + timedelta(minutes=5), s.Cause.EVICTED), e.TimerFired(at=NOON + timedelta(minutes=5))]
+)
+def test_whom_another_session_has_pushed_out_until_it_gives_up_is_stopped_and_never_probes(event: e.Event) -> None:
+    state = s.Dialing(since=NOON) if isinstance(event, e.SessionLost) else waiting(2, s.Cause.EVICTED)
+    stopped = after(state, event)
+    assert isinstance(stopped, s.Stopped) and stopped.cause is s.Cause.EVICTED
+    (broken,) = told(state, stopped)
+    assert broken.remedy == "log out of Tradovate there, then: copierctl reconnect --login LOGIN"
+    assert isinstance(after(state, event, attrs.evolve(RULES, retake=True)), s.GivenUp)
+
+
+def test_evictions_are_remembered_through_a_probe_and_a_closure() -> None:
+    state = after(attrs.evolve(waiting(2), evictions=2), e.TimerFired(at=NOON + timedelta(minutes=5)))
+    assert isinstance(state, s.GivenUp)
+    closed = s.Maintenance(since=NOON, until=NOON + timedelta(hours=1), evictions=2)
+    for waits in (state, closed):
+        dialing = after(waits, e.SessionFound(at=NOON + timedelta(minutes=9)))
+        assert isinstance(dialing, s.Dialing) and dialing.evictions == 2
+
+
+def test_evictions_are_forgotten_after_an_hour_in_copying() -> None:
+    copying = s.Copying(since=NOON, attempt=4, evictions=3)
+    soon = after(copying, lost(NOON + timedelta(minutes=59), s.Cause.EVICTED))
+    assert isinstance(soon, s.Stopped)
+    late = after(copying, lost(NOON + timedelta(hours=1), s.Cause.EVICTED))
+    assert isinstance(late, s.BackingOff) and (late.attempt, late.evictions) == (1, 1)
+
+
+def test_what_the_operator_ends_on_a_weekend_is_dialed_anew_and_waits_for_no_opening() -> None:
+    closed = Closure(NOON + timedelta(hours=40), "the weekend")
+    asked = connection.step(s.Copying(since=NOON), lost(NOON, s.Cause.OPERATOR), RULES, closed)
+    assert isinstance(asked, s.BackingOff)
+    assert isinstance(connection.step(asked, e.TimerFired(at=NOON + SECOND), RULES, closed), s.Dialing)
