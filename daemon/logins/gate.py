@@ -57,7 +57,7 @@ class Passage:
                 wait = (spent.until - self.budget.wall()).total_seconds()
                 if wait > NEXT_DIAL:
                     raise NotNow(spent.reason, Cause.PENALTY) from spent
-                await trio.sleep(wait)
+                await trio.sleep(max(0.0, wait))  # it may be over meanwhile
             else:
                 return
 

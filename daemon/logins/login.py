@@ -133,13 +133,13 @@ class Login:
         return outcomes.renewed(self.name)
 
     async def _fits(self, granted: Granted) -> None:
-        """Repair, never replace, where the broker tells whose the token is. Raises WrongUser."""
+        """Repair, never replace: what cannot be told is not taken. Raises WrongUser or NoToken."""
         owner = await self.owner(granted.token)
         if isinstance(owner, Unreachable):
             known = self.tokens.purse.user_id
-            if known in (None, granted.user_id or known):
-                return
-            owner = Owner(granted.user_id or 0, "the owner of this credential", self.accounts)
+            if known is None or granted.user_id is None:
+                raise NoToken(f"it cannot be told whose this credential is ({owner.reason})", Cause.NETWORK)
+            owner = Owner(granted.user_id, "the owner of this credential", self.accounts)
         wrong = outcomes.objection(self.name, owner, self.tokens.purse.user_id, self.accounts)
         if wrong is not None:
             raise WrongUser(wrong.what, Cause.CREDENTIALS, final=True, advice=wrong.mend)

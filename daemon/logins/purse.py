@@ -1,7 +1,7 @@
 """The token that a login has, and what the broker has said with it; in the ledger before it is used.
 
 Rule 1: the access token and what refreshes it are written in one go, so that both are there or neither.
-Rule 2: whose login it is stays known when its token is gone.
+Rule 2: whose login it is stays known when its token is gone, and another user's token is neither used nor written down.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from daemon.logins.grant import Token, TokenStore
+from daemon.logins.grant import Token, TokenStore, WrongUser
 from daemon.ports import Ports
 from daemon.tradovate.answers import Granted
+from statecharts.states import Cause
 
 
 @attrs.define(eq=False)
@@ -48,7 +49,8 @@ class Purse:
         return self.token if self.token is not None and self.token.expires_at > self.ports.wall() else None
 
     def read(self, answer: Granted) -> Token:
-        """The token of an answer. Nothing is kept yet."""
+        """The token of an answer. Nothing is kept yet. Raises WrongUser."""
+        self._ours(answer)
         now = self.ports.wall()
         if answer.server_date is not None:
             self.skew = answer.server_date - now
@@ -56,11 +58,19 @@ class Purse:
         return Token(answer.token, now, answer.expires_at, user)
 
     def keep(self, token: Token, answer: Granted) -> None:
-        """Writes down `token` with what refreshes it by that answer."""
+        """Writes down `token` with what refreshes it by that answer. Raises WrongUser."""
+        self._ours(answer)
         for secret in filter(None, (answer.token, answer.refresh)):
             self.conceal(secret)
         self.refresh_expires_at = ends = answer.refresh_expires_at
         self.store.keep_token(self.login, token.text, token.expires_at, token.user_id, answer.refresh or None, ends)
+
+    def _ours(self, answer: Granted) -> None:
+        """Repair, never replace, whatever way the answer came."""
+        if self.user_id is not None and answer.user_id is not None and answer.user_id != self.user_id:
+            self.conceal(answer.token)
+            words = f"the answer is of user {answer.user_id}, and login {self.login} belongs to user {self.user_id}"
+            raise WrongUser(words, Cause.CREDENTIALS, final=True)
 
     def use(self, token: Token) -> None:
         self.token, self.user_id = token, token.user_id

@@ -166,10 +166,7 @@ class Tokens:
         if self.current is not None:
             return self.current
         self.restraint.check()
-        answer = await self._obtained()
-        if isinstance(answer, Granted):
-            self.restraint.session_opened()
-        return self._take(answer)
+        return await self._opened()
 
     async def _asked_anew(self, fits: Callable[[Granted], Awaitable[None]]) -> bool:
         self.restraint.human_was_there()
@@ -183,9 +180,20 @@ class Tokens:
         answer = await self._obtained()
         if isinstance(answer, Granted):
             await fits(answer)
-            self.restraint.session_opened()
         self._take(answer)
+        self.restraint.session_opened()  # only now: what was not taken must not pass for the session's credential
         return True
+
+    async def _opened(self) -> Token:
+        """A token of a new session. Another user's credential is refused until it has changed."""
+        answer = await self._obtained()
+        try:
+            token = self._take(answer)
+        except WrongUser as wrong:
+            self._refuse(wrong.reason)
+            raise
+        self.restraint.session_opened()
+        return token
 
     async def _obtained(self) -> GrantAnswer:
         self.restraint.check_budget()
@@ -207,10 +215,14 @@ class Tokens:
             token, ticket = self.purse.token, self.restraint.ticket
             try:
                 self.restraint.check_hold()
-                self._take(await (self._obtained() if token is None else self._renewed(token, ticket)))
+                if token is None:
+                    await self._opened()
+                else:
+                    self._take(self._lives(await self._renewed(token, ticket)))
             except NoToken as error:
                 self._failure = error
-                self._renew_again(token, error)
+                if error.cause is not Cause.EVICTED:
+                    self._renew_again(token, error)
                 if error.final:
                     self.tell("token.refused", f"{error.reason}. Copying goes on for as long as the connection lasts")
                 else:
@@ -229,6 +241,19 @@ class Tokens:
         if await self.grant.accepted(answer.token):
             return answer
         raise NoToken("the broker does not accept the token that it has renewed; the old one is kept", Cause.BROKER)
+
+    def _lives(self, answer: GrantAnswer) -> GrantAnswer:
+        """The answer to a renewal. A session that is gone holds nobody else, and its token is not renewed any more.
+
+        A refresh says nothing of the session, and is tried again.
+        """
+        if not isinstance(answer, Limited) or standing.after(0, answer) is not Standing.GONE:
+            return answer
+        if self.grant.outlasts_tokens:
+            return Unreachable(f"HTTP {answer.status}", answer.status)
+        self._forget()
+        words = f"the broker has closed our session ({answer.status}), maybe for another login"
+        raise NoToken(words, Cause.EVICTED, advice="nothing to do: the next connection asks for a new token")
 
     def _renew_again(self, token: Token | None, error: NoToken) -> None:
         """When to try again; not at all when it was refused for good, or when the next dial will do better.
@@ -261,6 +286,8 @@ class Tokens:
                 if captcha:
                     self.tell("token.refused", penalty.reason, penalty.advice)
                 raise penalty
+            case Limited(status=status) if status == SESSION_GONE:
+                raise NoToken(f"HTTP {status}", Cause.BROKER)
             case Limited(status=status, retry_after=retry_after):
                 raise self.restraint.limited(status, retry_after)
             case Unreachable(reason=reason):
@@ -271,9 +298,9 @@ class Tokens:
         return self.restraint.refuse(reason)
 
     def _granted(self, answer: Granted) -> Token:
+        token = self.purse.read(answer)
         if answer.server_date is not None:
             self.hear_the_time(answer.server_date)
-        token = self.purse.read(answer)
         if self.home is not None:
             self.home.named(answer.hosts)
         worth = token.expires_at > self.ports.wall()

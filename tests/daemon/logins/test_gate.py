@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 import attrs
+import pytest
 import trio
 
+from daemon.logins.budget import Budget, Spent
 from daemon.logins.gate import Gate
 from daemon.ports import Ports
 from tests.daemon.logins import scripted
@@ -70,5 +73,21 @@ def test_a_probe_costs_a_dial_and_there_may_be_none_left() -> None:
         assert not await house.gate.probe()
         assert not await house.gate.probe("ws://own/v1/websocket")
         assert house.network.connects == []
+
+    told(story)
+
+
+def test_a_wait_that_is_over_before_it_begins_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        house, dial, late = House.of(nursery), Budget.dial, [Spent("it waits", wall() - timedelta(seconds=1))]
+
+        def slow(budget: Budget) -> None:
+            if late:
+                raise late.pop()
+            dial(budget)
+
+        monkeypatch.setattr(Budget, "dial", slow)
+        await house.gate.passage().begin()
+        assert not late
 
     told(story)

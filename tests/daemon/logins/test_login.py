@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import attrs
+import pytest
 import trio
 
+from daemon.logins.grant import NoToken, WrongUser
 from daemon.logins.login import Login, LoginHooks
 from daemon.logins.session import SessionSettings
 from daemon.logins.tokens import Token
 from daemon.ports import Ports
-from daemon.tradovate.answers import Owner, Unreachable
+from daemon.tradovate.answers import Granted, Owner, Unreachable
 from tests.daemon.logins import scripted
 from tests.daemon.logins.scripted import Peer, ScriptedNetwork, told, wall
 
@@ -256,5 +259,26 @@ def test_a_bug_in_the_upkeep_of_the_token_is_told_and_tried_again_slowly() -> No
             stage.purse.upkeep = None
             await trio.sleep(600)
             assert stage.purse.upkeeps == 10
+
+    told(story)
+
+
+@pytest.mark.parametrize(
+    ("known", "user", "refusal"),
+    [(7, 7, None), (7, 8, WrongUser), (7, None, NoToken), (None, 7, NoToken), (None, None, NoToken)],
+)
+def test_where_nobody_can_be_asked_only_the_user_we_know_is_taken(
+    known: int | None, user: int | None, refusal: type[NoToken] | None
+) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        login = (await Stage.of(nursery)).login
+        login.tokens = SimpleNamespace(purse=SimpleNamespace(user_id=known))  # type: ignore[assignment]
+        granted = Granted("tok-2", wall() + timedelta(hours=1), user, "Active", None)
+        if refusal is None:
+            await login._fits(granted)
+            return
+        with pytest.raises(NoToken) as no:
+            await login._fits(granted)
+        assert type(no.value) is refusal
 
     told(story)

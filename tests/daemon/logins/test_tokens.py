@@ -14,7 +14,7 @@ import trio
 
 from daemon.ledger import Ledger
 from daemon.logins.budget import Budget
-from daemon.logins.grant import GrantAnswer, NoToken, Token
+from daemon.logins.grant import GrantAnswer, NoToken, Token, WrongUser
 from daemon.logins.standing import Standing
 from daemon.logins.tokens import Tokens
 from daemon.ports import Ports
@@ -326,5 +326,91 @@ def test_no_text_of_a_token_is_in_its_repr(tmp_path: Path) -> None:
         with _kept(nursery, tmp_path, ScriptedGrant()) as tokens:
             token = await tokens.valid()
             assert token.text not in repr(token) + repr(tokens)
+
+    told(story)
+
+
+def _of(user: int, text: str = "tok-of-joe") -> Granted:
+    return Granted(text, wall() + timedelta(seconds=LIFE), user, "Active", None)
+
+
+def test_another_users_token_is_not_taken_by_a_dial_nor_asked_for_twice(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        with _kept(nursery, tmp_path, grant) as tokens:
+            await tokens.valid()
+        await trio.sleep(2 * LIFE)
+        grant.script, grant.credential = [_of(8)], "joe's"
+        with _kept(nursery, tmp_path, grant) as tokens:
+            with pytest.raises(WrongUser) as wrong:
+                await tokens.valid()
+            assert wrong.value.final
+            assert tokens.store.user("apex") == 7 and tokens.current is None
+        with _kept(nursery, tmp_path, grant) as tokens:
+            with pytest.raises(NoToken) as refused:
+                await tokens.valid()
+            assert refused.value.final and len(grant.asked) == 2
+            grant.credential = "jane's"
+            assert (await tokens.valid()).user_id == 7
+
+    told(story)
+
+
+@pytest.mark.parametrize("way", ["renewal", "assay", "adopted"])
+def test_another_users_token_is_not_taken_in_place_of_ours(tmp_path: Path, way: str) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        with _kept(nursery, tmp_path, grant) as tokens:
+            ours = await tokens.valid()
+            grant.script = [_of(8)]
+            if way == "renewal":
+                await trio.sleep(0.9 * LIFE)
+                assert len(grant.asked) == 2 and tokens.renewal.at is None
+            elif way == "assay":
+                with pytest.raises(WrongUser):
+                    await tokens.standing(401)
+            else:
+                with pytest.raises(WrongUser):
+                    await tokens.adopt(_of(8))
+            assert tokens.current == ours and tokens.purse.user_id == 7
+            kept = tokens.store.token("apex")
+            assert kept is not None and (kept[0], kept[2]) == (ours.text, 7)
+
+    told(story)
+
+
+def test_a_credential_whose_token_was_not_taken_is_not_the_sessions(tmp_path: Path) -> None:
+    """Each time the operator asks with another user's, it is refused, and our own session is not renewed for it."""
+
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+
+        async def fits(granted: Granted) -> None:
+            pass  # the broker could not be asked, say: the last line of defence
+
+        with _kept(nursery, tmp_path, grant) as tokens:
+            ours = await tokens.valid()
+            grant.script, grant.credential = [_of(8), _of(8)], "joe's"
+            for _ in range(2):
+                with pytest.raises(WrongUser):
+                    await tokens.anew(fits)
+            assert grant.times("renew") == [] and tokens.current == ours
+
+    told(story)
+
+
+def test_a_renewal_that_finds_the_session_gone_holds_nobody_and_is_not_repeated(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant()
+        with _kept(nursery, tmp_path, grant) as tokens:
+            await tokens.valid()
+            grant.script = [Limited(408, None)] * 100
+            await trio.sleep(0.7 * LIFE)
+            assert tokens.current is None and tokens.store.token("apex") is None
+            assert tokens.budget.held_until is None and tokens.restraint.hold is None
+            await trio.sleep(LIFE)
+            assert len(grant.times("renew")) == 1
+            grant.script = []
+            await tokens.valid()
 
     told(story)
