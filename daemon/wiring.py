@@ -155,6 +155,7 @@ def login_of(
             tell=tell,
             successor=login.awaits_successor,
             authorized=login.succeeded,
+            crashed=lambda bug: journal.crash(f"login {name}: a bug ended its authorization", bug, login=name),
         )
     return login
 

@@ -23,6 +23,7 @@ from daemon.logins.grant import Teller
 from daemon.logins.grants import granted
 from daemon.logins.outcomes import Outcome
 from daemon.logins.redirect import Callback, Page
+from daemon.logins.standing import LIMITS
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.tradovate.answers import Limited, Owner, Penalised, Unreachable
 from daemon.tradovate.oauth import Application, Declined, OAuth, Pair, authorize_url
@@ -67,7 +68,7 @@ class Authorization:
     """`page` is the broker's address for the browser; `accounts` are the configured ones, by the broker's names.
 
     `owner` answers whose a token is; `successor` is told when a new session is asked for (True), and when there is
-    none after all (False); `authorized` is called when there is a new token.
+    none after all (False); `authorized` is called when there is a new token; `crashed` is told a bug.
     """
 
     login: str
@@ -81,6 +82,7 @@ class Authorization:
     tell: Teller
     successor: Callable[[bool], None]
     authorized: Callable[[], None]
+    crashed: Callable[[BaseException], None]
     patience: timedelta = PATIENCE
     pending: Pending | None = None
     _nursery: trio.Nursery | None = None
@@ -176,6 +178,14 @@ class Authorization:
         claimed.shown.set()
 
     async def _conclude(self, pending: Pending, query: Mapping[str, str]) -> None:
+        try:
+            await self._judge(pending, query)
+        except Exception as bug:  # noqa: BLE001 - told with its traceback: it must end neither the login nor the others
+            self.successor(False)
+            pending.conclude(outcomes.broken(self.login))
+            self.crashed(bug)
+
+    async def _judge(self, pending: Pending, query: Mapping[str, str]) -> None:
         if "error" in query:
             outcome = outcomes.declined(self.login, query["error"][:64], query.get("error_description", "")[:300])
         else:
@@ -194,15 +204,23 @@ class Authorization:
         self.tell("token.renewed" if good else "authorization.failed", f"{outcome.title}: {outcome.detail}{remedy}")
 
     async def _exchanged(self, pending: Pending, code: str) -> Outcome:
-        asked_at = self.wall()
+        restraint, asked_at = self.tokens.restraint, self.wall()
+        restraint.human_was_there()
+        try:
+            restraint.check_hold()
+        except NoToken as held:
+            return outcomes.unreachable(self.login, held.reason)
         answer = await self.oauth.exchange(pending.application, code, pending.verifier)
         match answer:
             case Declined():
                 return outcomes.refused(self.login, answer)
-            case Penalised(captcha=True):
-                return outcomes.captcha(self.login)
-            case Limited() | Penalised():
-                return outcomes.unreachable(self.login, "it limits requests")
+            case Penalised(ticket=ticket, seconds=seconds, captcha=captcha):
+                penalty = restraint.penalise(seconds, ticket, captcha)
+                return outcomes.captcha(self.login) if captcha else outcomes.unreachable(self.login, penalty.reason)
+            case Limited(status=status, retry_after=retry_after) if status in LIMITS:
+                return outcomes.unreachable(self.login, restraint.limited(status, retry_after).reason)
+            case Limited(status=status):
+                return outcomes.unreachable(self.login, f"HTTP {status}")
             case Unreachable(reason=reason):
                 return outcomes.unreachable(self.login, reason)
             case Pair():

@@ -69,6 +69,11 @@ def unreachable(login: str, reason: str) -> Outcome:
     return Outcome("broker-unreachable", "Broker Unreachable", 503, detail, f"try again later: {_again(login)}")
 
 
+def broken(login: str) -> Outcome:
+    detail = f"a bug in copierd ended the authorization of login {login}; the journal has it"
+    return Outcome("internal-error", "Internal Error", 500, detail, f"try again: {_again(login)}")
+
+
 def captcha(login: str) -> Outcome:
     return Outcome("captcha", "Captcha Wanted", 409, CAPTCHA, SOLVE_IT.replace("LOGIN", login))
 

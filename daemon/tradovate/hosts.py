@@ -8,7 +8,7 @@ Rule 2: a domain is what is left of the configured host's name without its first
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 _SHARED = 3  # characters: the second part of a name under a country (co.uk, com.au) is no longer than that
 _COUNTRY = 2
@@ -27,6 +27,14 @@ def same_house(ours: str, theirs: str) -> bool:
         return True
     domain = _domain(here.hostname)
     return domain is not None and there.hostname.endswith(f".{domain}")
+
+
+def redirect_of(url: str, location: str) -> str:
+    """Where a redirect from `url` leads; "" when what it names is no address."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
 
 
 def on_host(url: str, host: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import datetime, timedelta
-from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import attrs
 import httpx
@@ -19,7 +19,7 @@ import trio
 
 from daemon.tradovate.answers import Limited, Penalised, Unreachable
 from daemon.tradovate.frames import decode
-from daemon.tradovate.hosts import same_house
+from daemon.tradovate.hosts import redirect_of, same_house
 from daemon.tradovate.messages import penalty
 from daemon.tradovate.rest import EXPECTED, FURTHER, LIMIT, MOVED, kind_of, server_date
 from daemon.tradovate.scalars import phrase, whole
@@ -115,7 +115,7 @@ class OAuth:
         headers = {"Content-Type": _FORM, "Accept": "application/json"}
         response = await self._sent(self._token_url, urlencode(fields), headers)
         if isinstance(response, httpx.Response) and response.status_code == MOVED:
-            there = urljoin(self._token_url, response.headers.get("Location", ""))
+            there = redirect_of(self._token_url, response.headers.get("Location", ""))
             if same_house(self._token_url, there):
                 response = await self._sent(there, urlencode(fields), headers)
         return response if isinstance(response, Unreachable) else _judged(response)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import trio
@@ -30,14 +30,21 @@ from daemon.tradovate.answers import (
     Unreachable,
 )
 from daemon.tradovate.frames import decode, encode
-from daemon.tradovate.hosts import same_house
+from daemon.tradovate.hosts import redirect_of, same_house
 from daemon.tradovate.messages import penalty, text_of
 from daemon.tradovate.scalars import identity, moment, phrase
 
 LIMIT = 10.0  # seconds; the certification asks for logins within 2 s and renewals within 1 s, so this is generous
 FURTHER = 2.0  # seconds; httpx's own time-outs come first and say which part was slow
 
-EXPECTED = (httpx.RequestError, OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError)
+EXPECTED = (
+    httpx.RequestError,
+    httpx.InvalidURL,  # of a redirect
+    OSError,
+    trio.TooSlowError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+)
 
 
 class Rest:
@@ -124,11 +131,12 @@ class Rest:
         self, response: httpx.Response, method: str, endpoint: str, body: str | None, token: str | None
     ) -> httpx.Response | Unreachable:
         """Some organisations live on hosts of their own. Followed once, and only within the environment's domain."""
-        there = urljoin(f"{self._base}/{endpoint}", response.headers.get("Location", ""))
+        there = redirect_of(f"{self._base}/{endpoint}", response.headers.get("Location", ""))
         if not same_house(self._base, there):
             host = urlsplit(there).hostname
             return Unreachable(
-                f"{endpoint}: redirected to {host}, which is not the broker's; nothing was sent there", MOVED
+                f"{endpoint}: redirected to {host or 'no address'}, which is not the broker's; nothing was sent there",
+                MOVED,
             )
         self.redirected(there)
         return await self._sent(method, endpoint, body, token, there)

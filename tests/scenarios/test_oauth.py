@@ -11,6 +11,8 @@ import trio
 from daemon.logins.restraint import DOUBTS
 from daemon.simulator import LoginSpec
 from daemon.simulator.oauth import Application
+from daemon.tradovate.answers import Limited
+from daemon.tradovate.oauth import OAuth, PairAnswer
 from statecharts import states as s
 from tests.scenarios.consent import OAUTH, REDIRECT, SECRET, answered, authorization, authorized, pasted
 from tests.scenarios.world import SYMBOL, World, run
@@ -365,3 +367,42 @@ def test_only_a_follower_s_own_login_is_repaired(tmp_path: Path) -> None:
     run(
         story, tmp_path, text, logins={name: attrs.evolve(one, accounts=("LEAD", "F1")) for name, one in LOGINS.items()}
     )
+
+
+def test_within_a_hold_no_code_is_exchanged_and_what_an_exchange_is_answered_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def limited(*asked: object) -> PairAnswer:
+        return Limited(429, 60.0)
+
+    async def story(world: World) -> None:
+        async with world.daemon():
+            with monkeypatch.context() as patch:
+                patch.setattr(OAuth, "exchange", limited)
+                assert (await authorized(world)).kind == "broker-unreachable"
+            tokens = world.login("fund").tokens
+            assert tokens.budget.held_until is not None and tokens.restraint.hold is not None
+            assert (await authorized(world)).kind == "broker-unreachable"
+            assert world.server.oauth.exchanges == 0
+            await trio.sleep(61)
+            assert (await authorized(world)).kind == "authorized"
+
+    run(story, tmp_path, OAUTH, logins=LOGINS)
+
+
+def test_a_bug_ends_the_authorization_and_not_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*asked: object) -> PairAnswer:
+        raise ArithmeticError("nobody expects it")
+
+    async def story(world: World) -> None:
+        async with world.daemon():
+            bugs: list[BaseException] = []
+            authorization(world).crashed = bugs.append
+            with monkeypatch.context() as patch:
+                patch.setattr(OAuth, "exchange", broken)
+                outcome = await authorized(world)
+            assert (outcome.kind, outcome.status) == ("internal-error", 500)
+            assert [type(bug) for bug in bugs] == [ArithmeticError]
+            assert (await authorized(world)).kind == "authorized"
+
+    run(story, tmp_path, OAUTH, logins=LOGINS)

@@ -44,6 +44,7 @@ def test_the_token_goes_along_to_another_host_of_the_same_domain() -> None:
         "https://example.org/v1/auth/renewaccesstoken",
         "http://demo-7.tradovateapi.com/v1/auth/renewaccesstoken",
         "",
+        "https://[bad",
     ],
 )
 def test_the_token_goes_to_no_stranger_and_never_in_the_clear(location: str) -> None:
