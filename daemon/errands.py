@@ -57,7 +57,6 @@ from statecharts.values import AccountName, BrokerAccountId, OrderId, Symbol
 
 ANSWER_LIMIT = 10.0  # seconds: the broker answers in milliseconds; after this nobody should go on hoping
 SLOW_ANSWER = 0.5  # seconds: from then on the copies show that a request was sent, though unanswered
-PUSHED_OUT_OR_WORSE = frozenset({408, 500})  # also what a closed session's token is answered (Tradovate OpenAPI)
 LOOK_UP_LIMIT = 10.0  # seconds for a list of the session's commands
 
 
@@ -84,6 +83,7 @@ class AccountErrands:
     state: Callable[[], State]  # of the account, at this moment
     circumstances: Callable[[str], tuple[str, str | None]]  # what the accounts hold, beside an event of that name
     neighbours: Callable[[LoginEvent], None]  # tells the other accounts of the login
+    siblings: Callable[[], int]  # how many followers of its login follow the same leader, this one included
     unexpected: int = 0
     under_way: int = 0  # requests without an answer; a stop waits for these
     _tickets: dict[str, _Ticket] = attrs.field(factory=dict, repr=False)  # by client order id
@@ -176,8 +176,11 @@ class AccountErrands:
         return {**body, "p-ticket": asked.text}
 
     def _held(self, effect: Request, session: Session) -> str | None:
-        """Why an entry is not sent now; exits and cancels are tried also while the process holds."""
-        return session.gate.budget.hold_reason if effect.priority is Priority.ENTRY else None
+        """Why an entry is not sent now; exits, changes and cancels are tried also while the process holds."""
+        if effect.priority is not Priority.ENTRY:
+            return None
+        held = session.gate.budget.hold_reason
+        return held or session.rate.admit(effect.cause or effect.client_id, self.siblings())
 
     async def _await_answer(self, effect: Request, call: Call, session: Session, queued_at: datetime) -> None:
         self.under_way += 1
@@ -217,19 +220,17 @@ class AccountErrands:
             case Refused(reason=reason, text=text):
                 pass
             case Penalty() as penalty if not effect.legs:
-                return self._penalised(effect, penalty, sent_at)
+                return self._penalised(effect, penalty, sent_at, session)
             case Penalty(seconds=seconds):
                 reason, text = "Penalty", f"the broker asks to wait {seconds} s"
             case Held(status=status):
                 reason, text = str(status), "the broker limits this login's requests"
-                session.limited(status, str(status))
             case Doubtful(why=why):
-                if outcome.status in PUSHED_OUT_OR_WORSE:
-                    session.limited(outcome.status, str(outcome.status))
                 return AnswerLost(at=now, copy=copy, client_id=name, reason=why, sent_at=sent_at)
         return RequestRefused(at=now, copy=copy, client_id=name, reason=reason, text=text, sent_at=sent_at)
 
-    def _penalised(self, effect: Request, penalty: Penalty, sent_at: datetime) -> Event:
+    def _penalised(self, effect: Request, penalty: Penalty, sent_at: datetime, session: Session) -> Event:
+        session.rate.shrink()
         if penalty.ticket and not penalty.captcha:
             self.board.journal.keep_secret(penalty.ticket)
             endpoint, body = self._said(effect)

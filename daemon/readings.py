@@ -37,7 +37,7 @@ async def balance(session: Session | None, account: BrokerAccountId, wall: Wall)
     asked_at = wall()
     if session is None:
         return BalanceUnread(at=asked_at, reason=NOT_CONNECTED)
-    outcome = await session.request(balances.SNAPSHOT, {"accountId": int(account)}, Urgency.READ).answer(READ_LIMIT)
+    outcome = await session.request(balances.SNAPSHOT, {"accountId": int(account)}, Urgency.SPARE).answer(READ_LIMIT)
     if isinstance(outcome, Lost):
         return BalanceUnread(at=wall(), reason=outcome.reason)
     found = balances.reading(outcome.data) if outcome.status == 200 else None

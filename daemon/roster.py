@@ -31,7 +31,16 @@ from daemon.ports import Ports
 from daemon.reloading import begins_anew, home
 from daemon.round import Rounds
 from daemon.rules import followers_of, rules_of
-from daemon.wiring import Addresses, Running, addresses_of, login_of, names_at, running_account
+from daemon.wiring import (
+    Addresses,
+    Running,
+    addresses_of,
+    followers_on,
+    login_of,
+    names_at,
+    running_account,
+    siblings_of,
+)
 from statecharts import states as s
 from statecharts.events import Event, Reauthorized, RulesChanged, SessionFound, Started
 
@@ -241,6 +250,7 @@ class Roster:
             reauthorized,
             held,
             asleep,
+            lambda: followers_on(self.config, name),
         )
         login.tokens.hear_the_time = self.almanac.clock.hear
         return login
@@ -266,6 +276,7 @@ class Roster:
             in_position,
             circumstances,
             lambda event: neighbours.tell(event, self.config, self.accounts, self.board, self.ledger),
+            lambda: siblings_of(self.config, name),
             self.almanac.rules(self.config, name),
         )
 

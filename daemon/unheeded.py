@@ -11,9 +11,9 @@ from typing import Final
 
 import attrs
 
-from daemon.config import Config, Copy, Follower, Login
+from daemon.config import Config, Copy, Follower
 
-Table = Copy | Follower | Login
+Table = Copy | Follower
 
 # By table: the keys that have no effect, whatever their value.
 KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
@@ -22,14 +22,11 @@ KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
         "on_stop_refused",
         "bracket",
     ),
-    Login: ("requests_per_minute", "requests_per_hour"),
 }
 
 
 def unheeded(config: Config) -> Iterator[str]:
     """In words, where it stands and what it is; only what differs from the default."""
-    for login in config.logins.values():
-        yield from _keys(f"login {login.login}", login)
     for copy in config.copies:
         yield from _keys(f"copy {copy.name}", copy)
         for follower in copy.followers:

@@ -23,6 +23,7 @@ from daemon.logins.gate import Gate
 from daemon.logins.grants import OAuthGrant, PasswordGrant
 from daemon.logins.home import Home
 from daemon.logins.login import Login, LoginHooks
+from daemon.logins.rate import Limits, Rate
 from daemon.logins.session import SessionSettings
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.ports import Ports
@@ -94,8 +95,12 @@ def login_of(
     reauthorized: Callable[[], None] = lambda: None,
     held: Callable[[], str] = lambda: "",
     asleep_until: Callable[[], datetime | None] = lambda: None,
+    followers: Callable[[], int] = lambda: 0,
 ) -> Login:
-    """A login with its token keeper. `held` says in words what its accounts hold. Nothing is sent yet."""
+    """A login with its token keeper. Nothing is sent yet.
+
+    `held` says in words what its accounts hold, `followers` how many there are to get out.
+    """
     settings = config.logins[name]
     where = addresses[settings.environment]
     journal = board.journal
@@ -116,17 +121,22 @@ def login_of(
     def crashed(bug: BaseException) -> None:
         journal.crash(f"login {name}: a bug ended its session; it is dialed anew", bug, login=name)
 
+    limits = Limits(settings.requests_per_minute, settings.requests_per_hour)
+    budget = gate.budget
+    rate = Rate(name, limits, ledger, ports.wall, followers, lambda: budget.held_until is not None)
     grant = grant_of(config, name, where, ledger, ports, journal)
+    grant.rest.spent = rate.spend
     tokens = Tokens(
         login=name,
         grant=grant,
         store=ledger,
         ports=ports,
-        budget=gate.budget,
+        budget=budget,
         tell=tell,
         conceal=journal.keep_secret,
         home=home_of(config, name, where, ledger, ports, grant.rest),
         asleep_until=asleep_until,
+        slowed=rate.shrink,
     )
     hooks = LoginHooks(tell, fault, session_up, crashed, reauthorized)
     silence = config.reconnect.silence_limit.total_seconds()
@@ -135,6 +145,7 @@ def login_of(
         settings=SessionSettings(silence),
         tokens=tokens,
         gate=gate,
+        rate=rate,
         ports=ports,
         hooks=hooks,
         owner=grant.rest.owner,
@@ -143,6 +154,7 @@ def login_of(
     login.hang_up = grant.rest.close
     login.ask_the_time = partial(_the_time, grant.rest)
     if isinstance(grant, OAuthGrant):
+        grant.oauth.spent = rate.spend
         login.authorization = Authorization(
             login=name,
             page=where.authorize,
@@ -164,6 +176,22 @@ async def _the_time(rest: Rest) -> datetime | None:
     """The broker's, which any answer has, also a refusal; None when none came."""
     said = await rest.question("user/list", None)
     return said.server_date if isinstance(said, Said) else None
+
+
+def followers_on(config: Config, login: str) -> int:
+    """How many followers of a login may have something open at the broker: shadows have not."""
+    return sum(
+        config.accounts[follower.account].login == login and not config.shadow(follower.account)
+        for copy in config.copies
+        for follower in copy.followers
+    )
+
+
+def siblings_of(config: Config, account: str) -> int:
+    """How many followers of its login, this one included, copy the same orders."""
+    copy, login = config.copy_of(account), config.accounts[account].login
+    followers = copy.followers if copy is not None else ()
+    return sum(config.accounts[one.account].login == login and not config.shadow(one.account) for one in followers)
 
 
 def grant_of(
@@ -188,7 +216,8 @@ def home_of(config: Config, name: str, where: Addresses, ledger: Ledger, ports: 
 
 
 def read_again(login: Login, settings: LoginConfig, ledger: Ledger, journal: Journal) -> bool:
-    """Takes over where the login's secrets are now. Answers whether its refused credential has been mended."""
+    """Takes over where the login's secrets are now, and its budget. Has its refused credential been mended?"""
+    login.rate.limit(Limits(settings.requests_per_minute, settings.requests_per_hour))
     match login.tokens.grant:
         case PasswordGrant() as grant:
             grant.credentials = lambda: credentials_of(settings, ledger, journal)
@@ -268,6 +297,7 @@ def running_account(
     in_position: Callable[[], bool],
     circumstances: Callable[[str], tuple[str, str | None]],
     neighbours: Callable[[LoginEvent], None],
+    siblings: Callable[[], int],
     rules: Rules,
 ) -> Running:
     """An account with everything that carries it. Its announcements of the last process wait in its inbox."""
@@ -298,6 +328,7 @@ def running_account(
         login=login.name,
         state=lambda: runner.account.connection,
         circumstances=circumstances,
+        siblings=siblings,
         neighbours=neighbours,
     )
     runner = Runner(account, rounds, activities, errands)

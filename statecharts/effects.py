@@ -43,12 +43,17 @@ class Leg:
 
 @attrs.frozen(kw_only=True)
 class Request(Effect):
-    """Something to send on the account's session, once, under the client order id `client_id`."""
+    """Something to send on the account's session, once, under the client order id `client_id`.
+
+    `cause`: what the leader did, by its number at the broker. Entries of one cause are sent for all followers of a
+    login or for none.
+    """
 
     copy: CopyId
     client_id: str
     account: BrokerAccountId
     priority: Priority
+    cause: int | None = None
 
     @property
     def legs(self) -> tuple[Leg, ...]:

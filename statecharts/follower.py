@@ -214,6 +214,7 @@ def send(draft: Draft, copy: Copy, rules: CopyRules) -> None:
             client_id=copy.client_id,
             account=draft.book.mine.broker_id,
             priority=Priority.ENTRY if copy.kind is Kind.ENTRY else Priority.EXIT,
+            cause=copy.cause if copy.kind is Kind.ENTRY else None,
             symbol=copy.symbol,
             side=copy.side,
             terms=copy.terms,

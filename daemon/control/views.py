@@ -200,7 +200,7 @@ def login(supervisor: Supervisor, one: Login) -> Json:
         "token_expires_at": instant(token.expires_at) if token else None,
         "refresh_expires_at": instant(one.tokens.purse.refresh_expires_at),
         "password_expires_at": None,
-        "requests_left": None,
+        "requests_left": one.rate.left,
         "hold_until": instant(hold.until if hold else one.gate.budget.held_until),
         "hold_reason": hold.reason if hold else one.gate.budget.hold_reason,
         "clock_skew_ms": None if skew is None else round(skew / timedelta(milliseconds=1)),

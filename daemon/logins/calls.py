@@ -7,19 +7,26 @@ Rule 2: a request that has not begun when the session ends, or when its deadline
 from __future__ import annotations
 
 import enum
-import heapq
-import itertools
-from collections.abc import Iterator
+import math
+from collections import deque
+from collections.abc import Callable
 
 import attrs
 import trio
 
+LOOK_AGAIN = 0.2  # seconds: a bucket that was empty may have a request again
+
 
 class Urgency(enum.IntEnum):
-    """Beyond the priorities of orders (0 to 3): the heartbeat goes before, reads go after."""
+    """Beyond the priorities of orders (0 to 3): the heartbeat goes before, reads go after.
+
+    VITAL: without it there is no session. SPARE: good to know, and only when there is enough of everything.
+    """
 
     HEARTBEAT = -1
+    VITAL = 8
     READ = 9
+    SPARE = 10
 
 
 @attrs.frozen
@@ -49,6 +56,10 @@ class Call:
     outcome: Answered | Lost | None = None
     dropped: bool = False
 
+    @property
+    def endpoint(self) -> str:
+        return self.frame.partition("\n")[0]
+
     def finish(self, outcome: Answered | Lost) -> None:
         if self.outcome is None:
             self.outcome = outcome
@@ -69,26 +80,45 @@ class Call:
         return self.outcome if isinstance(self.outcome, Answered) else None
 
 
+def anybody(urgency: int) -> bool:
+    """No request has to wait."""
+    return True
+
+
 @attrs.define(eq=False)
 class Queue:
-    """What waits to be written, the most urgent first, then in order of arrival."""
+    """What waits to be written, the most urgent first, then in order of arrival.
 
-    _heap: list[tuple[int, int, Call]] = attrs.field(factory=list)
-    _count: Iterator[int] = attrs.field(factory=itertools.count)
+    `allowed` answers whether a request of this urgency may be written now; one that may not is overtaken.
+    """
+
+    allowed: Callable[[int], bool] = anybody
+    _waiting: dict[int, deque[Call]] = attrs.field(factory=dict)
     _arrived: trio.Event = attrs.field(factory=trio.Event)
 
     def put(self, call: Call) -> None:
-        heapq.heappush(self._heap, (call.urgency, next(self._count), call))
+        self._waiting.setdefault(call.urgency, deque()).append(call)
         self._arrived.set()
 
     async def take(self) -> Call:
         while True:
-            while self._heap:
-                _, _, call = heapq.heappop(self._heap)
-                if not call.dropped:
-                    return call
+            call = self._next()
+            if call is not None:
+                return call
             self._arrived = trio.Event()
-            await self._arrived.wait()
+            with trio.move_on_after(LOOK_AGAIN if len(self) else math.inf):
+                await self._arrived.wait()
+
+    def _next(self) -> Call | None:
+        for urgency in sorted(self._waiting):
+            calls = self._waiting[urgency]
+            while calls and calls[0].dropped:
+                calls.popleft()
+            if not calls:
+                del self._waiting[urgency]
+            elif self.allowed(urgency):
+                return calls.popleft()
+        return None
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return sum(map(len, self._waiting.values()))

@@ -2,7 +2,7 @@
 
 Rule 1: it is asked before anything is concluded (see standing.py), and nobody is accused of having taken a session that
         a server in trouble has not served.
-Rule 2: a limit holds the whole process; a server's trouble holds nobody.
+Rule 2: a limit holds the whole process, and the login's budget shrinks; a server's trouble holds nobody.
 Rule 3: when it cannot be told twice in a row, the session is of no use, and a new connection tells.
 """
 
@@ -15,7 +15,8 @@ from daemon.logins import losses
 from daemon.logins.budget import Budget
 from daemon.logins.grant import NoToken, Token
 from daemon.logins.losses import Loss
-from daemon.logins.standing import DEFINITE, LIMITS, Standing
+from daemon.logins.rate import Rate
+from daemon.logins.standing import DEFINITE, LIMITS, SERVERS_OWN, SESSION_GONE, Standing
 from daemon.logins.tokens import Tokens
 from statecharts.states import Cause
 
@@ -29,6 +30,7 @@ class Inquiry:
 
     tokens: Tokens
     budget: Budget
+    rate: Rate
     _answer: tuple[int, str] = (0, "")  # the last one of that kind
     _came: trio.Event = attrs.field(factory=trio.Event)
 
@@ -39,12 +41,14 @@ class Inquiry:
             self.tokens.refused()
         elif status in LIMITS and found in (Standing.LIVES, Standing.UNCLEAR):
             self.budget.limited(f"the broker limits requests ({status})")
+            self.rate.shrink()
         return losses.refused(found, status, words)
 
-    def limited(self, status: int, words: str) -> None:
-        """A request was answered with 408, 423, 429 or 5xx. `words` for the operator: what was answered so."""
-        self._answer = status, words
-        self._came.set()
+    def look_at(self, status: int, endpoint: str) -> None:
+        """How a request was answered: does it say that it might have been served at another time, or to another?"""
+        if status == SESSION_GONE or status in LIMITS or status >= SERVERS_OWN:
+            self._answer = status, f"{endpoint} was answered with {status}"
+            self._came.set()
 
     async def run(self) -> Loss:
         """Returns when the session is of no use any more."""
@@ -61,6 +65,7 @@ class Inquiry:
                 return Loss(f"another login took the session ({words})", Cause.EVICTED)
             if status in LIMITS:
                 self.budget.limited(f"the broker limits requests ({words})")
+                self.rate.shrink()
             unclear = unclear + 1 if found is Standing.UNCLEAR else 0
             if unclear >= UNCLEAR_THAT_TELLS:
                 return losses.useless(status, words)

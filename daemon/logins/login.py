@@ -21,6 +21,7 @@ from daemon.logins.authorization import Authorization, Unfit
 from daemon.logins.gate import Gate
 from daemon.logins.grant import Teller
 from daemon.logins.outcomes import Outcome
+from daemon.logins.rate import Rate
 from daemon.logins.session import Session, SessionSettings
 from daemon.logins.tokens import NoToken, Tokens, WrongUser
 from daemon.ports import Ports
@@ -50,6 +51,7 @@ class Login:
     settings: SessionSettings
     tokens: Tokens
     gate: Gate
+    rate: Rate
     ports: Ports
     hooks: LoginHooks
     owner: Callable[[str], Awaitable[Owner | Unreachable]]  # whose a token is
@@ -223,7 +225,7 @@ class Login:
         self._leases = 0
         self._hearers.clear()
         self.sockets += 1
-        self.session = Session(self.settings, self.tokens, self.gate, self.ports, self._deliver, self._fault)
+        self.session = Session(self.settings, self.tokens, self.gate, self.rate, self.ports, self._deliver, self._fault)
         self._nursery.start_soon(self._run_session, self.session, last)
         return self.session
 

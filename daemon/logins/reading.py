@@ -51,15 +51,15 @@ HandOut = Callable[[Iterable[tuple[BrokerAccountId, Event]], Iterable[str]], Non
 class Reading:
     """`ask` queues a request, `hand_out` takes facts and faults; `synced` is set when the snapshot is whole.
 
-    `limited` is told when the broker refuses to be read.
+    `spare`: is there so much left that we may ask for nothing but safety?
     """
 
     mirror: Mirror
     ports: Ports
     ask: Ask
     hand_out: HandOut
-    limited: Callable[[int, str], None]
     synced: trio.Event
+    spare: Callable[[], bool] = lambda: True
     ahead: Callable[[], timedelta] = timedelta  # how far the broker's clock is known to be before ours
     _sync: Call | None = None
     _part_came: trio.Event = attrs.field(factory=trio.Event)
@@ -107,7 +107,7 @@ class Reading:
             return False  # nothing is asked while it moves: the answer would be of the past
         read = await self._read_after_now()
         if any(rows is None for rows in read.values()):
-            await trio.sleep_forever()  # refused: it is not asked again, and `limited` finds out why
+            await trio.sleep_forever()  # refused: it is not asked again, and the session finds out why
         moved = self.mirror.moves(account) != before
         return not (moved or self.mirror.missing_contracts() or self._untold(read, account))
 
@@ -145,7 +145,7 @@ class Reading:
     async def run(self, token: Token) -> None:
         """The one syncrequest of this socket; afterwards names the contracts that turn up. Raises SocketLost."""
         user = token.user_id if token.user_id is not None else await self._own_user()
-        self._sync = self.ask("user/syncrequest", {"users": [user]}, Urgency.READ, "")
+        self._sync = self.ask("user/syncrequest", {"users": [user]}, Urgency.VITAL, "")
         self._load(await _good(self._sync, "user/syncrequest", SYNC_LIMIT))
         await self._further_parts()
         if not self.mirror.loaded:
@@ -184,6 +184,8 @@ class Reading:
         await self.synced.wait()
         while True:
             await trio.sleep(self.ports.dice.uniform(*READ_BACK_EVERY))
+            if not self.spare():
+                continue
             read = await self._read_lists()
             if not self._untold(read):
                 continue
@@ -200,10 +202,11 @@ class Reading:
     async def _politely(self, call: Call, endpoint: str) -> object:
         """A read that may be refused: too many requests, or a session that is gone, is for the session to find out."""
         answer = await call.answer(READ_LIMIT)
+        if isinstance(answer, Lost) and not answer.begun:
+            return None  # there was no request left for it
         if isinstance(answer, Lost):
             raise SocketLost(f"{endpoint}: {answer.reason}")
         if answer.status != 200:
-            self.limited(answer.status, f"{endpoint} was answered with {answer.status}")
             return None
         return answer.data
 
@@ -216,7 +219,7 @@ class Reading:
         while found := sorted(set(self.mirror.missing_contracts()) - asked):  # while one is asked for, another turns up
             asked.update(found)
             for contract in found:
-                answer = await self.ask("contract/item", None, Urgency.READ, f"id={contract}").answer(READ_LIMIT)
+                answer = await self.ask("contract/item", None, Urgency.VITAL, f"id={contract}").answer(READ_LIMIT)
                 if isinstance(answer, Lost):
                     raise SocketLost(f"contract/item: {answer.reason}")
                 data = answer.data
@@ -240,7 +243,7 @@ class Reading:
         return user
 
     async def _asked(self, endpoint: str) -> object:
-        return await _good(self.ask(endpoint, None, Urgency.READ, ""), endpoint, READ_LIMIT)
+        return await _good(self.ask(endpoint, None, Urgency.VITAL, ""), endpoint, READ_LIMIT)
 
 
 async def _good(call: Call, endpoint: str, limit: float) -> object:

@@ -21,6 +21,7 @@ from daemon.logins.gate import Gate, NotNow
 from daemon.logins.host import WRONG_HOST
 from daemon.logins.inquiry import Inquiry
 from daemon.logins.losses import Loss
+from daemon.logins.rate import Rate
 from daemon.logins.reading import Reading
 from daemon.logins.tokens import NoToken, Token, Tokens
 from daemon.ports import Ports
@@ -28,6 +29,7 @@ from daemon.tradovate import bundle, frames
 from daemon.tradovate.frames import Closing, Frame, Heartbeat, Malformed, Messages, Opened, Pushed, Response
 from daemon.tradovate.mirror import Facts, Mirror
 from daemon.tradovate.socket import Connection, SocketLost, connected
+from statecharts.effects import Priority
 from statecharts.events import Event
 from statecharts.states import Cause
 from statecharts.values import BrokerAccountId
@@ -55,6 +57,7 @@ class Session:
     settings: SessionSettings
     tokens: Tokens
     gate: Gate
+    rate: Rate
     ports: Ports
     deliver: Deliver
     fault: Fault  # told of every message that could not be understood: logged and counted, never fatal
@@ -65,7 +68,7 @@ class Session:
     awaits_successor: bool = False  # we are asking for another session ourselves: the broker may end this one for it
     loss: Loss | None = None
     mirror: Mirror = attrs.field(factory=Mirror)
-    _queue: Queue = attrs.field(factory=Queue)
+    _queue: Queue = attrs.field(init=False)
     _calls: dict[int, Call] = attrs.field(factory=dict)
     _next_id: int = 1
     _token: Token | None = attrs.field(default=None, repr=False)
@@ -76,15 +79,16 @@ class Session:
     _inquiry: Inquiry = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._inquiry = Inquiry(self.tokens, self.gate.budget)
+        self._queue = Queue(self.rate.allows)
+        self._inquiry = Inquiry(self.tokens, self.gate.budget, self.rate)
         self.contracts = Contracts(self.mirror, self.ports.wall, self.request, self._hand_out)
         self._reading = Reading(
             self.mirror,
             self.ports,
             self.request,
             self._hand_out,
-            self.limited,
             self.synced,
+            lambda: self.rate.allows(Urgency.SPARE),
             lambda: self.tokens.skew or timedelta(0),
         )
 
@@ -182,15 +186,12 @@ class Session:
         with trio.fail_after(OPEN_LIMIT):
             while not isinstance(await self._heard(connection), Opened):
                 pass
+            self.rate.spend()
             await connection.send(frames.authorize(0, token.text))
             while True:
                 for response in _responses(await self._heard(connection)):
                     if response.id == 0:
                         return None if response.status == 200 else response
-
-    def limited(self, status: int, words: str) -> None:
-        """A request was answered so that it might have been served at another time."""
-        self._inquiry.limited(status, words)
 
     async def _heard(self, connection: Connection) -> Frame:
         """A frame before there is a session: it may say already why there will be none."""
@@ -229,6 +230,8 @@ class Session:
         while True:
             call = await self._queue.take()
             call.begun = True
+            if call.urgency not in (Urgency.HEARTBEAT, Priority.ENTRY):  # an entry was paid for when it was admitted
+                self.rate.spend()
             with trio.fail_after(WRITE_LIMIT):
                 await connection.send(call.frame)
             call.written.set()
@@ -276,6 +279,7 @@ class Session:
     def _answered(self, response: Response) -> None:
         call = self._calls.pop(response.id, None)
         if call is not None:
+            self._inquiry.look_at(response.status, call.endpoint)
             call.finish(Answered(response.status, response.data))
         else:
             self._reading.another_answer(response)

@@ -45,6 +45,7 @@ class Tokens:
     tell: Teller
     conceal: Callable[[str], None]
     requests: int = 0  # for a token where there was none, for metrics and tests
+    slowed: Callable[[], None] = lambda: None  # told when the broker limits or penalises a request for a token
     home: Home | None = None  # None: where nobody dials with these tokens
     asleep_until: Callable[[], datetime | None] = lambda: None  # None: somebody may need a token at any moment
     hear_the_time: Callable[[datetime], None] = lambda at: None  # the broker's, whenever it is told
@@ -282,6 +283,7 @@ class Tokens:
             case TokenExpired(text=text):
                 raise NoToken(f"the broker says that the token has ended: {text}", Cause.CREDENTIALS)
             case Penalised(ticket=ticket, seconds=seconds, captcha=captcha):
+                self.slowed()
                 penalty = self.restraint.penalise(seconds, ticket, captcha)
                 if captcha:
                     self.tell("token.refused", penalty.reason, penalty.advice)
@@ -289,6 +291,7 @@ class Tokens:
             case Limited(status=status) if status == SESSION_GONE:
                 raise NoToken(f"HTTP {status}", Cause.BROKER)
             case Limited(status=status, retry_after=retry_after):
+                self.slowed()
                 raise self.restraint.limited(status, retry_after)
             case Unreachable(reason=reason):
                 raise NoToken(reason, Cause.NETWORK)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -89,6 +90,7 @@ class OAuth:
     def __init__(self, client: httpx.AsyncClient, token_url: str) -> None:
         self._client = client
         self._token_url = token_url
+        self.spent: Callable[[], None] = lambda: None  # called for every request
 
     async def exchange(self, application: Application, code: str, verifier: str) -> PairAnswer:
         """A code, which is good once and for about a minute, becomes tokens."""
@@ -121,6 +123,7 @@ class OAuth:
         return response if isinstance(response, Unreachable) else _judged(response)
 
     async def _sent(self, url: str, content: str, headers: dict[str, str]) -> httpx.Response | Unreachable:
+        self.spent()
         try:
             with trio.fail_after(LIMIT + FURTHER):
                 return await self._client.post(url, content=content, headers=headers, timeout=LIMIT)

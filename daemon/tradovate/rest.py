@@ -57,6 +57,7 @@ class Rest:
         self._client = client
         self._base = base_url.rstrip("/")
         self.redirected: Callable[[str], None] = lambda address: None
+        self.spent: Callable[[], None] = lambda: None  # called for every request
 
     def move(self, base_url: str) -> None:
         """From now on this is the address."""
@@ -149,6 +150,7 @@ class Rest:
             headers["Content-Type"] = "application/json"
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
+        self.spent()
         try:
             with trio.fail_after(LIMIT + FURTHER):
                 there = url or f"{self._base}/{endpoint}"

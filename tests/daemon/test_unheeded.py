@@ -33,11 +33,11 @@ def test_nothing_is_said_of_what_is_heeded_or_default() -> None:
 
 def test_what_has_no_effect_is_said_by_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "copier.toml"
-    path.write_text(PLAIN.replace('"simulator"\n', '"simulator"\nrequests_per_minute = 100\n'))
+    path.write_text(PLAIN + "bracket = { stop = 20 }\n")
     assert run_check(path) == 0
     told = capsys.readouterr().out
     assert "WITHOUT EFFECT" in told
-    assert "  login apex: requests_per_minute\n" in told
+    assert "  follower f1: bracket\n" in told
 
 
 def test_limits_have_their_effect(tmp_path: Path) -> None:
@@ -50,10 +50,9 @@ flat_by = "15:05"
     assert list(unheeded(loads(PLAIN + limits))) == []
 
 
-def test_everything_else_that_is_unheeded_is_said() -> None:
-    text = PLAIN
-    text = text.replace('"simulator"\n', '"simulator"\nrequests_per_minute = 100\n')
-    assert list(unheeded(loads(text))) == ["login apex: requests_per_minute"]
+def test_the_budget_of_a_login_has_its_effect() -> None:
+    limits = '"simulator"\nrequests_per_minute = 100\nrequests_per_hour = 1000\n'
+    assert list(unheeded(loads(PLAIN.replace('"simulator"\n', limits)))) == []
 
 
 def test_the_operators_days_are_heeded() -> None:

@@ -138,6 +138,7 @@ def still(directory: Path) -> Supervisor:
             lambda: False,
             lambda event: ("", None),
             lambda event: None,
+            lambda: 1,
             supervisor.almanac.rules(config, name),
         )
     return supervisor

@@ -18,6 +18,7 @@ from daemon.ledger import Ledger
 from daemon.logins.budget import Budget
 from daemon.logins.gate import Gate
 from daemon.logins.host import Host
+from daemon.logins.rate import Limits, Rate
 from daemon.ports import Ports
 
 EPOCH = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
@@ -179,3 +180,8 @@ def gate(ports: Ports) -> Gate:
     """A gate of its own, with the whole budget."""
     host = Host("ws://broker/v1/websocket", ports, lambda: None, lambda: False)
     return Gate(host, Budget(ports.wall, Ledger.open(Path(":memory:"))))
+
+
+def rate(ports: Ports) -> Rate:
+    """A budget of its own that is never short."""
+    return Rate("apex", Limits(10_000, 100_000), Ledger.open(Path(":memory:")), ports.wall, lambda: 0, lambda: False)

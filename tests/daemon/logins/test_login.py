@@ -81,6 +81,7 @@ class Stage:
             SessionSettings(10.0),
             purse,  # type: ignore[arg-type]  # all that a session asks of its tokens
             scripted.gate(ports),
+            scripted.rate(ports),
             ports,
             LoginHooks(
                 lambda event, words, remedy=None: None, lambda why: None, lambda: news.append("up"), bugs.append

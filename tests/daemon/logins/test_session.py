@@ -34,7 +34,7 @@ class Purse:
 
     @property
     def current(self) -> Token | None:
-        return Token("tok-1", wall(), wall() + timedelta(hours=1), 7)
+        return None if self.none is not None else Token("tok-1", wall(), wall() + timedelta(hours=1), 7)
 
     async def valid(self) -> Token:
         await trio.lowlevel.checkpoint()
@@ -79,6 +79,7 @@ class Stage:
             SessionSettings(10.0),
             purse,  # type: ignore[arg-type]  # all that a session asks of its tokens
             scripted.gate(ports),
+            scripted.rate(ports),
             ports,
             lambda account, event: facts.append((account, event)),
             faults.append,

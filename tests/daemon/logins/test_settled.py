@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import trio
 
+from daemon.logins.standing import Standing
 from statecharts.values import BrokerAccountId
 from tests.daemon.logins.scripted import EMPTY, Peer, told
 from tests.daemon.logins.test_session import Stage
@@ -133,6 +134,7 @@ def test_a_contract_that_is_never_named_ends_the_session() -> None:
 
     async def story(nursery: trio.Nursery) -> None:
         stage = Stage.of(nursery, script)
+        stage.purse.stands = Standing.LIVES
         await trio.sleep(1)
         assert not await _settles(stage)
         assert 60 < trio.current_time() < 65
