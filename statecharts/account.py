@@ -106,6 +106,7 @@ def step(account: Account, event: e.Event) -> Turn:
         acting=isinstance(after, s.Copying),
         no_openings=account.no_openings,
         markets=account.rules.markets,
+        read_back=isinstance(event, e.ReadBack),
         effects=effects,
     )
     rules = account.in_force

@@ -28,6 +28,7 @@ from statecharts.values import (
     OrderId,
     RiskStatus,
     Side,
+    Status,
     Symbol,
     Terms,
     View,
@@ -64,6 +65,7 @@ class Copy:
     terms: Terms | None = None
     meant: int = 0  # what an exit stood for when the leader asked for it, before our position limited it
     opens: int = 0  # of these, a reversal's part beyond flat
+    apart: bool = False  # when it came, the leader's position covered this exit and every other that he had working
     leader_order_id: OrderId | None = None
     leader_fill_id: FillId | None = None  # mode "fills": the execution that this row stands for
     carries: tuple[CopyId, ...] = ()  # rows of other executions that this one's order stands for too
@@ -90,6 +92,11 @@ class Copy:
     refusals: int = 0  # in a row, of this order or of changes of it
     fresh_until: datetime | None = None  # of what the broker has put off (penalty ticket): an entry goes no later
     opens_at: datetime | None = None  # while it is held: its market is closed until then
+    # What it protects, and what it goes out with (brackets.py, protection.py)
+    guards: CopyId | None = None  # the entry whose fills this exit protects
+    guarded_by: tuple[CopyId, ...] = ()  # an entry: the exits that protect what it fills
+    sent_with: CopyId | None = None  # the copy in whose request the present attempt of this one goes out
+    mate: CopyId | None = None  # the other of an OCO: when one of the two ends, the broker cancels the other
     # A request whose answer was lost
     lost_at: datetime | None = None
     absent_at: datetime | None = None  # when the last of these look-ups was asked
@@ -133,6 +140,16 @@ class Copy:
 
 
 @attrs.frozen(kw_only=True)
+class Exposure:
+    """So much of our position has no stop, and since when. `told`: also the operator knows."""
+
+    since: datetime
+    quantity: int
+    why: str
+    told: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class Contract:
     """What one follower remembers of one contract.
 
@@ -163,6 +180,10 @@ class Contract:
     apart: datetime | None = None  # it was told that we are not like the leader, until that closure's end
     due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt
     busted: str | None = None  # what the exchange took back, of the leader's or of ours: it is yet to be compared
+    guarded: tuple[CopyId, ...] = ()  # entries whose exits are looked after, see protection.py
+    exposed: Exposure | None = None
+    restored_at: datetime | None = None  # when exits that were gone were last placed anew
+    excess_since: datetime | None = None  # stops are larger than our position, while openings may still make up for it
 
 
 class FlattenedBy(enum.Enum):
@@ -227,6 +248,7 @@ class Book:
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
     leader_lost_at: datetime | None = None  # since when he is away, unexpectedly; see absence.py
     agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract, see agreements.py
+    waiting: Mapping[OrderId, datetime] = attrs.field(factory=dict)  # leader orders that wait for their family, until
     latches: tuple[Latch, ...] = ()  # at most one for each who
     markets: Mapping[str, Market] = attrs.field(factory=dict)
     standing: Standing = attrs.field(factory=Standing)
@@ -272,6 +294,11 @@ class Book:
 
     def all_open(self) -> Iterator[Copy]:
         return (self.copies[copy] for copies in self.open.values() for copy in copies)
+
+    def asleep(self, copy: Copy) -> bool:
+        """Does this order sleep at the broker until its entry fills?"""
+        known = self.mine.orders.get(copy.order_id) if self.mine is not None and copy.order_id is not None else None
+        return copy.open and known is not None and known.status is Status.SUSPENDED
 
     def trade_named(self, names: Iterable[str]) -> Copy | None:
         """The copy with an order of its own that was sent under one of these client order ids."""

@@ -46,7 +46,7 @@ def _broken(draft: Draft, before: Book, rules: CopyRules) -> Iterator[str]:
         filled = contract.newest_fill != was.newest_fill
         if cap is not None and filled and abs(contract.own) > max(cap, abs(was.own)):
             yield f"we own {contract.own} {symbol}, and max_position is {cap}"
-    for symbol in {e.symbol for e in draft.effects if isinstance(e, PlaceOrder) and e.priority is Priority.EXIT}:
+    for symbol in {e.symbol for e in draft.effects if isinstance(e, PlaceOrder) and _exits_at_market(e)}:
         own = draft.contract(symbol).own
         leaving = sum(copy.rest for copy in draft.book.in_progress(symbol) if _leaves(copy))
         if leaving > abs(own):
@@ -63,6 +63,10 @@ def _cap(symbol: Symbol, rules: CopyRules) -> int | None:
 def _leaves(copy: Copy) -> bool:
     at_market = copy.terms is not None and copy.terms.order_type is OrderType.MARKET
     return copy.trades and at_market and copy.kind is Kind.EXIT and copy.stage is not Stage.HELD
+
+
+def _exits_at_market(placed: PlaceOrder) -> bool:
+    return placed.priority is Priority.EXIT and placed.terms.order_type is OrderType.MARKET
 
 
 def _trip(draft: Draft, why: str) -> None:

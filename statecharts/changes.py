@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import exposure, terms
+from statecharts import exposure, legs, terms
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import CancelOrder, ModifyOrder, Priority
@@ -41,6 +41,7 @@ def wanted(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     wish = copy.cancel_wanted is not None or _new_terms(copy) is not None
     able = copy.trades and copy.order_id is not None and copy.pending is None
     waits = wish and able and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
+    waits = waits and not (copy.cancel_wanted is not None and legs.cancel_waits(draft.book, copy))
     return waits and not _still_protects(draft, copy, rules)
 
 

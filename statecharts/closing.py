@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import attrs
 
-from statecharts import calendar, exposure, follower
+from statecharts import calendar, exposure, follower, legs
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -153,6 +153,7 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
     book = draft.book
     assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
+    legs.part(draft, copy)
     held = draft.news(copy, News.PUT_BACK, why)
     attempt = held.attempt + 1
     name = client_order_id(book.theirs.broker_id, book.mine.broker_id, held.cause, Verb.PLACE.value, 0, attempt)
@@ -170,6 +171,8 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
             restore=False,
             opens_at=calendar.opens_at(draft, copy.symbol),
             renew=False,
+            sent_with=None,
+            mate=None,
             lost_at=None,
             absent=0,
             absent_at=None,

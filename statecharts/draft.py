@@ -28,6 +28,7 @@ class Draft:
     acting: bool
     no_openings: str | None = None  # why: paused, close-only
     markets: Markets | None = None
+    read_back: bool = False  # the broker's lists have just agreed with what its events told
     effects: list[Effect] = attrs.field(factory=list)
 
     def do(self, effect: Effect) -> None:

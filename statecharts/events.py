@@ -226,6 +226,11 @@ class RiskStatusSeen(Event):
     status: RiskStatus
 
 
+@attrs.frozen(kw_only=True)
+class ReadBack(Event):
+    """The broker's lists were read on the live session, and show nothing that its events have not told."""
+
+
 # What came of an errand
 
 

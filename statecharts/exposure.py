@@ -7,6 +7,7 @@ Rule 2: nothing here adds to a position; `goal` is never more than what is ours,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from statecharts import sizing
 from statecharts.book import LEADERS_OWN, Book, Copy
@@ -30,6 +31,15 @@ def target_of(net: Mapping[Symbol, int], symbol: Symbol, rules: CopyRules) -> in
     caps = [sizing.agreement(s, rules).max_position for s in copied]
     total = sum(sizing.target(n, s, rules) for s, n in copied.items())
     return sizing.within(None if None in caps else max((cap for cap in caps if cap is not None), default=None), total)
+
+
+def is_against_the_leader(book: Book, symbol: Symbol, rules: CopyRules) -> bool:
+    """Is our position on the other side of his? Also where his is so small that our target is 0."""
+    leans = Decimal(0)
+    for one, n in (book.theirs.net if book.theirs else {}).items():
+        agreed = sizing.agreement(one, rules)
+        leans += n * agreed.ratio * agreed.factor if agreed.to == symbol else 0
+    return book.contract(symbol).own * leans < 0
 
 
 def leader_flat(book: Book, symbol: Symbol, rules: CopyRules) -> bool:
@@ -82,17 +92,19 @@ def giving_way(copy: Copy) -> bool:
 def free(book: Book, symbol: Symbol, own: int, but: CopyId, resting: bool = False) -> int:
     """The part of our position `own` that no market order but `but`, and none that gives way, may be taking already.
 
-    `resting`: nor any other exit.
+    `resting`: nor any other exit. Of two that cancel each other one counts.
     """
-    leaving = sum(
-        copy.rest
+    taking = {
+        copy.id: copy
         for copy in book.in_progress(symbol)
         if copy.id != but
         and reduces(copy, own)
         and copy.stage is not Stage.HELD
+        and not book.asleep(copy)
         and copy.terms is not None
         and (resting or copy.terms.order_type is OrderType.MARKET or giving_way(copy))
-    )
+    }
+    leaving = sum(copy.rest for copy in taking.values() if copy.mate not in taking or (copy.mate or "") > copy.id)
     return max(0, own - leaving) if own > 0 else min(0, own + leaving)
 
 
@@ -126,6 +138,10 @@ def want_closed(draft: Draft, symbol: Symbol, close_to: int, why: str) -> None:
 
 
 def want_as_leader(draft: Draft, symbol: Symbol, rules: CopyRules, why: str) -> None:
-    """What of our position goes beyond the leader's is closed at market."""
-    own = draft.contract(symbol).own
-    want_closed(draft, symbol, goal(own, total_target(draft.book, symbol, rules)), why)
+    """What of our position goes beyond the leader's is closed at market.
+
+    What he has filled already and an entry of ours has yet to bring is not there: that part of his is not ours.
+    """
+    own, target = draft.contract(symbol).own, total_target(draft.book, symbol, rules)
+    there = max(0, abs(target) - coming(draft.book, symbol, Side.of(target)))
+    want_closed(draft, symbol, goal(own, there if target > 0 else -there), why)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import attrs
 
 from statecharts import (
+    brackets,
     breaker,
     busts,
     calendar,
@@ -28,7 +29,7 @@ from statecharts import (
 )
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
-from statecharts.effects import PlaceOrder, Priority
+from statecharts.effects import Leg, PlaceOco, PlaceOrder, PlaceOso, Priority
 from statecharts.events import LeaderOrderSeen
 from statecharts.identity import client_order_id
 from statecharts.order import Stage
@@ -44,8 +45,11 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
     theirs = draft.book.theirs
     if theirs is None or theirs.generation != event.generation:
         return  # of a generation whose view we do not have: that view will hold it
+    known, copied = theirs.orders, draft.book.placed.keys()
+    for order in brackets.without_fills(event.orders):
+        theirs = theirs.with_order(order)
     for order in event.orders:  # one after the other: what an order is to the position depends on those before it
-        before = theirs.orders.get(order.id)
+        before = known.get(order.id)
         calendar.leader_seen(draft, order, before, tells=False)
         theirs = theirs.with_order(order)
         order = theirs.orders[order.id]
@@ -55,16 +59,18 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
             continue
         if rules.mode == "fills":
             executions.of_order(draft, order, rules)
-        else:
-            copied_or_not(draft, order, rules)
+        elif order.id not in draft.book.placed:
+            consider(draft, order, rules)
+    if rules.mode == "orders" and draft.acting and not draft.book.held_back():
+        for order in event.orders:  # what becomes of an order may depend on what its partner has become
+            if order.id in copied:
+                go_on_copying(draft, theirs.orders[order.id], rules)
 
 
-def copied_or_not(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None = None) -> None:
-    """Goes on with the order's copy, or makes one."""
-    placed = draft.book.placed.get(order.id)
-    if placed is None:
-        consider(draft, order, rules, only_exits)
-    elif placed != LEADERS_OWN:
+def go_on_copying(draft: Draft, order: Order, rules: CopyRules) -> None:
+    """Goes on with the copy of an order that has one, or had one before copying began."""
+    placed = draft.book.placed[order.id]
+    if placed != LEADERS_OWN:
         follow(draft, draft.book.copies[placed], order, rules)
 
 
@@ -72,8 +78,16 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     """A leader order without a copy: place it, hold it, or skip it. `only_exits` says why nothing may open now."""
     if order.terms is None and order.unsupported is None:
         return  # its terms come with a later fact
-    if order.status is Status.SUSPENDED:
-        return  # the child of a bracket sleeps until its parent fills; it is copied when it wakes
+    if only_exits is None and brackets.too_early(draft, order, rules):
+        return
+    if brackets.hold(draft, order, rules) or order.status is Status.SUSPENDED:
+        return  # the child of a bracket sleeps until its parent fills
+    decided = (_decided(draft, one, rules, only_exits) for one in brackets.family(draft, order))
+    brackets.send(draft, [copy for copy in decided if copy is not None], rules)
+
+
+def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None) -> Copy | None:
+    """The copy of a leader order with the size that is to be sent; None when it is held or skipped."""
     copy = new_copy(draft, order, rules)
     latch = flattening.latched(draft.book, copy.symbol)
     flattened = f"flattened: {latch.why}" if latch is not None else None
@@ -81,16 +95,16 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     if why_not is not None or order.terms is None:
         kind = _kind(draft, order)
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, kind=kind, reason=why_not), why_not or "")
-        return
+        return None
     found = size_of(draft, copy, order, rules)
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     wanted = asked(draft, copy, order, order.terms)
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found), chase_at=chase_at)
-    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens)
+    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=_apart(draft, order))
     if awaited(draft, copy, found) or (found.kind is not Kind.ENTRY and firm.frozen(draft.book, copy.symbol)):
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for what is on its way in this contract"))
-        return
+        return None
     whole, barred = found.quantity, only_exits or openings.bar(draft, order, copy.symbol, rules)
     found = openings.allowed(draft, copy, found, barred)
     if found.quantity < whole:
@@ -99,12 +113,12 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why), why)
-        return
+        return None
     opens = calendar.opens_at(draft, copy.symbol) if only_exits is not None else None
     if opens is not None:  # it is made up for, which is our own doing
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, opens_at=opens, reason="waits for its market to open"))
-        return
-    send(draft, copy, rules)
+        return None
+    return copy
 
 
 def new_copy(draft: Draft, order: Order, rules: CopyRules) -> Copy:
@@ -141,7 +155,7 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     if rules.shadow:  # nothing of ours is ever there: suppose that all before was copied
         own = sizing.target(book.theirs.position(order.symbol) - order.net, order.symbol, rules)
     else:
-        own = exposure.free(book, copy.symbol, own, copy.id, sizing.apart(order, book.theirs))
+        own = exposure.free(book, copy.symbol, own, copy.id, _apart(draft, order))
     own -= copy.side.sign * copy.filled
     found = sizing.size(order, book.theirs, own, rules)
     max_position = sizing.agreement(order.symbol, rules).max_position
@@ -154,6 +168,10 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     return found
 
 
+def _apart(draft: Draft, order: Order) -> bool:
+    return draft.book.theirs is not None and sizing.apart(order, draft.book.theirs)
+
+
 def held_size(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     """The size of an order that has waited; of an exit or a reversal what it stood for, within what is ours now.
 
@@ -162,9 +180,7 @@ def held_size(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     if copy.kind is Kind.ENTRY:
         found = size_of(draft, copy, order, rules)
         return attrs.evolve(found, quantity=max(0, found.quantity - copy.filled))
-    assert draft.book.theirs is not None, "copying begins with both views"
-    apart = sizing.apart(order, draft.book.theirs)
-    own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id, apart)
+    own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id, copy.apart)
     left = copy.meant - copy.filled
     against = max(0, -copy.side.sign * own)
     opens = copy.opens if copy.kind is Kind.REVERSAL else 0  # one that nothing may open with has become an exit
@@ -180,6 +196,8 @@ def awaited(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:
     """
     if found.kind is Kind.ENTRY or found.quantity >= found.meant:
         return ()
+    if found.quantity and exposure.is_stop(copy) and found.kind is Kind.EXIT:
+        return ()  # it protects what there is, and grows
     orders = []
     for other in draft.book.in_progress(copy.symbol):
         if other.id == copy.id:
@@ -199,8 +217,13 @@ def leaders(draft: Draft, copy: Copy) -> Order | None:
     return theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
 
 
-def send(draft: Draft, copy: Copy, rules: CopyRules) -> None:
-    """Writes the intention down and asks for the order. The copy has the size that is to be sent."""
+def send(
+    draft: Draft, copy: Copy, rules: CopyRules, *, other: Leg | None = None, brackets: tuple[Leg, ...] = ()
+) -> None:
+    """Writes the intention down and asks for the order. The copy has the size that is to be sent.
+
+    `other` goes out with it as its OCO, `brackets` as its OSO.
+    """
     assert copy.terms is not None, "what is sent has its terms"
     assert draft.book.mine is not None, "copying begins with both views"
     if rules.shadow:
@@ -208,18 +231,24 @@ def send(draft: Draft, copy: Copy, rules: CopyRules) -> None:
         return
     draft.keep(attrs.evolve(copy, stage=Stage.INTENDED, decided_at=draft.at))
     breaker.placed(draft, rules)
-    draft.do(
-        PlaceOrder(
-            copy=copy.id,
-            client_id=copy.client_id,
-            account=draft.book.mine.broker_id,
-            priority=Priority.ENTRY if copy.kind is Kind.ENTRY else Priority.EXIT,
-            cause=copy.cause if copy.kind is Kind.ENTRY else None,
-            symbol=copy.symbol,
-            side=copy.side,
-            terms=copy.terms,
-        )
+    alone = PlaceOrder(
+        copy=copy.id,
+        client_id=copy.client_id,
+        account=draft.book.mine.broker_id,
+        priority=Priority.ENTRY if copy.kind is Kind.ENTRY else Priority.EXIT,
+        cause=copy.cause if copy.kind is Kind.ENTRY else None,
+        symbol=copy.symbol,
+        side=copy.side,
+        terms=copy.terms,
     )
+    draft.do(_with_legs(alone, other, brackets))
+
+
+def _with_legs(alone: PlaceOrder, other: Leg | None, brackets: tuple[Leg, ...]) -> PlaceOrder:
+    fields = attrs.asdict(alone, recurse=False)
+    if other is not None:
+        return PlaceOco(**fields, other=other)
+    return PlaceOso(**fields, brackets=brackets) if brackets else alone
 
 
 def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
@@ -235,9 +264,10 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     elif ended_early and order.filled and copy.kind is not Kind.ENTRY:
         draft.keep(attrs.evolve(copy, chase_at=draft.at))  # what the leader has exited is exited
     elif ended_early:
-        draft.keep(attrs.evolve(copy, cancel_wanted=f"the leader's order is {order.status.value.lower()}"))
+        brackets.cancel_with_leader(draft, copy, order)
     elif order.status.finished:
         draft.keep(attrs.evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
+        brackets.keep_partner(draft, copy)
     elif order.terms is not None and order.version is not None and order.version != copy.wanted_version:
         draft.keep(_modified(draft, copy, order, order.terms, order.version, rules))
 
@@ -245,13 +275,16 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
 def _modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: VersionId, rules: CopyRules) -> Copy:
     """The copy that wants the leader's new terms. What bars openings bars a larger size too, but no price."""
     assert copy.terms is not None, "what is open has its terms"
+    if copy.guards is not None:  # its size is that of what it protects
+        wanted = attrs.evolve(asked(draft, copy, order, theirs), quantity=copy.terms.quantity)
+        return changes.wish(attrs.evolve(copy, wanted=wanted, wanted_version=version))
     found = size_of(draft, copy, order, rules)
     present = copy.terms.quantity + copy.earlier
     # A size that rounds to nothing leaves the order as large as it is: its prices still follow.
     whole = found.quantity or present
     if whole > present and found.kind is not Kind.EXIT and openings.bar(draft, order, copy.symbol, rules):
         whole = present
-    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens)
+    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=_apart(draft, order))
     if copy.stage is Stage.HELD:
         return attrs.evolve(copy, wanted_version=version)  # it is sent with the newest terms
     if whole <= copy.filled:

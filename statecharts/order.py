@@ -111,6 +111,7 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.UNKNOWN,   News.REFUSED,      Stage.REJECTED),
     Row(Stage.SKIPPED,   News.PUT_BACK,     Stage.HELD),
     Row(Stage.CANCELED,  News.PUT_BACK,     Stage.HELD),
+    Row(Stage.EXPIRED,   News.PUT_BACK,     Stage.HELD),
     Row(Stage.REJECTED,  News.PUT_BACK,     Stage.HELD),
     # A change of an order that was accepted, and that the order itself never shows.
     Row(Stage.ACCEPTED,  News.ABSENT,       Stage.SKIPPED),
@@ -150,6 +151,7 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.REJECTED,  News.REFUSED,      STAYS),
     Row(Stage.CANCELED,  News.REFUSED,      STAYS),
     Row(Stage.REJECTED,  News.NEVER_SENT,   STAYS),
+    Row(Stage.CANCELED,  News.NEVER_SENT,   STAYS),
     Row(Family.DONE,     News.SENT,         STAYS),
     Row(Family.DONE,     News.ACCEPTED,     STAYS),
     Row(Family.DONE,     News.ANSWER_LOST,  STAYS),

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import denials, own_orders, penalties, refusals, unknowns
+from statecharts import denials, legs, own_orders, penalties, refusals, unknowns
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.events import (
@@ -34,11 +34,12 @@ def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None
     copy = draft.book.copies.get(event.copy)
     if copy is None or copy.client_id != event.client_id:
         return
+    carried = legs.of(draft.book, copy)
     match event:
         case RequestSent(at=at):
             draft.news(draft.keep(attrs.evolve(copy, sent_at=at)), News.SENT)
         case RequestAccepted():
-            _accepted(draft, copy, event.order_id, event.at, event.sent_at, rules)
+            accepted(draft, copy, event.order_id, event.at, event.sent_at, rules)
         case RequestRefused():
             refusals.answered(draft, attrs.evolve(copy, sent_at=event.sent_at, answered_at=event.at), event, rules)
         case RequestPenalised():
@@ -52,14 +53,16 @@ def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None
             if event.order_id is None or not event.shown:
                 unknowns.not_found(draft, copy, event, rules)
             else:
-                _accepted(draft, copy, event.order_id, event.at, copy.sent_at or copy.decided_at, rules)
+                accepted(draft, copy, event.order_id, event.at, copy.sent_at or copy.decided_at, rules)
         case LookUpFailed() if copy.stage is Stage.UNKNOWN:
             unknowns.look_up(draft, copy, draft.at + unknowns.AFTER_A_FAILED_LOOK_UP)
+    legs.errand_came_back(draft, carried, event, rules)
 
 
-def _accepted(
+def accepted(
     draft: Draft, copy: Copy, order_id: OrderId | None, answered_at: datetime, sent_at: datetime, rules: CopyRules
 ) -> None:
+    """The broker has taken the request, or a look-up has found what it has made."""
     copy = draft.keep(
         attrs.evolve(
             copy,

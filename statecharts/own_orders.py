@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import busts, margin, refusals, renewals, strangers, terms, unknowns
+from statecharts import busts, legs, margin, refusals, renewals, strangers, terms, unknowns
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import News, Stage, news_of
@@ -28,6 +28,10 @@ def ours_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules
     book = draft.book
     known = book.orders.get(order.id)
     copy = book.copies.get(known) if known is not None else book.trade_named(order.client_ids)
+    if copy is None:
+        copy = legs.unnamed(book, order)
+        if copy is not None:
+            copy = draft.keep(attrs.evolve(copy, order_id=order.id))
     if copy is None:
         return False
     busts.ours(draft, before, order)
@@ -94,6 +98,10 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     _settle_change(draft, copy, order)
     if copy.stage is was:
         return
+    if was.in_doubt and not copy.stage.in_doubt:
+        legs.carrier_seen(draft, copy)
+    if not copy.open:
+        legs.ended(draft, copy)
     if copy.stage in (Stage.WORKING, Stage.FILLED):
         _goes_to_work(draft, copy)
     if copy.stage is Stage.REJECTED:

@@ -14,6 +14,7 @@ import attrs
 
 from statecharts import (
     absence,
+    brackets,
     busts,
     calendar,
     changes,
@@ -27,13 +28,14 @@ from statecharts import (
     follower,
     openings,
     penalties,
+    protection,
     refusals,
     replays,
     risk,
     sizing,
 )
 from statecharts.bars import Bar
-from statecharts.book import LEADERS_OWN, Copy, Verb
+from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.order import News, Stage
@@ -47,14 +49,22 @@ _WITHOUT_AN_ORDER = frozenset({Stage.SKIPPED, Stage.CANCELED, Stage.EXPIRED})
 def advance(draft: Draft, rules: CopyRules) -> None:
     """Asks for everything that may be asked for now, in every contract. Only while Copying."""
     book = draft.book
-    waiting = {
-        s
-        for s, c in book.contracts.items()
-        if c.close_to is not None or c.own or c.no_entry or c.retry_at or c.left or c.busted
-    }
-    for symbol in sorted(waiting | {s for s, copies in book.open.items() if copies}):
-        if not firm.holds(draft, symbol):
-            _advance(draft, symbol, rules)
+    if not book.held_back():
+        brackets.go_on(draft, rules)
+    waiting = {symbol for symbol, contract in book.contracts.items() if _wants_something(contract)}
+    for symbol in sorted(waiting | {s for s, copies in draft.book.open.items() if copies}):
+        if firm.holds(draft, symbol):
+            continue
+        held = [copy for copy in draft.book.in_progress(symbol) if copy.stage is Stage.HELD]
+        _advance(draft, symbol, rules)
+        if any(not draft.book.copies[copy.id].open for copy in held):
+            _advance(draft, symbol, rules)  # what waited for nothing stands in nobody's way any more
+
+
+def _wants_something(contract: Contract) -> bool:
+    waits = contract.retry_at is not None or contract.close_to is not None or contract.no_entry is not None
+    stays = bool(contract.own) or contract.left or contract.busted is not None
+    return waits or stays or protection.next_deadline(contract) is not None
 
 
 def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
@@ -63,6 +73,10 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
         return draft.book.silent_until
     deadlines = [c.retry_at for c in draft.book.contracts.values() if c.retry_at is not None]
     deadlines.extend(draft.book.asked.values())
+    if not draft.book.held_back():
+        deadlines.extend(draft.book.waiting.values())
+    looked_at = (protection.next_deadline(contract) for contract in draft.book.contracts.values())
+    deadlines.extend(at for at in looked_at if at is not None)
     deadlines.extend(calendar.deadlines(draft))
     deadlines.extend(risk.deadlines(draft, rules))
     deadlines.extend(expiry.edges(draft))
@@ -116,13 +130,16 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         _exit_what_had_no_order(draft, symbol, rules)
     if ready:
         closing.close(draft, symbol, rules, current)
-    for copy in tuple(draft.book.in_progress(symbol)):
-        if copy.verb is Verb.PLACE and copy.stage is Stage.HELD and not by_fills:
-            _release(draft, copy, rules, current, ready)
+    if not by_fills:
+        protection.look_after(draft, symbol, rules, current)
+    for copy in tuple(draft.book.in_progress(symbol)) if not by_fills else ():
+        together = brackets.held_together(draft, draft.book.copies[copy.id])
+        released = [_released(draft, one, rules, current, ready) for one in together]
+        brackets.send(draft, [one for one in released if one is not None], rules)
     if current and not latched and not by_fills:
         _within_ours(draft, symbol)
     for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
-        changes.ask(draft, copy, rules)
+        changes.ask(draft, draft.book.copies[copy.id], rules)  # one change may make another needless
 
 
 def _within_ours(draft: Draft, symbol: Symbol) -> None:
@@ -132,6 +149,8 @@ def _within_ours(draft: Draft, symbol: Symbol) -> None:
     in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
     for copy in in_progress:
         order = follower.leaders(draft, copy)
+        if copy.guards in draft.contract(symbol).guarded:
+            continue  # protection.py looks after it
         if copy.verb is not Verb.PLACE or copy.stage not in (Stage.ACCEPTED, Stage.WORKING) or copy.cancel_wanted:
             continue
         if order is None or not order.rest or copy.terms is None:
@@ -183,7 +202,7 @@ def _on_the_leaders_side(draft: Draft, symbol: Symbol, rules: CopyRules) -> None
     contract = draft.contract(symbol)
     if contract.left or contract.due or contract.close_to is not None:
         return
-    if contract.own * exposure.total_target(draft.book, symbol, rules) >= 0 or _is_ahead(draft, symbol):
+    if not exposure.is_against_the_leader(draft.book, symbol, rules) or _is_ahead(draft, symbol):
         return
     in_progress = tuple(draft.book.in_progress(symbol))
     if any(c.stage.in_doubt or (c.trades and _is_coming(draft, c)) for c in in_progress):
@@ -203,6 +222,8 @@ def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> No
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
         if copy is None or copy.symbol != symbol or copy.stage is not Stage.SKIPPED or copy.order_id is not None:
             continue
+        if copy.guards is not None:
+            continue  # it goes with its entry
         if copy.terms is None or copy.terms.quantity:
             continue  # skipped for another reason than its size
         if order.rest and order.status is not Status.SUSPENDED:
@@ -231,7 +252,9 @@ def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules) -> N
 
 def _is_ahead(draft: Draft, symbol: Symbol) -> bool:
     """Real world: our order fills before the leader's own, which it mirrors and which may still fill, or just did."""
-    openings = (c for c in draft.book.copies.values() if c.symbol == symbol and c.kind is not Kind.EXIT and c.filled)
+    own = draft.contract(symbol).own
+    ours = (c for c in draft.book.copies.values() if c.symbol == symbol and c.filled and c.side.sign * own > 0)
+    openings = (copy for copy in ours if copy.kind is not Kind.EXIT)
     return any(_may_fill(follower.leaders(draft, copy)) for copy in openings)
 
 
@@ -246,41 +269,44 @@ def _may_fill(theirs: Order | None) -> bool:
 
 def _is_coming(draft: Draft, copy: Copy) -> bool:
     """Is this order about to close? One that rests at the leader too, untouched, is not."""
+    if brackets.waits_for_its_entry(draft, copy):
+        return False
     theirs = follower.leaders(draft, copy)
     at_market = copy.terms is not None and copy.terms.order_type is OrderType.MARKET
-    return at_market or copy.stage is Stage.HELD or theirs is None or theirs.filled > 0
+    if at_market or copy.kind is Kind.ENTRY:
+        return at_market
+    return copy.stage is Stage.HELD or theirs is None or theirs.filled > 0
 
 
-def _release(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: bool) -> None:
-    """An exit that waited for its entry is sent with the size of what the entry has become."""
+def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: bool) -> Copy | None:
+    """An exit that waited for its entry, with the size of what the entry has become; None when it goes on waiting."""
     order = follower.leaders(draft, copy)
     ended = order is not None and order.status.finished and order.status is not Status.FILLED and not order.filled
     if copy.cancel_wanted is not None or order is None or order.terms is None or ended:
         draft.news(copy, News.GIVEN_UP, copy.cancel_wanted or "the leader's order is gone")
-        return
+        return None
     if calendar.held(draft, copy) or (copy.ask_after is not None and copy.ask_after > draft.at):
-        return
+        return None
     if copy.kind is Kind.ENTRY and copy.put_off:
         if current:
             penalties.entry(draft, copy, order, rules)
-        return
+        return None
     found = follower.held_size(draft, copy, order, rules)
     awaited = follower.awaited(draft, copy, found)
-    for entry in awaited:
+    for entry in (one for one in awaited if one.kind is not Kind.EXIT):
         if entry.chase_at is not None and entry.stage is not Stage.HELD and not entry.cancel_wanted:
             draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
     ready = ready or exposure.is_stop(copy)  # protection does not wait for the next try of a closing
     if awaited or (found.kind is not Kind.EXIT and not current) or (found.quantity and not ready):
-        return
+        return None
     whole, barred = found.quantity, penalties.stale(draft, copy) or openings.bar(draft, order, copy.symbol, rules)
     found = openings.allowed(draft, copy, found, barred)
     if found.quantity < whole:
         openings.missed(draft, order, copy.symbol, barred, rules)
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, facts.nowhere(draft.book, copy.symbol) or found.why_nothing)
-        return
+        return None
     terms = attrs.evolve(follower.asked(draft, copy, order, order.terms), quantity=found.quantity)
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     released = attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
-    released = attrs.evolve(released, ask_after=None)
-    follower.send(draft, released, rules)
+    return attrs.evolve(released, ask_after=None)

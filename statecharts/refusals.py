@@ -16,7 +16,19 @@ from datetime import timedelta
 
 import attrs
 
-from statecharts import calendar, closed_session, closing, denials, exposure, facts, firm, follower, margin, reasons
+from statecharts import (
+    calendar,
+    closed_session,
+    closing,
+    denials,
+    exposure,
+    facts,
+    firm,
+    follower,
+    margin,
+    protection,
+    reasons,
+)
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -51,9 +63,10 @@ def answered(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) 
 def refuse(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     """A request of ours was refused."""
     copy = draft.news(copy, News.REFUSED, why)
-    if copy.trades:
-        if copy.stage is Stage.REJECTED:
-            rejected(draft, copy, why, rules)
+    if copy.stage is not Stage.REJECTED:
+        pass  # it was there, or what it asked for is done: the broker has cancelled the order by itself
+    elif copy.trades:
+        rejected(draft, copy, why, rules)
     elif calendar.session_closed(why):
         closed_session.change_waits(draft, copy, why)
     else:
@@ -100,13 +113,14 @@ def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: Co
     draft.tell(
         "copy.failed",
         f"{copy.symbol} EXIT REFUSED: {why}. {abs(contract.own)} of ours still open",
-        Severity.PAGE if left or not copy.refusals else Severity.WARNING,
+        Severity.PAGE if left or not (copy.refusals or protection.answers(copy, reason, rules)) else Severity.WARNING,
         reason=why,
         remedy=remedy.format(symbol=copy.symbol),
         copy=copy.id,
     )
     if not left:
-        _try_again(draft, copy, reason, why)
+        if not protection.answers(copy, reason, rules):
+            _try_again(draft, copy, reason, why)
         return
     if copy.verb is not Verb.CLOSE:
         exposure.want_as_leader(draft, copy.symbol, rules, f"the leader's exit has filled and ours was refused ({why})")
@@ -152,7 +166,7 @@ def _change_refused(draft: Draft, change: Copy, why: str, rules: CopyRules) -> N
     if change.verb is Verb.CANCEL or reason.passes:
         draft.change_ended(change, ask_after=after, refusals=refusals)
     else:
-        draft.change_ended(change, wanted=None)
+        draft.change_ended(change, wanted=None, ask_after=after, refusals=refusals)
     draft.tell(
         "copy.failed",
         f"{change.symbol}: the broker refused to {change.verb.value} order {change.order_id}: {why}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import absence, own_orders, strangers, unknowns
+from statecharts import absence, legs, own_orders, strangers, unknowns
 from statecharts.book import Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -64,7 +64,7 @@ def _missing(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     if copy.stage in (Stage.ACCEPTED, Stage.WORKING):
         lost = attrs.evolve(copy, lost_at=draft.at)
         copy = draft.news(lost, News.VANISHED, "the broker's lists no longer show it")
-    if copy.stage is Stage.UNKNOWN:
+    if copy.stage is Stage.UNKNOWN and not legs.in_doubt_with_another(draft.book, copy):
         settled = (copy.lost_at or copy.decided_at) + rules.settle
         unknowns.look_up(draft, copy, max(draft.at, settled))
 
@@ -98,10 +98,13 @@ def _forget(draft: Draft) -> None:
     """Finished copies whose orders the broker's lists no longer hold: the ledger keeps them, the book need not."""
     book = draft.book
     assert book.mine is not None
+    entries = {entry for contract in book.contracts.values() for entry in contract.guarded}
+    looked_after = entries | {leg for entry in entries for leg in book.copies[entry].guarded_by}
     old = {
         copy.id
         for copy in book.copies.values()
         if not _with_its_carrier(book, copy).open
+        and copy.id not in looked_after
         and (copy.order_id is None or copy.order_id not in book.mine.orders)
         and (book.theirs is None or copy.leader_order_id not in book.theirs.orders)
         # A closing's id is made of our newest fill: until there is a newer one, it must not be given again.

@@ -16,7 +16,7 @@ from decimal import Decimal
 import attrs
 
 from statecharts.rules import Agreement, CopyRules
-from statecharts.values import Order, Side, Symbol, View, root_of, with_root
+from statecharts.values import Order, Side, Status, Symbol, View, root_of, with_root
 
 
 class Kind(enum.Enum):
@@ -134,12 +134,17 @@ def apart(order: Order, view: View) -> bool:
 
 
 def _others(order: Order, view: View) -> int:
-    """What the leader's other working orders on this side may still fill."""
-    return sum(
-        other.rest
+    """What the leader's other working orders on this side may fill; of an OCO one of the two, none that sleeps."""
+    working = {
+        other.id: other
         for other in view.orders.values()
-        if other.symbol == order.symbol and other.side is order.side and other.id not in (order.id, order.oco_id)
-    )
+        if other.symbol == order.symbol
+        and other.side is order.side
+        and other.id not in (order.id, order.oco_id)
+        and other.rest
+        and other.status is not Status.SUSPENDED
+    }
+    return sum(one.rest for one in working.values() if one.oco_id not in working or (one.oco_id or 0) > one.id)
 
 
 def _exit(side: Side, wanted: int, own: int) -> Size:

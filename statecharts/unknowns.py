@@ -66,7 +66,7 @@ def not_found(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> No
         _hidden(draft, copy, event.order_id)
         return
     why = f"no answer, and {LOOK_UPS_THAT_AGREE} look-ups agree that the broker does not have it"
-    _not_there(draft, draft.news(copy, News.ABSENT, why), why, rules)
+    not_there(draft, draft.news(copy, News.ABSENT, why), why, rules)
 
 
 def _hidden(draft: Draft, copy: Copy, number: OrderId) -> None:
@@ -96,12 +96,12 @@ def never_sent(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
     why = f"it was never sent: {reason}"
     copy = draft.news(copy, News.NEVER_SENT, why)
     if copy.stage is Stage.SKIPPED:
-        _not_there(draft, copy, why, rules)
+        not_there(draft, copy, why, rules)
         again = draft.book.copies[copy.id]
         draft.keep(attrs.evolve(again, ask_after=draft.at + NOT_AT_ONCE if again.open else None))
 
 
-def _not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
+def not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
     """A request that certainly made no order. Entries are not repeated; exits and closings are derived again."""
     if not copy.trades:
         draft.change_ended(copy)

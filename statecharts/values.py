@@ -196,6 +196,8 @@ class Order:
             version=before.version if older else self.version,
             fills=tuple(attrs.evolve(fills[one], active=one not in busted) for one in sorted(fills)),
             client_ids=self.client_ids | before.client_ids,
+            parent_id=self.parent_id or before.parent_id,
+            oco_id=self.oco_id or before.oco_id,
             reject_reason=self.reject_reason or before.reject_reason,
         )
 

@@ -6,6 +6,7 @@ that a test says what the leader did and not how an announcement is made.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -125,6 +126,14 @@ class Desk:
             self.theirs = self.theirs.with_order(one)
             self.hear(e.LeaderOrderSeen(at=self.now, leader=LEAD, order=one, generation=self.theirs.generation))
 
+    def frame(self, *orders: Order) -> None:
+        """The leader announces what one frame has told of several orders."""
+        for one in orders:
+            self.theirs = self.theirs.with_order(one)
+        first, *beside = orders
+        generation = self.theirs.generation
+        self.hear(e.LeaderOrderSeen(at=self.now, leader=LEAD, order=first, generation=generation, beside=tuple(beside)))
+
     def leader_read_anew(self, view: View | None = None) -> None:
         self.theirs = view or attrs.evolve(self.theirs, generation=self.theirs.generation + 1, current=True)
         self.hear(e.LeaderViewTaken(at=self.now, leader=LEAD, view=self.theirs))
@@ -188,7 +197,11 @@ class Desk:
         self.hear(e.RequestSent(at=self.now, copy=request.copy, client_id=request.client_id))
 
     def accepted(
-        self, request: PlaceOrder | CancelOrder | ModifyOrder, number: int | None = None, working: bool = True
+        self,
+        request: PlaceOrder | CancelOrder | ModifyOrder,
+        number: int | None = None,
+        working: bool = True,
+        legs: Sequence[int] = (),
     ) -> None:
         """The answer; then, for an order, that it works. Before that the broker would refuse to change it."""
         self.hear(
@@ -198,6 +211,7 @@ class Desk:
                 client_id=request.client_id,
                 order_id=None if number is None else OrderId(number),
                 sent_at=self.now,
+                legs=tuple((leg.copy, OrderId(one)) for leg, one in zip(request.legs, legs, strict=False)),
             )
         )
         if isinstance(request, PlaceOrder) and number is not None and working:

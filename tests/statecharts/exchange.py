@@ -18,6 +18,7 @@ from statecharts.effects import (
     LookUp,
     ModifyOrder,
     PlaceOrder,
+    PlaceOso,
     Priority,
     ReadAnew,
     ReadBalance,
@@ -38,6 +39,9 @@ class Exchange:
     next_number: int = 5000
     position: dict[Symbol, int] = attrs.field(factory=dict)
     open_profit: int = 0
+    wake: str = "last_fill"  # when the legs of an OSO start work: also "first_fill", "each_fill"
+    at_once: int = 0  # contracts that a market order fills in the instant of its answer; 0: all of them
+    bounded: bool = True  # do no exits rest beside a market exit, so that no fill can make it too large on its way?
     read: int = 0  # how much of what the desk asked for has been taken
 
     def take(self) -> None:
@@ -52,7 +56,7 @@ class Exchange:
             if isinstance(effect, (PlaceOrder, CancelOrder, ModifyOrder, LookUp, ReadAnew, ReadBalance, ReadContract)):
                 self.queue.append(effect)
         self.read = len(self.desk.everything)
-        if reduced:
+        if reduced and self.bounded:
             self.check_reductions()
 
     def check_reductions(self) -> None:
@@ -69,7 +73,10 @@ class Exchange:
             assert held * change <= 0 and abs(change) <= abs(held), (symbol, held, change)
 
     def tell(self, number: OrderId) -> None:
-        self.desk.hear(e.OrderSeen(at=self.desk.now, order=self.orders[number][1]))
+        """One frame: this order, and those that it is linked with."""
+        one = self.orders[number][1]
+        linked = [other for _, other in self.orders.values() if other.id != number and _linked(one, other)]
+        self.desk.hear(e.OrderSeen(at=self.desk.now, order=one, beside=tuple(linked)))
 
     def answer(self, how: str) -> None:
         """Takes the oldest request and does with it what `how` says."""
@@ -132,19 +139,49 @@ class Exchange:
             self.desk.sent(effect)
             self.desk.answer_lost(effect)
         else:
-            self.next_number += 1
-            number = OrderId(self.next_number)
-            names = frozenset({effect.client_id})
-            made = order(number, effect.side, effect.terms, symbol=effect.symbol, client_ids=names)
-            self.orders[number] = (effect, made)
+            number, legs = self._make(effect)
             self.desk.sent(effect)
             if how == "lost":
                 self.desk.answer_lost(effect)
             else:
-                self.desk.accepted(effect, number, working=False)
+                self.desk.accepted(effect, number, working=False, legs=legs)
                 if effect.terms.order_type is OrderType.MARKET:
-                    self.fill(number, effect.terms.quantity)
+                    self.fill(number, self.at_once or effect.terms.quantity)
                 self.tell(number)
+
+    def _make(self, effect: PlaceOrder) -> tuple[OrderId, tuple[OrderId, ...]]:
+        """The order, and those that went out with it: the other of an OCO works at once, the legs of an OSO sleep."""
+        ids = [OrderId(self.next_number + place) for place in range(1, 2 + len(effect.legs))]
+        self.next_number = ids[-1]
+        number, *legs = ids
+        oso = isinstance(effect, PlaceOso)
+        mate = None if oso or not legs else legs[0]
+        names = frozenset({effect.client_id})
+        made = order(number, effect.side, effect.terms, symbol=effect.symbol, client_ids=names, oco_id=mate)
+        self.orders[number] = (effect, made)
+        for leg, leg_id in zip(effect.legs, legs, strict=True):
+            others = [one for one in (legs if oso else [number]) if one != leg_id]
+            place = PlaceOrder(
+                copy=leg.copy,
+                client_id=leg.client_id,
+                account=effect.account,
+                priority=effect.priority,
+                symbol=effect.symbol,
+                side=leg.side,
+                terms=attrs.evolve(leg.terms, quantity=effect.terms.quantity),
+            )
+            made = order(
+                leg_id,
+                leg.side,
+                place.terms,
+                status=Status.SUSPENDED if oso else Status.WORKING,
+                symbol=effect.symbol,
+                client_ids=frozenset({leg.client_id}),
+                oco_id=others[0] if others else None,
+                parent_id=number if oso else None,
+            )
+            self.orders[leg_id] = (place, made)
+        return number, tuple(legs)
 
     def _change(self, effect: CancelOrder | ModifyOrder, how: str) -> None:
         place, now = self.orders[effect.order_id]
@@ -163,6 +200,7 @@ class Exchange:
                 if now.filled >= effect.terms.quantity:
                     now = attrs.evolve(now, status=Status.FILLED)
             self.orders[effect.order_id] = (place, now)
+            self._follow_up(effect.order_id)
             self.tell(effect.order_id)
 
     def fill(self, number: OrderId, quantity: int) -> None:
@@ -174,10 +212,45 @@ class Exchange:
             return
         gone = {fill.id for fill in now.fills if not fill.active}
         whole = len(now.fills) + quantity
-        made = order(number, now.side, now.terms, whole, symbol=now.symbol, client_ids=now.client_ids)
+        made = order(
+            number,
+            now.side,
+            now.terms,
+            whole,
+            symbol=now.symbol,
+            client_ids=now.client_ids,
+            parent_id=now.parent_id,
+            oco_id=now.oco_id,
+        )
         made = attrs.evolve(made, fills=tuple(attrs.evolve(fill, active=fill.id not in gone) for fill in made.fills))
         self.orders[number] = (place, made)
         self.position[now.symbol] = self.position.get(now.symbol, 0) + now.side.sign * quantity
+        self._follow_up(number)
+
+    def _follow_up(self, number: OrderId) -> None:
+        """What the broker does by itself: the other of an OCO ends, the legs of an OSO wake or end with their order."""
+        one = self.orders[number][1]
+        if one.status.finished and one.oco_id is not None:
+            self._set(one.oco_id, status=Status.CANCELED)
+        for child in [other for _, other in self.orders.values() if other.parent_id == number]:
+            if child.status.finished or child.terms is None:
+                continue
+            done = one.status is Status.FILLED
+            if one.status.finished and not one.filled:
+                self._set(child.id, status=Status.CANCELED)
+            elif one.filled and (one.status.finished or self.wake in ("first_fill", "each_fill")):
+                cut = self.wake == "each_fill" or (not done and one.status.finished)
+                quantity = one.filled if cut else child.terms.quantity
+                self._set(child.id, status=Status.WORKING, terms=attrs.evolve(child.terms, quantity=quantity))
+
+    def _set(self, number: OrderId, **changes: object) -> None:
+        place, now = self.orders[number]
+        if not now.status.finished:
+            self.orders[number] = (place, attrs.evolve(now, **changes))  # type: ignore[arg-type]  # fields of Order
+
+    @property
+    def tradable(self) -> list[OrderId]:
+        return [number for number in self.working if self.orders[number][1].status is not Status.SUSPENDED]
 
     def busts(self, which: int) -> None:
         """The exchange takes one of our executions back."""
@@ -226,3 +299,8 @@ class Exchange:
     def is_market(self, number: OrderId) -> bool:
         asked = self.orders[number][1].terms
         return asked is not None and asked.order_type is OrderType.MARKET
+
+
+def _linked(one: Order, other: Order) -> bool:
+    family = {one.id, one.parent_id, one.oco_id} - {None}
+    return other.id in family or other.parent_id in family or other.oco_id in family

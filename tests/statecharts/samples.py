@@ -107,6 +107,7 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.ContractRead(at=at, facts=facts_of(ES)),
         e.ContractAbsent(at=at, symbol=ES, reason="the broker knows no contract of this name"),
         e.ContractUnread(at=at, symbol=ES, reason="no answer"),
+        e.ReadBack(at=at),
         e.ErrandEvent(**of),
         e.RequestSent(**of),
         e.RequestAccepted(**of, order_id=OrderId(901), sent_at=at),

@@ -372,10 +372,11 @@ def test_the_exit_that_came_with_it_waits_for_it_and_covers_all_that_is_ours() -
     desk, held = holding(1, catch_up="fresh")
     desk.contract_read(facts_of(ES))
     gap(desk, "mine", bought(1), order(102, SELL, stop(2)), net=2, mine=(held,), positions={ES: 1})
-    assert desk.quantities == [(BUY, 1)]
-    assert desk.copy_of(102).stage is Stage.HELD
-    desk.fills(desk.place, 901)
-    assert [(one.side, one.terms) for one in desk.places] == [(SELL, stop(2))]
+    assert desk.quantities == [(BUY, 1), (SELL, 1)]
+    entry, protection = desk.places
+    desk.accepted(protection, 902)
+    desk.fills(entry, 901)
+    assert [(one.order_id, one.terms) for one in desk.modifies] == [(902, stop(2))]
 
 
 def test_a_shadow_records_what_it_would_have_made_up_for() -> None:

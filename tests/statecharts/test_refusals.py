@@ -79,7 +79,7 @@ def test_a_refused_exit_of_what_the_leader_has_exited_is_closed_at_market_after_
 
 
 def test_a_refused_stop_is_told_and_closed_when_the_leaders_fills() -> None:
-    desk = in_position(3)
+    desk = in_position(3, flatten_when_stop_refused=False)
     desk.leader(order(101, SELL, stop(2)))
     desk.refused(desk.place, "InvalidPrice")
     assert "EXIT REFUSED" in desk.told[-1].message
@@ -102,7 +102,7 @@ def test_a_resting_exit_that_is_refused_for_a_moment_s_trouble_is_asked_for_agai
         assert place.terms == stop(2)
         seen.add(place.client_id)
         desk.refused(place, "ExecutionProviderUnavailable")
-        pages = [tell for tell in desk.told if tell.severity is Severity.PAGE]
+        pages = [tell for tell in desk.told if tell.severity is Severity.PAGE and tell.event == "copy.failed"]
         assert len(pages) == 1, "the first is a page, the rest are told"
         wait = refusals.wait(Refusal.TRANSIENT, n) / SECOND
         desk.wait(wait - 0.5)

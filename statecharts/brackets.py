@@ -1,0 +1,287 @@
+"""Orders of the leader that belong together: two of which one cancels the other, and an entry with its children.
+
+Rule 1: it is decided once, when an order is first considered: what is known of its family by then goes out with it in
+        one request. An OCO of the leader's is an OCO of ours, an entry with its children an OSO: so we stay protected
+        when nobody is there.
+Rule 2: children that come later, and those that one OSO cannot hold, are held in the book until their entry has filled
+        (`protection.py` sizes and places them).
+Rule 3: an order that names a partner which is not there yet waits for it a moment; an entry waits `bracket_wait` for
+        its children. What waits has no copy yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import attrs
+
+from statecharts import follower, legs, sizing
+from statecharts.book import LEADERS_OWN, Book, Copy, Verb
+from statecharts.draft import Draft
+from statecharts.effects import Leg
+from statecharts.order import Stage
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
+from statecharts.values import CopyId, Order, View
+
+PARTNER_WAIT = timedelta(milliseconds=500)  # the broker makes both at once; what tells of the second is on its way
+BRACKETS = 2  # that an OSO has room for (Tradovate OpenAPI, placeOSO)
+
+
+# Who belongs together
+
+
+def partner_of(view: View, order: Order) -> Order | None:
+    """The other of two orders that name each other as OCO."""
+    other = view.orders.get(order.oco_id) if order.oco_id is not None else None
+    return other if other is not None and other.oco_id == order.id else None
+
+
+def children_of(view: View, order: Order) -> list[Order]:
+    return [one for _, one in sorted(view.orders.items()) if one.parent_id == order.id]
+
+
+def family(draft: Draft, order: Order) -> tuple[Order, ...]:
+    """The order, and its partner when that has no copy either."""
+    other = partner_of(_view(draft), order)
+    if other is None or other.id in draft.book.placed or (other.terms is None and other.unsupported is None):
+        return (order,)
+    return (order, other)
+
+
+def without_fills(orders: Sequence[Order]) -> list[Order]:
+    """Those of a frame that belong to others and have moved nothing: known before anything is decided."""
+    return [one for one in orders if not one.fills and (one.parent_id is not None or one.oco_id is not None)]
+
+
+def _view(draft: Draft) -> View:
+    assert draft.book.theirs is not None, "copying begins with both views"
+    return draft.book.theirs
+
+
+def _copy_of(book: Book, order: Order) -> Copy | None:
+    return book.copies.get(book.placed.get(order.id, LEADERS_OWN))
+
+
+# Is it time to decide?
+
+
+def too_early(draft: Draft, order: Order, rules: CopyRules) -> bool:
+    """May some of the order's family still be on its way, so that nothing is decided about it yet?"""
+    if not _is_missing_somebody(draft, order, rules):
+        return False
+    until = draft.book.waiting.get(order.id)
+    if until is None:
+        until = draft.at + (PARTNER_WAIT if order.oco_id is not None else rules.bracket_wait)
+        draft.book = attrs.evolve(draft.book, waiting={**draft.book.waiting, order.id: until})
+    return draft.at < until
+
+
+def _is_missing_somebody(draft: Draft, order: Order, rules: CopyRules) -> bool:
+    view = _view(draft)
+    if order.status.finished and not order.filled:
+        return False
+    if order.oco_id is not None and not order.status.finished:
+        other = view.orders.get(order.oco_id)
+        if other is None or (other.terms is None and other.unsupported is None):
+            return True
+    if not rules.bracket_wait or order.terms is None:
+        return False
+    held = view.position(order.symbol) - order.net
+    opens = sizing.kind_of(held, order.side, order.terms.quantity) is not Kind.EXIT
+    return opens and order.parent_id is None and not children_of(view, order)
+
+
+def go_on(draft: Draft, rules: CopyRules) -> None:
+    """The orders that have waited for their family, and need not any more."""
+    for number, until in tuple(draft.book.waiting.items()):
+        order = _view(draft).orders.get(number)
+        if number not in draft.book.placed and order is not None:
+            if draft.at < until and _is_missing_somebody(draft, order, rules):
+                continue
+            follower.consider(draft, order, rules)
+        waiting = {one: at for one, at in draft.book.waiting.items() if one != number}
+        draft.book = attrs.evolve(draft.book, waiting=waiting)
+
+
+# Children
+
+
+def hold(draft: Draft, order: Order, rules: CopyRules) -> bool:
+    """A child whose entry has a copy waits for what that fills. Answers whether this order is such a child."""
+    entry = _entry_of(draft, order)
+    if entry is None or follower.refusal(order, rules) is not None:
+        return False
+    leg = _guard(draft, order, entry, rules)
+    if not entry.open and not entry.filled:
+        why = "nothing of ours came of the entry that it belongs to"
+        draft.skip(attrs.evolve(leg, stage=Stage.SKIPPED, reason=why), why)
+        return True
+    draft.keep(attrs.evolve(leg, stage=Stage.HELD, reason="waits for its entry to fill"))
+    look_after(draft, entry, leg)
+    return True
+
+
+def _entry_of(draft: Draft, order: Order) -> Copy | None:
+    """The copy of ours that fills what this child of the leader's protects."""
+    parent = _view(draft).orders.get(order.parent_id) if order.parent_id is not None else None
+    entry = _copy_of(draft.book, parent) if parent is not None else None
+    if parent is None or entry is None or parent.side is order.side:
+        return None
+    return None if entry.kind is Kind.EXIT or entry.stage is Stage.SHADOWED else entry
+
+
+def _guard(draft: Draft, order: Order, entry: Copy, rules: CopyRules) -> Copy:
+    """The copy of a child, as large as its entry."""
+    assert order.terms is not None, "a child is copied by its terms"
+    quantity = entry.terms.quantity + entry.earlier if entry.terms is not None else 0
+    leg = follower.new_copy(draft, order, rules)
+    terms = attrs.evolve(follower.asked(draft, leg, order, order.terms), quantity=quantity)
+    return attrs.evolve(leg, kind=Kind.EXIT, terms=terms, meant=quantity, guards=entry.id)
+
+
+def look_after(draft: Draft, entry: Copy, *legs: Copy) -> None:
+    entry = draft.book.copies[entry.id]
+    draft.keep(attrs.evolve(entry, guarded_by=(*entry.guarded_by, *(leg.id for leg in legs))))
+    contract = draft.contract(entry.symbol)
+    if entry.id not in contract.guarded:
+        draft.note(entry.symbol, guarded=(*contract.guarded, entry.id))
+
+
+def waits_for_its_entry(draft: Draft, copy: Copy) -> bool:
+    """Is this a held exit that `protection.py` places when its entry has filled, and not before?"""
+    if copy.guards is None or copy.guards not in draft.book.copies or copy.cancel_wanted is not None:
+        return False
+    theirs = follower.leaders(draft, copy)
+    return theirs is not None and not theirs.status.finished
+
+
+def held_together(draft: Draft, copy: Copy) -> list[Copy]:
+    """The copy, when it is held and waits for no entry of its own, and its partner when that is so held too."""
+    if copy.verb is not Verb.PLACE or copy.stage is not Stage.HELD or waits_for_its_entry(draft, copy):
+        return []
+    theirs = follower.leaders(draft, copy)
+    partner = partner_of(_view(draft), theirs) if theirs is not None else None
+    other = _copy_of(draft.book, partner) if partner is not None else None
+    if other is None or other.stage is not Stage.HELD or waits_for_its_entry(draft, other):
+        return [copy]
+    return [copy, other]
+
+
+# What the leader makes of one of them
+
+
+def cancel_with_leader(draft: Draft, copy: Copy, order: Order) -> None:
+    """The leader's order has ended unfilled. Where its partner has filled, and ours is still to, both of ours stay."""
+    partner = _view(draft).orders.get(order.oco_id) if order.oco_id is not None else None
+    mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
+    linked = mate is not None and mate.open
+    if linked and partner is not None and partner.filled and partner.status.finished:
+        return
+    after = copy.ask_after
+    if linked and partner is not None and not partner.status.finished:
+        after = draft.at + legs.BY_ITSELF  # what became of it is on its way
+    why = f"the leader's order is {order.status.value.lower()}"
+    draft.keep(attrs.evolve(copy, cancel_wanted=why, ask_after=after))
+
+
+def keep_partner(draft: Draft, copy: Copy) -> None:
+    """The leader's order has filled: the one that was cancelled with it stays with ours, until that has filled too."""
+    mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
+    theirs = follower.leaders(draft, mate) if mate is not None else None
+    if mate is not None and mate.open and mate.pending is None and theirs is not None and theirs.status.finished:
+        draft.keep(attrs.evolve(mate, cancel_wanted=None, ask_after=None))
+
+
+# What goes out
+
+
+def send(draft: Draft, copies: Sequence[Copy], rules: CopyRules) -> None:
+    """Sends copies that have their sizes: two that belong together as an OCO, an entry with its children as an OSO."""
+    left = list(copies)
+    while left:
+        first = left.pop(0)
+        other = next((one for one in left if _are_partners(draft, first, one)), None)
+        if other is not None:
+            left.remove(other)
+            _send_oco(draft, first, other, rules)
+        else:
+            _send_alone(draft, first, rules)
+
+
+def _are_partners(draft: Draft, one: Copy, other: Copy) -> bool:
+    theirs = follower.leaders(draft, one)
+    partner = partner_of(_view(draft), theirs) if theirs is not None else None
+    return partner is not None and partner.id == other.leader_order_id
+
+
+def _send_oco(draft: Draft, first: Copy, other: Copy, rules: CopyRules) -> None:
+    """One cancels the other. Both have the size of the smaller one; the larger is changed to its own afterwards."""
+    if rules.shadow:
+        follower.send(draft, first, rules)
+        follower.send(draft, other, rules)
+        return
+    assert first.terms is not None, "what is sent has its terms"
+    assert other.terms is not None, "what is sent has its terms"
+    size = min(first.terms.quantity, other.terms.quantity)
+    first = _going_out(draft, first, size, mate=other.id)
+    other = _going_out(draft, other, size, mate=first.id, sent_with=first.id)
+    draft.keep(first)
+    draft.keep(other)
+    follower.send(draft, first, rules, other=_leg(other))
+
+
+def _send_alone(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    order = follower.leaders(draft, copy)
+    if order is None or copy.kind is Kind.EXIT or rules.shadow:
+        follower.send(draft, copy, rules)
+        return
+    children = [
+        child
+        for child in children_of(_view(draft), order)
+        if _copy_of(draft.book, child) is None and child.terms is not None and follower.refusal(child, rules) is None
+    ]
+    if copy.kind is Kind.ENTRY and _fit_one_oso(order, children):
+        _send_oso(draft, copy, children, rules)
+        return
+    follower.send(draft, copy, rules)
+    for child in children:
+        hold(draft, child, rules)
+
+
+def _fit_one_oso(order: Order, children: Sequence[Order]) -> bool:
+    """One or two children, for all of the entry; of two, one cancels the other."""
+    if not 0 < len(children) <= BRACKETS or order.terms is None:
+        return False
+    whole = (order.terms.quantity, order.filled)
+    if any(child.terms is None or child.terms.quantity not in whole or child.side is order.side for child in children):
+        return False
+    return len(children) == 1 or children[0].oco_id == children[1].id
+
+
+def _send_oso(draft: Draft, entry: Copy, children: Sequence[Order], rules: CopyRules) -> None:
+    draft.keep(entry)
+    legs = [_guard(draft, child, entry, rules) for child in children]
+    for leg, other in zip(legs, reversed(legs), strict=True):
+        assert leg.terms is not None, "a guard has terms"
+        mate = other.id if other is not leg else None
+        draft.keep(_going_out(draft, leg, leg.terms.quantity, mate=mate, sent_with=entry.id))
+    look_after(draft, entry, *legs)
+    follower.send(draft, draft.book.copies[entry.id], rules, brackets=tuple(_leg(leg) for leg in legs))
+
+
+def _going_out(
+    draft: Draft, copy: Copy, size: int, *, mate: CopyId | None = None, sent_with: CopyId | None = None
+) -> Copy:
+    assert copy.terms is not None, "what is sent has its terms"
+    terms = attrs.evolve(copy.terms, quantity=size)
+    wanted = copy.terms if copy.terms != terms else None
+    return attrs.evolve(
+        copy, stage=Stage.INTENDED, decided_at=draft.at, terms=terms, wanted=wanted, mate=mate, sent_with=sent_with
+    )
+
+
+def _leg(copy: Copy) -> Leg:
+    assert copy.terms is not None, "what is sent has its terms"
+    return Leg(copy=copy.id, client_id=copy.client_id, side=copy.side, terms=copy.terms)
