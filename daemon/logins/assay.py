@@ -3,6 +3,7 @@
 Rule 1: renewaccesstoken is asked, whatever else the grant has: a refresh would say nothing of this session.
 Rule 2: a renewal that was granted is used; a token that is worth nothing is forgotten.
 Rule 3: a server in trouble is not asked at every dial: renewals are counted per address.
+Rule 4: a token that has ended cannot be renewed whatever became of its session, so that it cannot tells of no eviction.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from daemon.logins.grant import Grant, Token
 from daemon.logins.home import Home
 from daemon.logins.purse import Purse
 from daemon.logins.restraint import Restraint
-from daemon.logins.standing import DEFINITE, Standing
+from daemon.logins.standing import DEFINITE, SESSION_GONE, Standing
 from daemon.ports import Ports
 from daemon.tradovate.answers import Granted
 
+REFUSED = frozenset(DEFINITE) - {SESSION_GONE}  # the token as such
 AGAIN_AFTER = timedelta(minutes=5)
 
 
@@ -46,6 +48,8 @@ class Assay:
             return Standing.LIVES  # another has taken its place meanwhile
         if status not in DEFINITE and self._last is not None and self.ports.wall() - self._last[0] < AGAIN_AFTER:
             return self._last[1]
+        if known.expires_at <= self.ports.wall() and status not in REFUSED:
+            return Standing.UNCLEAR
         self.restraint.check_hold()
         answer = await self.grant.extend(known)
         found = standing.after(status, answer)

@@ -51,6 +51,7 @@ class Restraint:
     budget: Budget
     doubted_until: datetime | None = None
     _refused: tuple[str, NoToken] | None = None  # the credential's fingerprint, "" where there was none
+    _useless: int = 0  # grants without a token that can be used, one after the other
     _refusals: int = 0  # tokens that the broker did not accept, one after the other
     _doubts: int = 0
     _doubt: NoToken | None = None
@@ -180,14 +181,20 @@ class Restraint:
             return
         self._refusals += 1
         if self._refusals > 1:
-            wait = min(LONGEST_HOLD, HOLD_AFTER_REFUSALS * 2 ** min(self._refusals - 2, 10))
-            self.wait_until(Hold(self.ports.wall() + wait, "the broker refuses even tokens that it has just issued"))
+            until = self.ports.wall() + _ever_longer(self._refusals - 1)
+            self.wait_until(Hold(until, "the broker refuses even tokens that it has just issued"))
+
+    def token_useless(self, reason: str) -> NoToken:
+        """A request was granted, and with it came no token that can be used."""
+        self._useless += 1
+        return self.wait_until(Hold(self.ports.wall() + _ever_longer(self._useless), f"the broker granted {reason}"))
 
     def token_accepted(self) -> None:
         self._refusals = 0
 
     def granted(self) -> None:
         """A token came: what was held against the credential is over."""
+        self._useless = 0
         if self._refused is not None or self._doubts:
             self.credential_changed()
         if self._hold is not None:
@@ -211,6 +218,11 @@ class Restraint:
     @property
     def _refusal_key(self) -> str:
         return f"refused {self.login}"
+
+
+def _ever_longer(times: int) -> timedelta:
+    factor: int = 2 ** min(times - 1, 10)
+    return min(LONGEST_HOLD, HOLD_AFTER_REFUSALS * factor)
 
 
 def kept_hold(facts: Facts, login: str) -> Hold | None:

@@ -32,6 +32,8 @@ from statecharts.states import Cause
 
 __all__ = ["NoToken", "Token", "Tokens", "WrongUser"]
 
+WRONG_ADDRESS = 307  # a redirect to a host that is not the broker's
+
 
 @attrs.define(eq=False)
 class Tokens:
@@ -205,8 +207,12 @@ class Tokens:
             if nothing.final:
                 self.restraint.nothing_to_ask_with(nothing)
             raise
-        if isinstance(answer, BadCredentials | NotActive | Limited):
+        # For the broker that is a failure, too; but where we were sent to a stranger, nothing was decided.
+        answered = isinstance(answer, Unreachable) and answer.status not in (None, WRONG_ADDRESS)
+        if answered or isinstance(answer, BadCredentials | NotActive | Limited):
             self.budget.token_failed()
+        if isinstance(answer, Unreachable) and answer.useless:
+            raise self.restraint.token_useless(answer.reason)
         return answer
 
     async def _renew(self) -> None:
@@ -293,8 +299,8 @@ class Tokens:
             case Limited(status=status, retry_after=retry_after):
                 self.slowed()
                 raise self.restraint.limited(status, retry_after)
-            case Unreachable(reason=reason):
-                raise NoToken(reason, Cause.NETWORK)
+            case Unreachable(reason=reason, status=status):
+                raise NoToken(reason, Cause.NETWORK if status is None else Cause.BROKER)
 
     def _refuse(self, reason: str) -> NoToken:
         self.renewal.stop()

@@ -74,10 +74,14 @@ class Limited:
 
 @attrs.frozen
 class Unreachable:
-    """The broker cannot be asked just now; `status` when there was an answer at all."""
+    """The broker cannot be asked just now; `status` when there was an answer at all.
+
+    `useless`: it has granted something that is no token with an end, and may have opened a session for it.
+    """
 
     reason: str
     status: int | None = None
+    useless: bool = False
 
 
 @attrs.frozen

@@ -147,7 +147,8 @@ def _judged(response: httpx.Response) -> PairAnswer:
         return Declined(error[:64] or "refused", text[:_LONGEST])
     access, life = phrase(data.get("access_token")), whole(data.get("expires_in"))
     if not response.is_success or not access or not life or life < 0:
-        return Unreachable("an answer without a token or without its end", response.status_code)
+        words = "an answer without a token or without its end"
+        return Unreachable(words, response.status_code, useless=response.is_success)
     refresh, refresh_life = phrase(data.get("refresh_token")), whole(data.get("refresh_token_expires_in"))
     return Pair(
         access,

@@ -236,7 +236,7 @@ def _granted(
         return no(text)
     token, expires_at = phrase(data.get("accessToken")), moment(data.get("expirationTime"))
     if not token or expires_at is None:
-        return Unreachable("an answer without a token or without its end", response.status_code)
+        return Unreachable("an answer without a token or without its end", response.status_code, useless=True)
     user = identity(data.get("userId"))
     hosts = _hosts(data.get("apiHosts"))
     return Granted(token, expires_at, user, user_status or "Active", server_date(response), hosts=hosts)

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from daemon.logins.calls import Answered, Lost, Urgency
+from daemon.logins.host import Host
 from daemon.logins.session import Session, SessionSettings
 from daemon.logins.standing import Standing
 from daemon.logins.tokens import NoToken, Token
@@ -154,6 +155,16 @@ def test_where_there_is_no_token_nothing_is_dialed() -> None:
     assert stage.session.loss is not None
     assert stage.session.loss.final
     assert stage.network.connects == []
+
+
+@pytest.mark.parametrize(("cause", "silent"), [(Cause.BROKER, 0), (Cause.NETWORK, 1)])
+def test_a_token_request_that_was_answered_is_no_silence_of_the_host(
+    cause: Cause, silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silences: list[Host] = []
+    monkeypatch.setattr(Host, "failed", lambda host: silences.append(host))
+    _ends(_silent, 0.0, cause, "trouble", none=NoToken("trouble", cause))
+    assert len(silences) == silent
 
 
 @pytest.mark.parametrize(

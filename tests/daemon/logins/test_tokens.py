@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -412,5 +412,53 @@ def test_a_renewal_that_finds_the_session_gone_holds_nobody_and_is_not_repeated(
             assert len(grant.times("renew")) == 1
             grant.script = []
             await tokens.valid()
+
+    told(story)
+
+
+def test_a_grant_without_a_token_that_can_be_used_holds_the_login_ever_longer(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        useless = Unreachable("an answer without a token or without its end", 200, useless=True)
+        grant = ScriptedGrant([useless] * 3, takes=0.0)
+        with _kept(nursery, tmp_path, grant) as tokens:
+            while tokens.current is None:
+                with suppress(NoToken):
+                    await tokens.valid()
+                await trio.sleep(1)
+            assert [later - earlier for earlier, later in pairwise(grant.times("obtain"))] == [300, 600, 1200]
+            assert tokens.budget.held_until is None, "it is this login's matter"
+
+    told(story)
+
+
+@pytest.mark.parametrize(("status", "cause", "times"), [(503, Cause.BROKER, 5), (None, Cause.NETWORK, 20)])
+def test_what_the_broker_answers_counts_as_a_failed_request_and_what_nobody_answers_does_not(
+    tmp_path: Path, status: int | None, cause: Cause, times: int
+) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant([Unreachable("trouble", status)] * 20)
+        causes = []
+        with _kept(nursery, tmp_path, grant) as tokens:
+            for _ in range(20):
+                with pytest.raises(NoToken) as nothing:
+                    await tokens.valid()
+                causes.append(nothing.value.cause)
+            assert len(grant.asked) == times
+            assert causes == [cause] * times + [Cause.PENALTY] * (20 - times)
+
+    told(story)
+
+
+@pytest.mark.parametrize("status", [408, 423, 429, 503])
+def test_a_token_that_has_ended_tells_of_no_eviction(tmp_path: Path, status: int) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        grant = ScriptedGrant(extends=TokenExpired("ended"))
+        with _kept(nursery, tmp_path, grant) as tokens:
+            await tokens.valid()
+            grant.script = [Unreachable("no route")] * 1000
+            await trio.sleep(LIFE + 1)
+            assert await tokens.standing(status) is Standing.UNCLEAR
+            assert grant.times("extend") == []
+            assert await tokens.standing(401) is Standing.VOID
 
     told(story)

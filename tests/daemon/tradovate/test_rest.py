@@ -130,8 +130,16 @@ def test_a_ticket_that_was_waited_for_goes_along(renew: bool) -> None:
         (200, {**GOOD, "p-ticket": "t", "p-time": 5}, Penalised("t", 5, False)),
         (200, {**GOOD, "userStatus": "TemporaryLocked"}, NotActive("TemporaryLocked")),
         (200, {"userStatus": "Closed", "errorText": "closed"}, NotActive("Closed")),
-        (200, {**GOOD, "accessToken": ""}, Unreachable("an answer without a token or without its end", 200)),
-        (200, {**GOOD, "expirationTime": "soon"}, Unreachable("an answer without a token or without its end", 200)),
+        (
+            200,
+            {**GOOD, "accessToken": ""},
+            Unreachable("an answer without a token or without its end", 200, useless=True),
+        ),
+        (
+            200,
+            {**GOOD, "expirationTime": "soon"},
+            Unreachable("an answer without a token or without its end", 200, useless=True),
+        ),
         (200, [], Unreachable("an answer that is no JSON object", 200)),
         (200, "<html>", Unreachable("an answer that is no JSON object", 200)),
         (204, None, Unreachable("an answer that is no JSON object", 204)),
