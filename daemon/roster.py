@@ -76,10 +76,8 @@ class Roster:
         for name in self.config.accounts:
             self.accounts[name] = self._account(name)
 
-    async def begin(self, running: Running, first_words: Iterable[Event]) -> None:
-        """The account comes to life."""
-        for event in first_words:
-            running.runner.post(event)
+    async def begin(self, running: Running) -> None:
+        """The account comes to life, with its first words in its inbox."""
         await self._start(running)
 
     async def _start(self, one: Login | Running) -> None:

@@ -118,9 +118,12 @@ class Supervisor:
                 await nursery.start(serve_control, self)
             if not self.getting_out:
                 last_stop.running(self.ledger, self.boot, __version__)
-            for running in self.roster.in_order():
-                if running.account.rules.copy is not None or not self.getting_out:
-                    await self.roster.begin(running, self._first_words(running))
+            starting = [r for r in self.roster.in_order() if r.account.rules.copy is not None or not self.getting_out]
+            for running in starting:  # all of them, before any runs: what a quick leader announces must not come first
+                for event in self._first_words(running):
+                    running.runner.post(event)
+            for running in starting:
+                await self.roster.begin(running)
             nursery.start_soon(self._checkpoint)
             nursery.start_soon(self.almanac.watch)
             nursery.start_soon(self.almanac.ask_the_time, self.logins.values)

@@ -14,6 +14,7 @@ import trio
 
 from daemon.logins.session import Session
 from daemon.tradovate.frames import Pushed
+from daemon.tradovate.mirror import Facts
 from statecharts import states as s
 from tests.scenarios import truth
 from tests.scenarios.world import SYMBOL, World, run
@@ -28,18 +29,18 @@ def held_back(monkeypatch: pytest.MonkeyPatch, kind: str) -> Iterator[list[Pushe
     held: list[tuple[Session, Pushed]] = []
     items: list[Pushed] = []
 
-    def hold(session: Session, item: Pushed) -> None:
+    def hold(session: Session, item: Pushed) -> Facts:
         if isinstance(item.data, dict) and item.data.get("entityType") == kind:
             held.append((session, item))
             items.append(item)
-        else:
-            pushed(session, item)
+            return ()
+        return pushed(session, item)
 
     with monkeypatch.context() as patch:
         patch.setattr(Session, "_pushed", hold)
         yield items
     for session, item in held:
-        pushed(session, item)
+        session._hand_out(pushed(session, item), ())
 
 
 def _agrees(world: World) -> None:
