@@ -13,12 +13,12 @@ from datetime import datetime
 import attrs
 import trio
 
-from daemon import readings
+from daemon import look_ups, readings
 from daemon.bulletins import Board
-from daemon.logins.calls import Answered, Call, Lost, Urgency
+from daemon.logins.calls import Answered, Call, Lost
 from daemon.logins.session import Session
 from daemon.ports import Ports
-from daemon.tradovate import look_up, messages
+from daemon.tradovate import messages
 from daemon.tradovate.messages import Accepted, Doubtful, Held, Penalty, Refused
 from statecharts.effects import (
     CancelOrder,
@@ -43,8 +43,6 @@ from statecharts.events import (
     AnswerLost,
     Event,
     LoginEvent,
-    LookedUp,
-    LookUpFailed,
     NeverSent,
     RequestAccepted,
     RequestPenalised,
@@ -57,7 +55,6 @@ from statecharts.values import AccountName, BrokerAccountId, OrderId, Symbol
 
 ANSWER_LIMIT = 10.0  # seconds: the broker answers in milliseconds; after this nobody should go on hoping
 SLOW_ANSWER = 0.5  # seconds: from then on the copies show that a request was sent, though unanswered
-LOOK_UP_LIMIT = 10.0  # seconds for a list of the session's commands
 
 
 @attrs.frozen
@@ -245,58 +242,14 @@ class AccountErrands:
         )
 
     async def _look_up(self, effect: LookUp) -> None:
-        """Commands carry the client order id as clOrdId, order versions as text: the order exists if either does."""
         await trio.sleep(max(0.0, (effect.not_before - self.ports.wall()).total_seconds()))
-        session = self.session()
-        asked_at = self.ports.wall()
-        held = None if session is None else session.gate.budget.hold_reason
-        if held is not None:  # a request would prolong it
-            self.post(LookUpFailed(at=asked_at, copy=effect.copy, client_id=effect.client_id, reason=held))
-            return
-        lists = [] if session is None else [await self._listed(session, endpoint) for endpoint in look_up.LISTS]
-        found = None if None in lists else look_up.order_named(effect.client_id, lists)
-        shown = None if session is None or found is None else await self._shown(session, found, lists)
-        now = self.ports.wall()
-        if session is None or None in lists or (found is not None and shown is None):
-            failed = LookUpFailed(
-                at=now, copy=effect.copy, client_id=effect.client_id, reason="the broker did not answer"
-            )
-            self.post(failed)
-            return
-        self.post(
-            LookedUp(
-                at=now,
-                copy=effect.copy,
-                client_id=effect.client_id,
-                order_id=None if found is None else OrderId(found),
-                asked_at=asked_at,
-                shown=shown is not False,
-            )
-        )
-
-    async def _shown(self, session: Session, number: int, lists: list[list[object] | None]) -> bool | None:
-        """Is there the order itself? What the broker shows of it is news like any other. None: it did not answer."""
-        outcome = await session.request("order/item", None, Urgency.READ, f"id={number}").answer(LOOK_UP_LIMIT)
-        if not isinstance(outcome, Answered) or outcome.status not in (200, 404):
-            return None
-        if outcome.status == 404:
-            return False
-        for kind, rows in zip(look_up.KINDS, lists, strict=True):
-            session.learn(kind, [row for row in rows or () if isinstance(row, dict) and row.get("orderId") == number])
-        session.learn("order", outcome.data)
-        return True
+        self.post(await look_ups.made(self.session(), effect, self.ports.wall))
 
     async def _read_balance(self, account: BrokerAccountId) -> None:
         self.post(await readings.balance(self.session(), account, self.ports.wall))
 
     async def _read_contract(self, symbol: Symbol) -> None:
         self.post(await readings.contract(self.session(), symbol, self.ports.wall))
-
-    async def _listed(self, session: Session, endpoint: str) -> list[object] | None:
-        outcome = await session.request(endpoint, None, Urgency.READ).answer(LOOK_UP_LIMIT)
-        if isinstance(outcome, Answered) and outcome.status == 200 and isinstance(outcome.data, list):
-            return outcome.data
-        return None
 
     async def _read_anew(self, account: BrokerAccountId) -> None:
         """Without a session nothing has to be done: the account is read when there is one again."""

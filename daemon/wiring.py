@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -13,8 +12,9 @@ import trio
 from daemon.activities import AccountActivities
 from daemon.bulletins import Board, Severity
 from daemon.config import Account as AccountConfig
-from daemon.config import Config, Environment, secrets
+from daemon.config import Config, Environment
 from daemon.config import Login as LoginConfig
+from daemon.credentials import application_of, credentials_of
 from daemon.errands import AccountErrands
 from daemon.journal import Journal
 from daemon.ledger import Ledger
@@ -25,21 +25,19 @@ from daemon.logins.home import Home
 from daemon.logins.login import Login, LoginHooks
 from daemon.logins.rate import Limits, Rate
 from daemon.logins.session import SessionSettings
-from daemon.logins.tokens import NoToken, Tokens
+from daemon.logins.tokens import Tokens
 from daemon.ports import Ports
 from daemon.round import Rounds
 from daemon.runner import Runner
-from daemon.tradovate.answers import Credentials, Said
-from daemon.tradovate.oauth import Application, OAuth
+from daemon.tradovate.answers import Said
+from daemon.tradovate.oauth import OAuth
 from daemon.tradovate.rest import Rest
 from statecharts import connection, risk
 from statecharts.account import Account
 from statecharts.events import BalanceSeen, Event, LoginEvent
 from statecharts.rules import Rules
-from statecharts.states import Cause, Stopped
+from statecharts.states import Stopped
 from statecharts.values import AccountName
-
-REDIRECT_URI = "http://127.0.0.1:8642/callback"  # of the environment simulator, where none need be configured
 
 # What to do about a login's news; what is not here is no reason to do anything.
 REMEDIES = {
@@ -224,56 +222,6 @@ def read_again(login: Login, settings: LoginConfig, ledger: Ledger, journal: Jou
         case OAuthGrant() as grant:
             grant.application = lambda: application_of(settings, journal)
     return login.credential_read_again()
-
-
-def application_of(settings: LoginConfig, journal: Journal) -> Application:
-    """Reads the secret anew each time; not every application has one. Raises NoToken when it cannot be read."""
-    try:
-        secret = secrets.find(settings, "client_secret")
-    except secrets.SecretUnreadable as error:
-        raise NoToken(str(error), Cause.CREDENTIALS, final=True) from error
-    if secret is not None:
-        journal.keep_secret(secret.reveal())
-    return Application(
-        settings.client_id or settings.login,  # the embedded broker knows every application
-        secret.reveal() if secret else "",
-        settings.redirect_uri or REDIRECT_URI,
-    )
-
-
-def credentials_of(settings: LoginConfig, ledger: Ledger, journal: Journal) -> Credentials:
-    """Reads the secrets anew each time. Raises NoToken when there are none."""
-    name = settings.login
-    try:
-        password = secrets.find(settings, "password")
-        sec = secrets.find(settings, "sec")
-    except secrets.SecretUnreadable as error:
-        raise NoToken(str(error), Cause.CREDENTIALS, final=True) from error
-    embedded = settings.environment == "simulator"
-    if password is None and not embedded:
-        remedy = f"set the credential {name}.password, or {secrets.variable(name, 'password')}, or password_file"
-        raise NoToken(f"there is no password for login {name}: {remedy}", Cause.CREDENTIALS, final=True)
-    for secret in (password, sec):
-        if secret is not None:
-            journal.keep_secret(secret.reveal())
-    return Credentials(
-        username=settings.username or name,
-        password=password.reveal() if password else "any",  # the embedded broker asks for none in particular
-        app_id=settings.app_id,
-        app_version=settings.app_version,
-        cid=settings.cid or 0,
-        sec=sec.reveal() if sec else "",
-        device_id=settings.device_id or device_id(name, ledger),
-    )
-
-
-def device_id(login: str, ledger: Ledger) -> str:
-    """Made once and kept: Tradovate wants it unique for this machine and permanent."""
-    known = ledger.device(login)
-    if known is None:
-        known = str(uuid.uuid4())
-        ledger.keep_device(login, known)
-    return known
 
 
 def account_of(name: str, rules: Rules, ledger: Ledger, ports: Ports) -> Account:

@@ -22,6 +22,7 @@ from daemon.certify.report import Report
 from daemon.certify.stagehand import Simulated
 from daemon.certify.trial import Plan
 from daemon.config import Config, ConfigErrors, load
+from daemon.credentials import credentials_of
 from daemon.embedded import Embedded
 from daemon.exits import Exit
 from daemon.journal import Journal, Masks
@@ -30,7 +31,7 @@ from daemon.ledger.schema import MEMORY
 from daemon.logins.tokens import NoToken
 from daemon.ports import Ports
 from daemon.tradovate.answers import Credentials
-from daemon.wiring import Addresses, credentials_of
+from daemon.wiring import Addresses
 
 IDLE_LIMIT = 6.0  # seconds: the embedded broker closes silent connections earlier than a real one, to keep a run short
 
