@@ -152,6 +152,7 @@ class Person:
     proofs: Mapping[str, Proof] = attrs.field(factory=dict)  # by account
     recorded: Mapping[str, int] = attrs.field(factory=dict)  # the broker's ids by account, from the ledger
     leaders: frozenset[str] = frozenset()  # accounts that follow nobody
+    requests_left: int | None = None  # of the login's budget, now
     online: Answers | Silence | None = None
 
     @property

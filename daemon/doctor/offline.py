@@ -25,6 +25,7 @@ from daemon.control.evidence import DENIED
 from daemon.doctor.facts import Door, File, Kept, Orders, Person, Proof, State, Trouble
 from daemon.ledger import Ledger, LedgerError
 from daemon.ledger.schema import MEMORY
+from daemon.logins.rate import Limits, Rate
 from daemon.logins.restraint import kept_hold
 from daemon.state_lock import StateInUse, StateLock
 from statecharts.values import AccountName
@@ -143,7 +144,19 @@ def person(name: str, file: File, now: datetime, ledger: Ledger | None, status: 
         proofs={account.account: _proof(ledger, account) for account in accounts} if ledger else {},
         recorded=_recorded(ledger, accounts) if ledger else {},
         leaders=frozenset(mine - set(followers)),
+        requests_left=_requests_left(one, settings, ledger, len(followers), now),
     )
+
+
+def _requests_left(
+    status: dict[str, Any] | None, settings: Login | None, ledger: Ledger | None, followers: int, now: datetime
+) -> int | None:
+    """As a running daemon says, else as the last one has left it."""
+    told = status.get("requests_left") if status else None
+    if isinstance(told, int) or settings is None or ledger is None:
+        return told if isinstance(told, int) else None
+    limits = Limits(settings.requests_per_minute, settings.requests_per_hour)
+    return Rate(settings.login, limits, ledger, lambda: now, lambda: followers, lambda: False).left
 
 
 def _element(status: Any, section: str, key: str, name: str) -> dict[str, Any] | None:

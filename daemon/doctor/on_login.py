@@ -19,6 +19,9 @@ RENEWED_BEFORE: Final = timedelta(minutes=5)  # a running daemon renews long bef
 PUSHED_OUT: Final = (408, 429, 500)  # what the token of a closed session gets
 LOOKS_A_MINUTE: Final = 6  # three small reads every half minute
 EVENTS_A_MINUTE: Final = 5  # of the leader's orders: less than that is used up by one order that is moved
+RAISE: Final = (
+    "raise requests_per_minute and requests_per_hour as far as the broker allows, or move followers to another login"
+)
 UNREADABLE: Final = Unknown("the login's table cannot be read; the errors are told above")
 
 
@@ -234,7 +237,13 @@ def _budget(person: Person) -> Verdict:
     words = f"{sharing}: {minute} orders of the leader's a minute and {hour} an hour can be copied"
     if minute < EVENTS_A_MINUTE or hour < 60 * EVENTS_A_MINUTE // 5:
         return Wrong(words, person.where)
-    return Well(words)
+    left, needed = person.requests_left, count * FLATTEN_REQUESTS
+    if left is None:
+        return Well(words)
+    if left <= needed:
+        what = f"{left} requests are left just now, and {needed} are kept to get everybody out: nothing opens"
+        return Wrong(f"{what}. {sharing}", person.where, f"nothing if it is rare, for it fills up again. Else {RAISE}")
+    return Well(f"{words}; {left} requests are left just now")
 
 
 LOGIN: Final = (
@@ -292,8 +301,7 @@ LOGIN: Final = (
     Check(
         "rate-budget",
         "more followers than the login's budget of requests can serve",
-        "raise requests_per_minute and requests_per_hour as far as the broker allows, or move followers to another "
-        "login",
+        RAISE,
         _budget,
     ),
 )

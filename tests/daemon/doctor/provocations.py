@@ -38,6 +38,7 @@ from tests.daemon.doctor.states import (
     shared_account,
     socket_is_a_file,
     socket_too_long,
+    spent,
     state_is_a_file,
     through,
     unapproved,
@@ -336,6 +337,9 @@ PROVOCATIONS: Final = (
     Provocation("state directory", "state-directory", "cannot be used", "state_directory", visit=state_is_a_file),
     Provocation("socket", "control-socket", "bytes long", "at most 107 bytes", visit=socket_too_long),
     Provocation("socket", "control-socket", "is no socket", "another control_socket", visit=socket_is_a_file),
+    Provocation(
+        "rate budget against follower count", "rate-budget", "0 requests are left", "fills up again", visit=spent
+    ),
     Provocation(
         "rate budget against follower count",
         "rate-budget",

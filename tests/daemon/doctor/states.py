@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from daemon.doctor.report import Report
+from daemon.logins.rate import Limits, Rate
 from daemon.state_lock import StateLock
 from tests.daemon.doctor.clinic import Clinic, text_of
 from tests.scenarios.world import MemoryNetwork, now
@@ -107,6 +108,14 @@ async def pushed_out(clinic: Clinic) -> Report:
     await clinic.examined()
     clinic.server.evict("apex")
     return await clinic.examined()
+
+
+async def spent(clinic: Clinic) -> Report:
+    """A daemon has used up the login's hour, and has stopped since."""
+    ledger = clinic.ledger()
+    Rate("apex", Limits(300, 5000), ledger, now, lambda: 1, lambda: False).spend(5000)
+    ledger.close()
+    return await clinic.examined(offline=True)
 
 
 async def captcha(clinic: Clinic) -> Report:
