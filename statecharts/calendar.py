@@ -3,7 +3,8 @@
 Rule 1: the calendar alone never stops the copy of what the leader does. What he does while the table says closed is
         told, once for each product group and window; a fill of his proves that it trades, and nothing waits then.
 Rule 2: what copierd originates itself (closings at market, exits made up for or restored) waits for the opening, and a
-        second more.
+        second more. It does not wait for the end of a window whose time is a guess: that may silence alarms, and where
+        it is right the broker says SessionClosed.
 Rule 3: the broker's own word, SessionClosed, closes the group for this follower as the table does: while the table says
         open for a minute, and not beyond the next edge. See `closed_session.py`.
 Rule 4: a product that belongs to no group we know, and an environment without hours, are always open.
@@ -44,7 +45,7 @@ def opens_at(draft: Draft, symbol: Symbol) -> datetime | None:
     if window.open:
         first = window.start + AFTER_THE_OPENING
         return first if first > draft.at else None
-    if market.traded == window.start:
+    if market.traded == window.start or hours.guessed(window):
         return None
     return draft.at + LOOK_AGAIN if window.end is None else window.end + AFTER_THE_OPENING
 

@@ -76,6 +76,7 @@ class Week:
     since: datetime
     days: tuple[Spans, ...]
     proven: bool = True  # False: nothing under it is better than projected
+    guessed: bool = False  # has it a maintenance window whose time nobody has confirmed?
 
 
 @attrs.frozen
@@ -123,6 +124,12 @@ class MarketHours:
 
     def coverage(self, t: datetime) -> Coverage:
         return self._coverage(_instant(t).astimezone(CHICAGO).replace(tzinfo=None))
+
+    def guessed(self, window: Window) -> bool:
+        """Is this a closure that rests on nothing but the guessed maintenance window of an ordinary week?"""
+        local = _local(window.start)
+        week = next((week for week in reversed(self.weeks) if week.since <= local), None)
+        return not window.open and week is not None and week.guessed and local.date() not in self.days
 
     def spans(self, day: date) -> Spans:
         """When it is open on a local day."""

@@ -114,7 +114,9 @@ class _Reading:
             if "maintenance" in change:
                 text = change["maintenance"] if self.maintenance is None else self.maintenance
                 days = self._interrupted(days, text, (*place, "maintenance"))
-            yield Week(since, days, proven=change.get("coverage", "verified") == "verified")
+            proven = change.get("coverage", "verified") == "verified"
+            guessed = not proven and "maintenance" in change and self.maintenance is None
+            yield Week(since, days, proven, guessed)
 
     def _interrupted(self, days: tuple[Spans, ...], text: Any, key: Key) -> tuple[Spans, ...]:
         """The week without its maintenance window."""

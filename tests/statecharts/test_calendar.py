@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import tomllib
 
 import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.hours_table import built_in
+from statecharts import calendar
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.account import Account
+from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Severity
+from statecharts.market_hours import load_hours
 from statecharts.order import Stage
 from statecharts.rules import Rules
 from statecharts.values import Fill, FillId, Order, Status, Symbol, View
@@ -129,6 +134,24 @@ def test_what_is_open_or_unknown_is_not_contradicted(symbol: Symbol) -> None:
     desk = leader()
     desk.foreign(at(order(100, BUY, terms(1), 1, symbol=symbol), CLOSED))
     assert desk.heard("calendar.contradicted") == []
+
+
+def test_a_guessed_maintenance_window_holds_nothing_back_until_the_broker_says_closed() -> None:
+    desk = with_hours(follower(), "2026-11-21 02:30")  # a Saturday
+    hours = MARKETS.of("MBT")
+    assert hours is not None and not hours.is_open(desk.now)
+    draft = Draft(name=LEAD, at=desk.now, book=desk.account.book, acting=True, markets=MARKETS)
+    assert calendar.opens_at(draft, BTC) is None
+    assert clock(calendar.shut(draft, BTC)) == clock(calendar.opens_at(draft, BTC)) == "Sat 02:31:00"
+    assert calendar.opens_at(draft, ES) is not None  # the weekend itself is no guess
+
+
+def test_the_operators_maintenance_window_is_no_guess() -> None:
+    saturday = chicago("2026-11-21 02:30")
+    for maintenance, guessed in ((None, True), ("sat 02:00-04:00", False)):
+        hours = load_hours(tomllib.loads(built_in()), maintenance=maintenance)["crypto"]
+        assert hours.guessed(hours.window_at(saturday)) is guessed
+        assert not hours.guessed(hours.window_at(chicago(f"{WEDNESDAY} 12:00")))
 
 
 def test_a_leader_without_hours_is_never_contradicted() -> None:
