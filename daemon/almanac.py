@@ -1,7 +1,9 @@
 """The hours by which a running daemon goes: the table with the operator's days, how old it is, and whose clock counts.
 
 Rule 1: hours count where an account's environment has them, and while the clock is to be trusted.
-Rule 2: an old table is told at the start and every day, and is never a reason to stop.
+Rule 2: the broker is asked for its time after a jump of the clock, and at the start unless a token has told it; never
+        while the process holds.
+Rule 3: an old table is told at the start and every day, and is never a reason to stop.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from statecharts.rules import Rules
 DAY = 24 * 3600.0  # seconds
 LOOK_EVERY = 30.0  # seconds
 ASK_AGAIN = 60.0  # seconds: the broker is asked for its time until it answers
+ASK_FIRST = 30.0  # seconds after the start: a login that needs a token has heard it by then
 
 
 class Teller(Protocol):
@@ -108,13 +111,22 @@ class Almanac:
             assert self.horizon is not None, "there are hours"
             self.journal.say("hours.table", f"the table of market hours is verified through {self.horizon[0]}")
 
-    async def ask_the_time(self, logins: Callable[[], Iterable[Teller]]) -> None:
-        """When the clock has jumped, the broker is asked what time it is, as soon as it answers."""
+    async def ask_the_time(
+        self, logins: Callable[[], Iterable[Teller]], held: Callable[[], bool] = lambda: False
+    ) -> None:
+        """At the start and when the clock has jumped, the broker is asked what time it is, as soon as it answers.
+
+        `held`: nothing may be asked now. A token that has told the time meanwhile is as good.
+        """
+        with trio.move_on_after(ASK_FIRST):
+            await self._doubt.wait()
+        if self.clock.skew is None:
+            self._doubt.set()
         while True:
             await self._doubt.wait()
             self._doubt = trio.Event()
             while True:
-                if await self._heard(logins()):
+                if not held() and await self._heard(logins()):
                     break
                 await trio.sleep(ASK_AGAIN)
 

@@ -126,7 +126,7 @@ class Supervisor:
                 await self.roster.begin(running)
             nursery.start_soon(self._checkpoint)
             nursery.start_soon(self.almanac.watch)
-            nursery.start_soon(self.almanac.ask_the_time, self.logins.values)
+            nursery.start_soon(self.almanac.ask_the_time, self.logins.values, lambda: bool(self.budget.held_until))
             nursery.start_soon(DiskWatch(self.ledger, self.ports, self.board, self.accounts.values).run)
             self.ready.set()
             if not self.getting_out:

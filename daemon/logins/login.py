@@ -72,8 +72,9 @@ class Login:
     _probed: tuple[float, bool] | None = None  # the probe of that moment, and its answer
 
     async def the_time(self) -> datetime | None:
-        """The broker's clock; None when it cannot be had."""
-        return None if self.ask_the_time is None else await self.ask_the_time()
+        """The broker's clock; None when it cannot be had, or nothing may be asked now."""
+        held = self.tokens.restraint.hold is not None
+        return None if self.ask_the_time is None or held else await self.ask_the_time()
 
     @property
     def connected(self) -> bool:

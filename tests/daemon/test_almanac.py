@@ -207,6 +207,27 @@ def test_after_a_jump_the_broker_is_asked_until_it_answers() -> None:
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
+@pytest.mark.parametrize(("heard", "asks"), [(False, [150.0, 210.0, 270.0]), (True, [])])
+def test_the_broker_is_asked_once_after_the_start_unless_a_token_told_and_never_in_a_hold(
+    heard: bool, asks: list[float]
+) -> None:
+    asked = Asked()
+
+    async def main() -> None:
+        clock = Clock(lambda: now_two_hours_later(), trio.current_time)
+        book = Almanac(clock, Journal(lambda entry: None), MARKETS)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(book.ask_the_time, lambda: [asked], lambda: trio.current_time() < 100)
+            clock.now()
+            if heard:
+                clock.hear(now_two_hours_later())
+            await trio.sleep(3600)
+            assert asked.at == asks and clock.skew is not None
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
 @pytest.mark.parametrize("text", [config_of(), config_of(environment=HOURS)])
 def test_the_status_says_how_far_the_table_reaches(text: str, tmp_path: Path) -> None:
     async def story(world: World) -> None:
