@@ -20,6 +20,7 @@ from daemon.doctor.verdicts import Section, examined
 from daemon.embedded import Embedded
 from daemon.house_rules import caution
 from daemon.journal import Journal
+from daemon.logins.budget import Budget
 from daemon.ports import Ports
 from daemon.wiring import Addresses
 
@@ -54,7 +55,8 @@ async def examine(file: File, wish: Wish, ports: Ports, journal: Journal, say: S
         if not wish.offline and config is not None:
             borrowed = holding.state.held or door.status is not None
             desk = Desk(config, ports, journal, holding.ledger, borrowed, say)
-            sites = [await _visited(site, ports) for site in sites]
+            holds = holding.ledger is not None and Budget(ports.wall, holding.ledger).held_until is not None
+            sites = [await _visited(site, ports, greet=not holds) for site in sites]
             away = {site.environment.environment for site in sites if site.away}
             people = await _heard(people, desk, away)
         if holding.writable and holding.ledger is not None:
@@ -86,7 +88,8 @@ def _sites(config: Config, people: list[Person]) -> list[Site]:
     return [Site(environment, config) for environment in used.values()]
 
 
-async def _visited(site: Site, ports: Ports) -> Site:
+async def _visited(site: Site, ports: Ports, *, greet: bool) -> Site:
+    """`greet`: not while the process holds, when each request prolongs that."""
     where = online.addresses_of(site.environment)
     urls = online.hosts_of(where)
     knocks: dict[str, Knock] = {}
@@ -97,7 +100,7 @@ async def _visited(site: Site, ports: Ports) -> Site:
     async with trio.open_nursery() as nursery:
         for url in urls:
             nursery.start_soon(knock, url)
-    said = await online.greeted(ports, where)
+    said = await online.greeted(ports, where) if greet else None
     return attrs.evolve(site, knocks=tuple(knocks[url] for url in urls), said=said, asked_at=ports.wall())
 
 

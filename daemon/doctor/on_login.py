@@ -172,6 +172,9 @@ def _session(person: Person) -> Verdict:
                 what = f"a token that has not ended is answered with HTTP {said.status}, as after a log-in elsewhere"
                 what += " (or after too many requests: then wait an hour)" if said.status == 429 else ""
                 return Wrong(what, f"login {person.name}")
+        answered = [person.online.said.get(endpoint) for endpoint in ("user/list", "account/list")]
+        if not all(isinstance(said, Said) and 200 <= said.status < 300 for said in answered):
+            return Unknown("the broker did not answer so that it shows: see token and reachability")
         return Well("the token is accepted")
     return Well() if person.online is None else Unknown(person.online.why)
 

@@ -12,9 +12,10 @@ import pytest
 
 from daemon.doctor import offline
 from daemon.doctor.causes import LOGIN, MACHINE
-from daemon.doctor.facts import Door, Machine, Person, State
+from daemon.doctor.facts import Answers, Door, Machine, Person, State
 from daemon.doctor.salvage import read
-from daemon.doctor.verdicts import Check, Verdict, Well, Wrong
+from daemon.doctor.verdicts import Check, Unknown, Verdict, Well, Wrong
+from daemon.tradovate.answers import Said
 from tests.daemon.certify.test_permission import answering
 from tests.daemon.doctor.clinic import text_of
 
@@ -96,6 +97,17 @@ def test_an_eviction_that_the_daemon_tells_of(tmp_path: Path) -> None:
     found = check(LOGIN, "session-limit").verdict(one)
     assert isinstance(found, Wrong)
     assert "another login took the session" in found.what
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(200, Well), (401, Unknown), (403, Unknown), (503, Unknown), (429, Wrong)]
+)
+def test_that_nobody_else_has_the_session_is_known_only_from_an_answer(
+    status: int, kind: type[object], tmp_path: Path
+) -> None:
+    said = Answers({"user/list": Said(status, []), "account/list": Said(status, [])})
+    one = attrs.evolve(person(tmp_path), status=None, online=said)
+    assert isinstance(check(LOGIN, "session-limit").verdict(one), kind)
 
 
 @pytest.mark.parametrize("check_id", [one.id for one in LOGIN])
