@@ -2,7 +2,8 @@
 
 Rule 1: what is absent is not flat: a snapshot counts when everything that it must hold has been seen, be it empty.
 Rule 2: a read that the session cannot do without raises SocketLost; the next session begins anew.
-Rule 3: a fill and its position come as two events. An account is read on a live session only in a moment in which the
+Rule 3: a penalty is an answer to nothing: the session ends with it, and its login holds (see restraint.py).
+Rule 4: a fill and its position come as two events. An account is read on a live session only in a moment in which the
         broker's lists tell nothing that the mirror does not know, and nothing moves: between the two, a view would be
         wrong for good.
 """
@@ -19,6 +20,7 @@ from daemon.logins.calls import Call, Lost, Urgency
 from daemon.logins.tokens import Token
 from daemon.ports import Ports
 from daemon.tradovate.frames import Response
+from daemon.tradovate.messages import Penalty, penalty
 from daemon.tradovate.mirror import COLLECTIONS, Mirror
 from daemon.tradovate.socket import SocketLost
 from statecharts.events import Event
@@ -51,13 +53,15 @@ HandOut = Callable[[Iterable[tuple[BrokerAccountId, Event]], Iterable[str]], Non
 class Reading:
     """`ask` queues a request, `hand_out` takes facts and faults; `synced` is set when the snapshot is whole.
 
-    `spare`: is there so much left that we may ask for nothing but safety?
+    `penalised` is told that the broker wants us to wait, and answers why, in words; `spare`: is there so much left that
+    we may ask for nothing but safety?
     """
 
     mirror: Mirror
     ports: Ports
     ask: Ask
     hand_out: HandOut
+    penalised: Callable[[Penalty], str]
     synced: trio.Event
     spare: Callable[[], bool] = lambda: True
     ahead: Callable[[], timedelta] = timedelta  # how far the broker's clock is known to be before ours
@@ -146,7 +150,7 @@ class Reading:
         """The one syncrequest of this socket; afterwards names the contracts that turn up. Raises SocketLost."""
         user = token.user_id if token.user_id is not None else await self._own_user()
         self._sync = self.ask("user/syncrequest", {"users": [user]}, Urgency.VITAL, "")
-        self._load(await _good(self._sync, "user/syncrequest", SYNC_LIMIT))
+        self._load(await self._good(self._sync, "user/syncrequest", SYNC_LIMIT))
         await self._further_parts()
         if not self.mirror.loaded:
             raise SocketLost("the broker's snapshot was empty or cut off")
@@ -208,7 +212,14 @@ class Reading:
             raise SocketLost(f"{endpoint}: {answer.reason}")
         if answer.status != 200:
             return None
-        return answer.data
+        return self._served(answer.data, endpoint)
+
+    def _served(self, data: object, endpoint: str) -> object:
+        """The content of an answer. Raises SocketLost for a penalty."""
+        found = penalty(data)
+        if found is not None:
+            raise SocketLost(f"{endpoint}: {self.penalised(found)}")
+        return data
 
     def _untold(self, read: Mapping[str, object], account: BrokerAccountId | None = None) -> tuple[str, ...]:
         return tuple(words for kind, rows in read.items() for words in self.mirror.lacks(kind, rows, account))
@@ -222,7 +233,7 @@ class Reading:
                 answer = await self.ask("contract/item", None, Urgency.VITAL, f"id={contract}").answer(READ_LIMIT)
                 if isinstance(answer, Lost):
                     raise SocketLost(f"contract/item: {answer.reason}")
-                data = answer.data
+                data = self._served(answer.data, "contract/item")
                 if answer.status != 200:
                     self.hand_out((), (f"the broker does not name contract {contract} ({answer.status})",))
                     if answer.status != 404:
@@ -243,13 +254,12 @@ class Reading:
         return user
 
     async def _asked(self, endpoint: str) -> object:
-        return await _good(self.ask(endpoint, None, Urgency.VITAL, ""), endpoint, READ_LIMIT)
+        return await self._good(self.ask(endpoint, None, Urgency.VITAL, ""), endpoint, READ_LIMIT)
 
-
-async def _good(call: Call, endpoint: str, limit: float) -> object:
-    answer = await call.answer(limit)
-    if isinstance(answer, Lost):
-        raise SocketLost(f"{endpoint}: {answer.reason}")
-    if answer.status != 200:
-        raise SocketLost(f"{endpoint} was answered with {answer.status}")
-    return answer.data
+    async def _good(self, call: Call, endpoint: str, limit: float) -> object:
+        answer = await call.answer(limit)
+        if isinstance(answer, Lost):
+            raise SocketLost(f"{endpoint}: {answer.reason}")
+        if answer.status != 200:
+            raise SocketLost(f"{endpoint} was answered with {answer.status}")
+        return self._served(answer.data, endpoint)

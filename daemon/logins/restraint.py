@@ -32,12 +32,16 @@ HOLD_AFTER_CAPTCHA = timedelta(hours=1)  # what the broker's documents say; a pr
 
 @attrs.frozen
 class Hold:
-    """Nothing is asked before `until`. `ticket` goes with the next request; `captcha`: only a human can shorten it."""
+    """Nothing is asked before `until`. `ticket` goes with the next request; `captcha`: only a human can shorten it.
+
+    `reads`: what a session has read was answered so, and no other is opened meanwhile, also with a token that has time.
+    """
 
     until: datetime
     reason: str
     ticket: str = attrs.field(default="", repr=False)
     captcha: bool = False
+    reads: bool = False
 
 
 @attrs.define(eq=False)
@@ -153,6 +157,18 @@ class Restraint:
         until = self.ports.wall() + timedelta(seconds=seconds)
         return self.wait_until(Hold(until, "the broker asks to wait (penalty ticket)", ticket))
 
+    def penalise_reads(self, seconds: int, captcha: bool) -> NoToken:
+        """A penalty for what a session has read; its ticket is of no token request."""
+        no = self.penalise(seconds, "", captcha)
+        if self._hold is not None:
+            no = self.wait_until(attrs.evolve(self._hold, reads=True))
+        return no
+
+    def check_reads(self) -> None:
+        """May a session be opened with the token that there is? Raises NoToken."""
+        if self.hold is not None and self.hold.reads:
+            self.check_hold()
+
     def limited(self, status: int, announced: float | None) -> NoToken:
         """Too many requests: the whole process holds. `announced` in seconds."""
         reason = f"the broker limits requests ({status})"
@@ -166,6 +182,7 @@ class Restraint:
             "reason": hold.reason,
             "ticket": hold.ticket,
             "captcha": hold.captcha,
+            "reads": hold.reads,
         }
         self.facts.keep_fact(_hold_key(self.login), json.dumps(kept))
         return NoToken(hold.reason, Cause.PENALTY, advice=_advice(hold))
@@ -231,7 +248,9 @@ def kept_hold(facts: Facts, login: str) -> Hold | None:
     if not text:
         return None
     kept = json.loads(text)
-    return Hold(datetime.fromisoformat(kept["until"]), kept["reason"], kept["ticket"], kept["captcha"])
+    return Hold(
+        datetime.fromisoformat(kept["until"]), kept["reason"], kept["ticket"], kept["captcha"], kept.get("reads", False)
+    )
 
 
 def _hold_key(login: str) -> str:

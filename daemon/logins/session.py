@@ -27,6 +27,7 @@ from daemon.logins.tokens import NoToken, Token, Tokens
 from daemon.ports import Ports
 from daemon.tradovate import bundle, frames
 from daemon.tradovate.frames import Closing, Frame, Heartbeat, Malformed, Messages, Opened, Pushed, Response
+from daemon.tradovate.messages import Penalty
 from daemon.tradovate.mirror import Facts, Mirror
 from daemon.tradovate.socket import Connection, SocketLost, connected
 from statecharts.effects import Priority
@@ -87,6 +88,7 @@ class Session:
             self.ports,
             self.request,
             self._hand_out,
+            self._penalised,
             self.synced,
             lambda: self.rate.allows(Urgency.SPARE),
             lambda: self.tokens.skew or timedelta(0),
@@ -192,6 +194,12 @@ class Session:
                 for response in _responses(await self._heard(connection)):
                     if response.id == 0:
                         return None if response.status == 200 else response
+
+    def _penalised(self, penalty: Penalty) -> str:
+        """The broker has answered a read with a penalty: this session ends with it, and the login holds."""
+        no = self.tokens.restraint.penalise_reads(penalty.seconds, penalty.captcha)
+        self._announced = Loss(no.reason, no.cause, advice=no.advice)
+        return no.reason
 
     async def _heard(self, connection: Connection) -> Frame:
         """A frame before there is a session: it may say already why there will be none."""

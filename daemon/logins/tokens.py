@@ -91,6 +91,7 @@ class Tokens:
     async def valid(self) -> Token:
         """The current token, or a new one. Raises NoToken."""
         current = self.current
+        self.restraint.check_reads()
         return current if current is not None and not self._suspect else await self._clerk.do(self._asked)
 
     async def anew(self, fits: Callable[[Granted], Awaitable[None]]) -> bool:

@@ -126,7 +126,7 @@ class Service:
         """Carry out a call that has arrived."""
         self.calls[call.endpoint] += 1
         try:
-            penalty = self._penalty(call)
+            penalty = self.penalty(call)
             if penalty is not None:
                 return penalty
             if call.endpoint == "auth/accesstokenrequest":
@@ -211,7 +211,7 @@ class Service:
             status=500 if self._chance(faults.error_after) else 0,
         )
 
-    def _penalty(self, call: Call) -> Answer | None:
+    def penalty(self, call: Call) -> Answer | None:
         """A prepared penalty, or the same again for a ticket that comes back too early."""
         now = self.broker.now()
         ticket = call.body.get("p-ticket")

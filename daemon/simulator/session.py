@@ -200,6 +200,11 @@ class Session:
         if faults.sync_status != 200:
             self._respond(request_id, Answer(faults.sync_status))
             return
+        penalty = self._service.penalty(Call("user/syncrequest", {}, body, token, "ws"))
+        if penalty is not None:
+            self._service.observer("answer", "ws", "user/syncrequest", penalty.status, penalty.payload)
+            self._respond(request_id, penalty)
+            return
         wanted = body.get("accounts")
         if login.user_id not in body.get("users", [login.user_id]):
             self._respond(request_id, Answer(401, "Access is denied"))
