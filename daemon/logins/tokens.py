@@ -32,7 +32,7 @@ from statecharts.states import Cause
 
 __all__ = ["NoToken", "Token", "Tokens", "WrongUser"]
 
-WRONG_ADDRESS = 307  # a redirect to a host that is not the broker's
+JUDGED = frozenset(range(400, 500)) - {408}  # statuses that say no to this very request
 
 
 @attrs.define(eq=False)
@@ -208,9 +208,9 @@ class Tokens:
             if nothing.final:
                 self.restraint.nothing_to_ask_with(nothing)
             raise
-        # For the broker that is a failure, too; but where we were sent to a stranger, nothing was decided.
-        answered = isinstance(answer, Unreachable) and answer.status not in (None, WRONG_ADDRESS)
-        if answered or isinstance(answer, BadCredentials | NotActive | Limited):
+        # What a server in trouble answers has judged nothing: counted too, five of them would keep us out for an hour.
+        judged = isinstance(answer, Unreachable) and (answer.useless or (answer.status or 0) in JUDGED)
+        if judged or isinstance(answer, BadCredentials | NotActive | Limited):
             self.budget.token_failed()
         if isinstance(answer, Unreachable) and answer.useless:
             raise self.restraint.token_useless(answer.reason)

@@ -431,8 +431,10 @@ def test_a_grant_without_a_token_that_can_be_used_holds_the_login_ever_longer(tm
     told(story)
 
 
-@pytest.mark.parametrize(("status", "cause", "times"), [(503, Cause.BROKER, 5), (None, Cause.NETWORK, 20)])
-def test_what_the_broker_answers_counts_as_a_failed_request_and_what_nobody_answers_does_not(
+@pytest.mark.parametrize(
+    ("status", "cause", "times"), [(404, Cause.BROKER, 5), (503, Cause.BROKER, 20), (None, Cause.NETWORK, 20)]
+)
+def test_what_the_broker_says_no_to_counts_as_a_failed_request_and_trouble_of_his_does_not(
     tmp_path: Path, status: int | None, cause: Cause, times: int
 ) -> None:
     async def story(nursery: trio.Nursery) -> None:
