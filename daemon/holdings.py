@@ -16,7 +16,7 @@ from statecharts import states as s
 from statecharts.account import Account
 from statecharts.book import Book
 from statecharts.rules import CopyRules
-from statecharts.values import Symbol
+from statecharts.values import Status, Symbol
 
 _STOPS = ("Stop", "StopLimit", "TrailingStop", "TrailingStopLimit")
 NAMED = 3  # accounts that a sentence names, before it counts the others
@@ -125,6 +125,7 @@ def _has_stop(account: Account, symbol: Symbol, net: int) -> bool:
         for order in orders
         if order.symbol == symbol
         and order.side.sign * net < 0
+        and order.status is not Status.SUSPENDED  # asleep: it would stop nothing
         and order.terms is not None
         and order.terms.order_type.value in _STOPS
     )

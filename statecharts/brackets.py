@@ -5,8 +5,8 @@ Rule 1: it is decided once, when an order is first considered: what is known of 
         when nobody is there.
 Rule 2: children that come later, and those that one OSO cannot hold, are held in the book until their entry has filled
         (`protection.py` sizes and places them).
-Rule 3: an order that names a partner which is not there yet waits for it a moment; an entry waits `bracket_wait` for
-        its children. What waits has no copy yet.
+Rule 3: an order that names a partner which is not there yet waits for it a moment, and so does the entry of such a
+        child; an entry without children waits `bracket_wait` for them. What waits has no copy yet.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ def family(draft: Draft, order: Order) -> tuple[Order, ...]:
     return (order, other)
 
 
+def asleep(draft: Draft, order: Order) -> bool:
+    """Does it wait at the leader's broker for its parent? It is copied when it wakes, or with its parent."""
+    return _view(draft).asleep(order)
+
+
 def without_fills(orders: Sequence[Order]) -> list[Order]:
     """Those of a frame that belong to others and have moved nothing: known before anything is decided."""
     return [one for one in orders if not one.fills and (one.parent_id is not None or one.oco_id is not None)]
@@ -73,7 +78,7 @@ def too_early(draft: Draft, order: Order, rules: CopyRules) -> bool:
         return False
     until = draft.book.waiting.get(order.id)
     if until is None:
-        until = draft.at + (PARTNER_WAIT if order.oco_id is not None else rules.bracket_wait)
+        until = draft.at + (PARTNER_WAIT if order.oco_id is not None else rules.bracket_wait or PARTNER_WAIT)
         draft.book = attrs.evolve(draft.book, waiting={**draft.book.waiting, order.id: until})
     return draft.at < until
 
@@ -82,15 +87,20 @@ def _is_missing_somebody(draft: Draft, order: Order, rules: CopyRules) -> bool:
     view = _view(draft)
     if order.status.finished and not order.filled:
         return False
-    if order.oco_id is not None and not order.status.finished:
-        other = view.orders.get(order.oco_id)
-        if other is None or (other.terms is None and other.unsupported is None):
-            return True
-    if not rules.bracket_wait or order.terms is None:
+    if not order.status.finished and _lacks_its_partner(view, order):
+        return True
+    if order.parent_id is not None or order.terms is None:
         return False
+    children = children_of(view, order)
+    if children or not rules.bracket_wait:
+        return any(_lacks_its_partner(view, child) for child in children)
     held = view.position(order.symbol) - order.net
-    opens = sizing.kind_of(held, order.side, order.terms.quantity) is not Kind.EXIT
-    return opens and order.parent_id is None and not children_of(view, order)
+    return sizing.kind_of(held, order.side, order.terms.quantity) is not Kind.EXIT
+
+
+def _lacks_its_partner(view: View, order: Order) -> bool:
+    other = view.orders.get(order.oco_id) if order.oco_id is not None else None
+    return order.oco_id is not None and (other is None or (other.terms is None and other.unsupported is None))
 
 
 def go_on(draft: Draft, rules: CopyRules) -> None:
@@ -151,7 +161,7 @@ def look_after(draft: Draft, entry: Copy, *legs: Copy) -> None:
 
 def waits_for_its_entry(draft: Draft, copy: Copy) -> bool:
     """Is this a held exit that `protection.py` places when its entry has filled, and not before?"""
-    if copy.guards is None or copy.guards not in draft.book.copies or copy.cancel_wanted is not None:
+    if copy.guards not in draft.contract(copy.symbol).guarded or copy.cancel_wanted is not None:
         return False
     theirs = follower.leaders(draft, copy)
     return theirs is not None and not theirs.status.finished

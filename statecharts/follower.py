@@ -80,7 +80,7 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
         return  # its terms come with a later fact
     if only_exits is None and brackets.too_early(draft, order, rules):
         return
-    if brackets.hold(draft, order, rules) or order.status is Status.SUSPENDED:
+    if brackets.hold(draft, order, rules) or brackets.asleep(draft, order):
         return  # the child of a bracket sleeps until its parent fills
     decided = (_decided(draft, one, rules, only_exits) for one in brackets.family(draft, order))
     brackets.send(draft, [copy for copy in decided if copy is not None], rules)

@@ -17,7 +17,7 @@ from statecharts.book import LEADERS_OWN, Book
 from statecharts.draft import Draft
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Order, Status, Symbol
+from statecharts.values import Order, Symbol
 
 
 def no_release(book: Book, symbol: Symbol) -> str | None:
@@ -84,7 +84,7 @@ def _exits(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     theirs = draft.book.theirs
     assert theirs is not None, "adopted is what is compared with the leader"
     for order in theirs.orders.values():
-        works = order.rest and order.status is not Status.SUSPENDED and follower.refusal(order, rules) is None
+        works = order.rest and not theirs.asleep(order) and follower.refusal(order, rules) is None
         if works and sizing.follower_symbol(order.symbol, rules) == symbol:
             _exit(draft, order, rules)
 

@@ -25,7 +25,7 @@ from statecharts.order import News, Stage
 from statecharts.reasons import Refusal
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Order, Status, Symbol
+from statecharts.values import Order, Symbol
 
 GRACE = timedelta(
     milliseconds=500
@@ -93,6 +93,7 @@ def _give_up(draft: Draft, symbol: Symbol) -> None:
         entry = draft.book.copies[number]
         if not entry.open and not entry.filled:
             for leg in _guards(draft, entry):
+                leg = draft.keep(attrs.evolve(leg, restore=False))
                 if leg.stage is Stage.HELD:
                     draft.news(leg, News.GIVEN_UP, "its entry came to nothing")
         if entry.open or any(leg.open or (entry.filled and _wanted(draft, leg)) for leg in _guards(draft, entry)):
@@ -184,7 +185,7 @@ def _plain_units(draft: Draft, symbol: Symbol, rules: CopyRules) -> Iterator[_Un
             continue
         if copy.guards in draft.contract(symbol).guarded or copy.side.sign * own > 0:
             continue
-        if order.status is Status.SUSPENDED or order.terms is None:
+        if theirs.asleep(order) or order.terms is None:
             continue
         if follower.asked(draft, copy, order, order.terms).order_type.stops:
             yield _Unit((copy,), min(abs(own), max(0, _meant(draft, copy, order, rules) - copy.filled)))

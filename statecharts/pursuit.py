@@ -226,7 +226,7 @@ def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> No
             continue  # it goes with its entry
         if copy.terms is None or copy.terms.quantity:
             continue  # skipped for another reason than its size
-        if order.rest and order.status is not Status.SUSPENDED:
+        if order.rest and not theirs.asleep(order):
             found = follower.size_of(draft, copy, order, rules)
             if found.kind is Kind.EXIT and found.quantity:
                 meant = max(found.meant, found.quantity)

@@ -16,7 +16,7 @@ from decimal import Decimal
 import attrs
 
 from statecharts.rules import Agreement, CopyRules
-from statecharts.values import Order, Side, Status, Symbol, View, root_of, with_root
+from statecharts.values import Order, Side, Symbol, View, root_of, with_root
 
 
 class Kind(enum.Enum):
@@ -142,7 +142,7 @@ def _others(order: Order, view: View) -> int:
         and other.side is order.side
         and other.id not in (order.id, order.oco_id)
         and other.rest
-        and other.status is not Status.SUSPENDED
+        and not view.asleep(other)
     }
     return sum(one.rest for one in working.values() if one.oco_id not in working or (one.oco_id or 0) > one.id)
 

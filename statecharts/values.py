@@ -280,6 +280,14 @@ class View:
     def position(self, symbol: Symbol) -> int:
         return self.net.get(symbol, 0)
 
+    def asleep(self, order: Order) -> bool:
+        """Does this order wait at the broker until its parent fills? It may not be called Suspended yet."""
+        if order.status is Status.SUSPENDED or order.parent_id is None:
+            return order.status is Status.SUSPENDED
+        parent = self.orders.get(order.parent_id)
+        unfilled = parent is not None and not parent.filled and not parent.status.finished
+        return unfilled or order.status in (Status.PENDING_NEW, Status.UNKNOWN)
+
     @staticmethod
     def of(snapshot: Snapshot, generation: int) -> View:
         net = {symbol: n for symbol, n in snapshot.positions.items() if n}

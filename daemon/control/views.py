@@ -114,7 +114,16 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
         "locked": limits.locked(known),
         "pending_config": rules is not None and any(agreements.pending(known.book, rules)),
         "positions": dict(known.book.positions),
-        "unprotected": [],
+        "unprotected": [
+            {
+                "symbol": symbol,
+                "quantity": contract.exposed.quantity,
+                "since": instant(contract.exposed.since),
+                "why": contract.exposed.why,
+            }
+            for symbol, contract in known.book.contracts.items()
+            if contract.exposed is not None and contract.exposed.told
+        ],
         "quarantined": contracts.quarantined(known),
         "flatten": contracts.flatten(known),
         "limits": limits.used(known, supervisor.ports.wall()),

@@ -23,7 +23,7 @@ from daemon.tradovate.frames import Response
 from daemon.tradovate.messages import Penalty, penalty
 from daemon.tradovate.mirror import COLLECTIONS, Mirror
 from daemon.tradovate.socket import SocketLost
-from statecharts.events import Event
+from statecharts.events import Event, ReadBack
 from statecharts.values import BrokerAccountId
 
 SYNC_LIMIT = 30.0  # seconds for a snapshot, which may exceed a megabyte
@@ -183,7 +183,7 @@ class Reading:
         """The stream is a hint: a socket that beats and tells nothing is found by asking.
 
         What no event has told within `EVENTS_LATE` was lost, and so may be more: the session ends, and the next
-        snapshot tells what to make of it. Raises SocketLost.
+        snapshot tells what to make of it. That nothing is missing is told to who holds a position. Raises SocketLost.
         """
         await self.synced.wait()
         while True:
@@ -191,12 +191,14 @@ class Reading:
             if not self.spare():
                 continue
             read = await self._read_lists()
-            if not self._untold(read):
-                continue
-            await trio.sleep(EVENTS_LATE)
+            if self._untold(read):
+                await trio.sleep(EVENTS_LATE)
             untold = self._untold(read)
             if untold:
                 raise SocketLost(f"events were lost: no event told of {untold[0]} ({len(untold)} in all)")
+            if None not in read.values():
+                agreed = ReadBack(at=self.ports.wall())
+                self.hand_out([(account, agreed) for account in self.mirror.in_position()], ())
 
     async def _read_lists(self) -> Mapping[str, object]:
         """The broker's orders, fills and positions, asked for at once; None for what it refused. Raises SocketLost."""

@@ -202,6 +202,12 @@ class Mirror:
         found = next((number for number, one in self._accounts.items() if one == name), None)
         return None if found is None else BrokerAccountId(found)
 
+    def in_position(self) -> tuple[BrokerAccountId, ...]:
+        """The accounts that hold one, as far as the session has shown."""
+        return tuple(
+            BrokerAccountId(account) for account in sorted({key[0] for key, p in self._positions.items() if p.net})
+        )
+
     def account_names(self) -> tuple[str, ...]:
         return tuple(sorted(self._accounts.values()))
 

@@ -16,6 +16,7 @@ SPOKEN = {
     "Rejected": "rejected",
     "Expired": "expired",
     "Working": "working",
+    "Suspended": "working",  # asleep until its entry fills
 }
 
 

@@ -532,3 +532,17 @@ def test_no_more_stops_are_restored_than_our_position_needs() -> None:
     vanish(exchange, next(one.id for one in live(exchange) if one.terms and one.terms.order_type is OrderType.STOP))
     work(exchange)
     assert (exchange.position[ES], stops(exchange)) == (2, 2)
+
+
+def test_of_two_stops_for_the_same_position_one_is_enough_to_restore() -> None:
+    desk = follower()
+    exchange = Exchange(desk)
+    desk.leader(order(1, BUY, terms(2), 2))
+    desk.leader(order(101, SELL, stop(2)), order(102, SELL, stop(2, 4980)))
+    exchange.take()
+    exchange.settle()
+    assert stops(exchange) == 4
+    for number in (5002, 5003):
+        vanish(exchange, number)
+    desk.wait(0.5)
+    assert desk.quantities == [(SELL, 2)]

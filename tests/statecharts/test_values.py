@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 
-from statecharts.values import Fill, Status, View
-from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, limit, order, terms
+from statecharts.values import Fill, Order, OrderId, Status, View
+from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, limit, order, stop, terms
 
 
 def test_the_same_fact_twice_changes_nothing() -> None:
@@ -50,3 +51,25 @@ def test_nothing_of_a_finished_order_may_still_fill() -> None:
 
 def test_the_side_of_a_change() -> None:
     assert (BUY.of(2), BUY.of(-1)) == (BUY, SELL)
+
+
+@pytest.mark.parametrize(
+    ("status", "parent", "asleep"),
+    [
+        (Status.SUSPENDED, None, True),
+        (Status.WORKING, None, False),
+        (Status.PENDING_NEW, order(1, BUY, limit(1)), True),
+        (Status.PENDING_NEW, order(1, BUY, limit(1), 1), True),
+        (Status.WORKING, order(1, BUY, limit(1), 1), False),
+        (Status.WORKING, order(1, BUY, limit(2), 1), False),
+        (Status.WORKING, order(1, BUY, limit(2)), True),
+        (Status.WORKING, order(1, BUY, limit(2), status=Status.CANCELED), False),
+    ],
+)
+def test_a_child_sleeps_until_its_parent_fills_whatever_it_is_called(
+    status: Status, parent: Order | None, asleep: bool
+) -> None:
+    child = order(2, SELL, stop(1), status=status, parent_id=OrderId(1))
+    view = View(LEAD_ID, 1, {child.id: child, **({parent.id: parent} if parent else {})})
+    assert view.asleep(child) is asleep
+    assert view.asleep(attrs.evolve(child, parent_id=None)) is (status is Status.SUSPENDED)

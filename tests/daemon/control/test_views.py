@@ -16,7 +16,7 @@ from daemon.control.evidence import Evidence
 from daemon.logins.restraint import Hold
 from daemon.supervisor import Supervisor
 from statecharts import states as s
-from statecharts.book import Book, Contract
+from statecharts.book import Book, Contract, Exposure
 from statecharts.rules import Drawdown, Limits
 from statecharts.standing import Lock, Standing
 from statecharts.values import Balance, BrokerAccountId, OrderId, Symbol, View
@@ -254,6 +254,24 @@ def test_what_is_somebody_else_s_is_quarantined(tmp_path: Path) -> None:
             "since": "2026-11-20T14:05:00.000Z",
             "order_id": 3556122,
             "remedy": "copierctl release f1 MNQZ6",
+        }
+    ]
+
+
+def test_a_position_without_its_stop_says_since_when_and_why(tmp_path: Path) -> None:
+    supervisor = still(tmp_path)
+    at = datetime(2026, 11, 20, 14, 5, tzinfo=UTC)
+    told = Exposure(since=at, quantity=2, why="stop 5012.25 refused (InvalidPrice)", told=True)
+    book = supervisor.accounts["f1"].account.book
+    book = book.with_contract(Symbol("MESZ6"), Contract(own=2, exposed=told))
+    just_now = attrs.evolve(told, told=False)  # it may be nothing but the order of the broker's events
+    change(supervisor, "f1", book=book.with_contract(Symbol("ESZ6"), Contract(own=1, exposed=just_now)))
+    assert shown(supervisor, "f1")["unprotected"] == [
+        {
+            "symbol": "MESZ6",
+            "quantity": 2,
+            "since": "2026-11-20T14:05:00.000Z",
+            "why": "stop 5012.25 refused (InvalidPrice)",
         }
     ]
 
