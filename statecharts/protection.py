@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 import attrs
 
@@ -308,10 +309,9 @@ def _miss(draft: Draft, symbol: Symbol, units: Sequence[_Unit], rules: CopyRules
 
 def _enough(missing: Iterable[_Unit], gap: int) -> Iterator[_Unit]:
     """Those of the missing that make up for the gap."""
-    for unit in missing:
-        if unit.stop is not None and gap > 0:
-            gap -= unit.size
-            yield unit
+    units = [unit for unit in missing if unit.stop is not None]
+    before = accumulate((unit.size for unit in units), initial=0)
+    return (unit for unit, sum_before in zip(units, before, strict=False) if sum_before < gap)
 
 
 def _is_behind(draft: Draft, unit: _Unit) -> bool:
