@@ -37,10 +37,14 @@ _GONE = frozenset({Stage.CANCELED, Stage.EXPIRED, Stage.SKIPPED})
 
 @attrs.frozen
 class _Unit:
-    """Exits that protect the same contracts, one instead of the other: `size` contracts of ours."""
+    """Exits that protect the same contracts, one instead of the other: `size` contracts of ours.
+
+    `whole` is what they are to protect when their entry has filled.
+    """
 
     legs: tuple[Copy, ...]
     size: int
+    whole: int = 0
 
     @property
     def stop(self) -> Copy | None:
@@ -119,8 +123,9 @@ def _units_of_entries(draft: Draft, symbol: Symbol) -> list[_Unit]:
     for number in draft.contract(symbol).guarded:
         entry = draft.book.copies[number]
         groups = _grouped(draft, [leg for leg in _guards(draft, entry) if _wanted(draft, leg)])
-        for group, share in zip(groups, _shares(draft, entry, groups), strict=True):
-            units.append(_Unit(group, max(0, share - sum(leg.filled for leg in group))))
+        shares, wholes = _shares(draft, entry, groups, _opened(entry)), _shares(draft, entry, groups, _asked(entry))
+        for group, share, whole in zip(groups, shares, wholes, strict=True):
+            units.append(_Unit(group, max(0, share - sum(leg.filled for leg in group)), whole))
     left = abs(draft.contract(symbol).own)
     fitted = []
     for unit in sorted(units, key=lambda one: _distance(draft, one)):
@@ -142,14 +147,13 @@ def _grouped(draft: Draft, exits: Sequence[Copy]) -> list[tuple[Copy, ...]]:
     return list(groups.values())
 
 
-def _shares(draft: Draft, entry: Copy, groups: Sequence[tuple[Copy, ...]]) -> list[int]:
-    """What of the entry's fills each group protects: its part of the leader's, added up before it is cut to a whole."""
+def _shares(draft: Draft, entry: Copy, groups: Sequence[tuple[Copy, ...]], filled: int) -> list[int]:
+    """What each group protects of so many contracts: its part at the leader's, added up before it is cut."""
     theirs = follower.leaders(draft, entry)
     sizes = [max(_leaders_size(draft, leg) for leg in group) for group in groups]
     whole = sum(sizes)
     if entry.kind is Kind.ENTRY and theirs is not None and theirs.terms is not None and whole != theirs.filled:
         whole = max(whole, theirs.terms.quantity)
-    filled = _opened(entry)
     ends = [filled * sum(sizes[: place + 1]) // whole for place in range(len(sizes))]
     return [end - start for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -164,6 +168,13 @@ def _opened(entry: Copy) -> int:
     if entry.kind is not Kind.REVERSAL or entry.terms is None:
         return entry.filled
     return max(0, entry.filled - max(0, entry.terms.quantity + entry.earlier - entry.opens))
+
+
+def _asked(entry: Copy) -> int:
+    """What this entry is to make ours."""
+    if entry.terms is None or entry.kind is Kind.REVERSAL:
+        return entry.opens
+    return entry.terms.quantity + entry.earlier
 
 
 def _distance(draft: Draft, unit: _Unit) -> tuple[bool, Decimal]:
@@ -215,8 +226,7 @@ def _fit(draft: Draft, symbol: Symbol, units: Sequence[_Unit]) -> None:
             if leg.stage not in (Stage.ACCEPTED, Stage.WORKING) or leg.cancel_wanted is not None:
                 continue
             if entry.open and not _opened(entry):
-                assert entry.terms is not None, "what is sent has its terms"
-                _want(draft, leg, entry.terms.quantity)
+                _want(draft, leg, unit.whole or leg.rest)
             elif draft.book.asleep(leg):
                 continue
             elif leg.rest > unit.size and patient:
@@ -376,7 +386,7 @@ def _tell(draft: Draft, symbol: Symbol, exposed: Exposure, doing: str) -> None:
     held = _position(exposed.quantity if own > 0 else -exposed.quantity, symbol)
     draft.tell(
         "position.unprotected",
-        f"HAS NO STOP: {held} since {exposed.since:%H:%M:%S} UTC; {exposed.why}. {doing}.",
+        f"HAS NO STOP: {held} since {exposed.since:%H:%M:%S} UTC; {exposed.why}. {doing}",
         Severity.PAGE,
         reason=exposed.why,
         remedy=f"when it does not get one, close {symbol} in Tradovate",

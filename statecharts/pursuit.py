@@ -64,7 +64,7 @@ def advance(draft: Draft, rules: CopyRules) -> None:
 def _wants_something(contract: Contract) -> bool:
     waits = contract.retry_at is not None or contract.close_to is not None or contract.no_entry is not None
     stays = bool(contract.own) or contract.left or contract.busted is not None
-    return waits or stays or protection.next_deadline(contract) is not None
+    return waits or stays or contract.exposed is not None or contract.excess_since is not None
 
 
 def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:

@@ -57,14 +57,16 @@ class Desk:
             self._proceed(order)
         return pair
 
-    def place_oso(self, parent: Ticket, brackets: list[Ticket]) -> list[Order]:
-        """Accept an order and the children that start work when it fills; two children are an OCO."""
-        order_id, ids = self.entities.issue(), [self.entities.issue() for _ in brackets]
+    def place_oso(self, parent: Ticket, *groups: list[Ticket]) -> list[Order]:
+        """Accept an order and the children that start work when it fills; two children of one group are an OCO."""
+        order_id = self.entities.issue()
         family = [self._accept(parent, order_id)]
-        for place, ticket in enumerate(brackets):
-            other = ids[1 - place] if len(ids) == 2 else None
-            family.append(self._accept(ticket, ids[place], oco_id=other, parent_id=order_id))
-        family[0].children = list(ids)
+        for tickets in groups:
+            ids = [self.entities.issue() for _ in tickets]
+            for place, ticket in enumerate(tickets):
+                other = ids[1 - place] if len(ids) == 2 else None
+                family.append(self._accept(ticket, ids[place], oco_id=other, parent_id=order_id))
+        family[0].children = [order.order_id for order in family[1:]]
         for order in [*family[1:], family[0]]:  # children first: they must be suspended before the parent can fill
             self._proceed(order)
         return family
@@ -251,8 +253,11 @@ class Desk:
             if child.finished or not (done or wake in ("first_fill", "each_fill")):
                 continue
             asleep = child.status in ("Suspended", "PendingNew")
-            if wake == "each_fill" and (asleep or child.terms.qty < parent.filled):
-                child.terms = attrs.evolve(child.terms, qty=parent.filled)
+            share = _share(child, parent)
+            if not share:
+                continue
+            if wake == "each_fill" and (asleep or child.terms.qty < share):
+                child.terms = attrs.evolve(child.terms, qty=share)
                 self.paper.version(child)
             if asleep:
                 self._start_child(child)
@@ -277,7 +282,7 @@ class Desk:
             elif parent.filled == 0:
                 self._finish(child, "Canceled", "Canceled", child.order_id)
             elif child.status == "Suspended":
-                child.terms = attrs.evolve(child.terms, qty=parent.filled)
+                child.terms = attrs.evolve(child.terms, qty=_share(child, parent) or 1)
                 self.paper.version(child)
                 self._start_child(child)
 
@@ -301,3 +306,9 @@ class Desk:
 
     def _after(self, delay: Range, act: Callable[[], None]) -> None:
         self.later(self.dice.uniform(*delay) if delay != (0.0, 0.0) else 0.0, act)
+
+
+def _share(child: Order, parent: Order) -> int:
+    """What this child would close of what its parent has filled: a strategy's brackets may be for parts of it."""
+    part, whole = child.ticket.terms.qty, parent.ticket.terms.qty
+    return parent.filled if part >= whole else parent.filled * part // whole

@@ -89,6 +89,29 @@ class Terminal:
         """Place an order with one or two children that wake when it fills; returns all ids, the parent's first."""
         return [order.order_id for order in self.desk.place_oso(parent, list(brackets))]
 
+    def start_strategy(self, entry: Ticket, *brackets: tuple[Ticket, Ticket]) -> list[int]:
+        """Start a multi-bracket: an entry, and for parts of it pairs of which one cancels the other; all ids."""
+        family = self.desk.place_oso(entry, *(list(pair) for pair in brackets))
+        strategy = self.entities.create(
+            "orderStrategy",
+            entry.account_id,
+            accountId=entry.account_id,
+            timestamp=stamp(self.now()),
+            contractId=entry.listing.contract_id,
+            orderStrategyTypeId=2,
+            action=family[0].action,
+            status="ActiveStrategy",
+        )
+        for place, order in enumerate(family):
+            self.entities.create(
+                "orderStrategyLink",
+                entry.account_id,
+                orderStrategyId=strategy["id"],
+                orderId=order.order_id,
+                label="entry" if not place else f"bracket{(place + 1) // 2}",
+            )
+        return [order.order_id for order in family]
+
     def modify(
         self,
         order_id: int,

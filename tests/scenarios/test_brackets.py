@@ -242,3 +242,149 @@ def test_our_stop_is_as_large_as_what_our_entry_has_filled_however_the_broker_wa
         assert guard.excessive <= LIMIT
 
     told(story, tmp_path, MICRO)
+
+
+@pytest.mark.rule("orders.strategies")
+@pytest.mark.parametrize("wake", ["first_fill", "each_fill", "last_fill"])
+def test_a_strategy_is_mirrored_as_the_orders_that_it_makes(tmp_path: Path, wake: str) -> None:
+    async def story(world: World) -> None:
+        ids = world.broker.start_strategy(
+            world.broker.ticket("LEAD", "Buy", SYMBOL, 6, "Limit", price=Decimal(5190)),
+            *(
+                (
+                    world.broker.ticket("LEAD", "Sell", SYMBOL, qty, "Stop", stop=Decimal(stop)),
+                    world.broker.ticket("LEAD", "Sell", SYMBOL, qty, "Limit", price=Decimal(target)),
+                )
+                for qty, stop, target in ((4, "5180", "5200"), (2, "5175", "5220"))
+            ),
+        )
+        await trio.sleep(1)
+        assert [world.row(one)["outcome"] for one in ids] == ["working", *["intended"] * 4]
+        async with guarded(world) as guard:
+            world.fault(oso_wake=wake, fill_size=2, fill_gap=(1.5, 1.5))
+            world.move("5190")
+            await trio.sleep(6)
+            assert world.positions("f1") == {SYMBOL: 3}
+            assert sorted(terms(live(world, "f1"))) == [
+                ("Sell", 1, "Limit", "5220"),
+                ("Sell", 1, "Stop", "5175"),
+                ("Sell", 2, "Limit", "5200"),
+                ("Sell", 2, "Stop", "5180"),
+            ]
+            world.heal()
+            world.move("5200")
+            await trio.sleep(1)
+            assert world.positions("f1") == {SYMBOL: 1}
+            assert sorted(terms(live(world, "f1"))) == [("Sell", 1, "Limit", "5220"), ("Sell", 1, "Stop", "5175")]
+            world.move("5175")
+            await trio.sleep(1)
+            assert world.positions("f1") == world.positions("lead") == {}
+        assert guard.exposed <= LIMIT and guard.excessive <= LIMIT
+
+    told(story, tmp_path, config_of(follower="ratio = 0.5"))
+
+
+@pytest.mark.rule("orders.modify", "orders.cancel")
+def test_the_leader_moves_and_cancels_what_sleeps_and_what_is_awake(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        entry, stop, target = bracket(world, "Buy", 2, price="5190")
+        await trio.sleep(1)
+        world.change(stop, qty=4, stop="5181")
+        world.change(target, qty=4)
+        world.change(entry, qty=4, price="5191")
+        await trio.sleep(1)
+        assert terms(world.ours("f1")) == [
+            ("Buy", 4, "Limit", "5191"),
+            ("Sell", 4, "Stop", "5181"),
+            ("Sell", 4, "Limit", "5220"),
+        ]
+        world.move("5191")
+        await trio.sleep(1)
+        world.change(target, price="5230")
+        await trio.sleep(1)
+        assert ("Sell", 4, "Limit", "5230") in terms(live(world, "f1"))
+        world.broker.cancel(stop)
+        await trio.sleep(1)
+        assert live(world, "f1") == []
+        assert world.said("position.unprotected") == [], "he has none either"
+        bracket(world, "Buy", 1, price="5180", stop="5170")
+        await trio.sleep(1)
+        world.broker.cancel(world.broker.orders("LEAD")[-3].order_id)
+        await trio.sleep(1)
+        assert world.broker.working("F1") == []
+        world.lead("Sell", 4)
+
+    told(story, tmp_path)
+
+
+def test_the_leader_cancels_an_entry_of_which_a_part_has_filled(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with guarded(world) as guard:
+            world.fault(oso_wake="last_fill", fill_size=1, fill_gap=(3.0, 3.0))
+            entry, *_ = bracket(world, "Buy", 4, price="5190")
+            await trio.sleep(1)
+            world.move("5190")
+            await trio.sleep(4)
+            assert world.positions("lead") == world.positions("f1") == {SYMBOL: 2}
+            world.broker.cancel(entry)
+            await trio.sleep(1)
+            held = world.positions("f1")
+            assert held == world.positions("lead")
+            assert behind(world, "f1", SYMBOL) == held[SYMBOL]
+            world.heal()
+            world.move("5180")
+            await trio.sleep(1)
+            assert world.positions("f1") == world.positions("lead") == {}
+        assert guard.exposed <= LIMIT and guard.excessive <= LIMIT
+
+    told(story, tmp_path)
+
+
+@pytest.mark.rule("orders.protect-unconfirmed")
+def test_a_leg_is_not_cancelled_while_its_entry_is_unconfirmed(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await known(world)
+        entry, stop, _ = bracket(world, "Buy", 1, price="5190")
+        world.fault(risk_delay=(6.0, 6.0))  # from now on an order is accepted long before it works
+        await trio.sleep(1)
+        world.broker.cancel(stop)  # and with it the target
+        await trio.sleep(4)
+        assert asked(world, "order/cancelorder") == 0
+        assert [one.status for one in world.ours("f1")[-3:]] == ["PendingNew"] * 3
+        await trio.sleep(4)
+        assert asked(world, "order/cancelorder") == 1
+        assert [one.status for one in world.ours("f1")[-3:]] == ["Working", "Canceled", "Canceled"]
+        world.broker.cancel(entry)
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize("how", ["lose_request", "accept_and_lose_answer", "accept_then_cut"])
+@pytest.mark.parametrize("endpoint", ["order/placeoso", "order/placeoco"])
+@pytest.mark.parametrize("names", [{}, {"omit_text": True}, {"omit_cl_ord_id": True}])
+def test_a_lost_answer_is_one_unknown_and_nothing_is_sent_twice(
+    tmp_path: Path, how: str, endpoint: str, names: dict[str, bool]
+) -> None:
+    async def story(world: World) -> None:
+        world.fault(**names)
+        if endpoint == "order/placeoco":
+            world.lead("Buy", 2)
+            await trio.sleep(1)
+        getattr(world.server, how)(endpoint=endpoint)
+        if endpoint == "order/placeoco":
+            pair(world, 2)
+        else:
+            bracket(world, "Buy", 2, price="5190")
+        await trio.sleep(60)
+        unknown = world.said("copy.unknown")
+        assert len(unknown) == (0 if how == "accept_and_lose_answer" else 1), "the broker's events may end the doubt"
+        if endpoint == "order/placeoco":
+            assert behind(world, "f1", SYMBOL) == 2
+        world.move("5190")
+        await trio.sleep(1)
+        world.move("5180")
+        await trio.sleep(10)
+        assert world.positions("lead") == world.positions("f1") == {}
+        assert world.broker.working("F1") == []
+
+    told(story, tmp_path)

@@ -13,6 +13,7 @@ import trio
 
 from tests.scenarios import truth
 from tests.scenarios.mortality import Killed, Mortality
+from tests.scenarios.test_brackets import bracket, pair
 from tests.scenarios.world import World, config_of, run
 
 # One follower's order is the other's doubt: both are on one socket, and a death can come between their frames.
@@ -63,9 +64,34 @@ async def in_and_out_slowly(world: World) -> None:
     await in_and_out(world)
 
 
+async def a_bracket_whose_stop_is_hit(world: World) -> None:
+    """An OSO that fills in parts, and an OCO beside it."""
+    world.fault(fill_size=1, fill_gap=(0.2, 0.2))
+    bracket(world, "Buy", 2, price="5190")
+    await trio.sleep(STEP)
+    world.move("5190")
+    await trio.sleep(STEP)
+    world.move("5180")
+
+
+async def an_oco_that_is_hit(world: World) -> None:
+    world.lead("Buy", 2)
+    await trio.sleep(STEP)
+    pair(world, 2)
+    await trio.sleep(STEP)
+    world.move("5220")
+
+
 STORIES = {
     script.__name__: (script, TEXT)
-    for script in (in_and_out, a_limit_changed_and_cancelled, a_stop_that_is_hit, in_and_out_slowly)
+    for script in (
+        in_and_out,
+        a_limit_changed_and_cancelled,
+        a_stop_that_is_hit,
+        in_and_out_slowly,
+        a_bracket_whose_stop_is_hit,
+        an_oco_that_is_hit,
+    )
 } | {f"{script.__name__}_by_fills": (script, FILLS) for script in (in_and_out_slowly, through_zero_in_parts)}
 
 

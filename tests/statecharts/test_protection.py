@@ -143,10 +143,18 @@ def test_the_leaders_new_prices_reach_legs_that_sleep_and_legs_that_are_awake() 
 
 def test_sleeping_legs_grow_with_their_entry() -> None:
     desk, exchange = bracketed()
+    family = bracket(1, limit(6))
+    desk.frame(*(attrs.evolve(one, version=VersionId(one.id + 100)) for one in family))
+    work(exchange)
+    assert [one.terms.quantity for _, one in exchange.orders.values() if one.terms] == [6, 6, 6]
+
+
+def test_legs_of_an_entry_that_grows_alone_stay_for_the_part_that_the_leaders_are_for() -> None:
+    desk, exchange = bracketed()
     entry, _, _ = bracket(1, limit(6))
     desk.leader(attrs.evolve(entry, version=VersionId(101)))
     work(exchange)
-    assert [one.terms.quantity for _, one in exchange.orders.values() if one.terms] == [6, 6, 6]
+    assert [one.terms.quantity for _, one in exchange.orders.values() if one.terms] == [6, 4, 4]
 
 
 def test_our_target_fills_and_the_stop_that_the_broker_cancels_is_not_missed() -> None:
@@ -317,7 +325,7 @@ def test_a_stop_that_somebody_has_cancelled_is_told_and_restored_with_its_target
     (place,) = desk.places
     assert isinstance(place, PlaceOco)
     (told,) = desk.heard("position.unprotected")
-    assert told == "HAS NO STOP: long 4 ESZ6 since 18:00:02 UTC; stop 4990 is canceled. It is placed anew."
+    assert told == "HAS NO STOP: long 4 ESZ6 since 18:00:02 UTC; stop 4990 is canceled. It is placed anew"
     assert desk.told[-1].severity is Severity.PAGE
     work(exchange)
     assert (stops(exchange), targets(exchange)) == (4, 4)
@@ -371,7 +379,7 @@ def test_a_stop_that_is_refused_when_it_wakes(flatten: bool) -> None:
         desk.wait(0.5)
     (told,) = desk.heard("position.unprotected")
     doing = "Closing at market now" if flatten else "It is placed anew"
-    assert told == f"HAS NO STOP: long 4 ESZ6 since 18:00:00 UTC; stop 4990 refused (InvalidPrice). {doing}."
+    assert told == f"HAS NO STOP: long 4 ESZ6 since 18:00:00 UTC; stop 4990 refused (InvalidPrice). {doing}"
     assert next(tell for tell in desk.told if tell.event == "position.unprotected").severity is Severity.PAGE
     exchange.take()
     exchange.settle()
