@@ -17,11 +17,8 @@ Table = Copy | Follower
 
 # By table: the keys that have no effect, whatever their value.
 KEYS: Final[Mapping[type[Table], tuple[str, ...]]] = {
-    Copy: ("bracket_wait",),
-    Follower: (
-        "on_stop_refused",
-        "bracket",
-    ),
+    Copy: (),
+    Follower: ("bracket",),
 }
 
 

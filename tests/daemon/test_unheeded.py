@@ -55,6 +55,11 @@ def test_the_budget_of_a_login_has_its_effect() -> None:
     assert list(unheeded(loads(PLAIN.replace('"simulator"\n', limits)))) == []
 
 
+def test_what_brackets_wait_for_and_what_a_refused_stop_does_have_their_effect() -> None:
+    text = PLAIN.replace('leader = "lead"\n', 'leader = "lead"\nbracket_wait = "1s"\n') + 'on_stop_refused = "tell"\n'
+    assert list(unheeded(loads(text))) == []
+
+
 def test_the_operators_days_are_heeded() -> None:
     text = '[[market_hours]]\ngroups = ["equity_index"]\nday = 2026-01-09\nopen = ["00:00-08:30"]\nlabel = "a day"\n'
     assert list(unheeded(loads(PLAIN + text))) == []
@@ -62,6 +67,6 @@ def test_the_operators_days_are_heeded() -> None:
 
 def test_the_readme_names_every_one_of_them() -> None:
     readme = (ROOT / "README.md").read_text()
-    (told,) = re.findall(r"\*\*do nothing yet\*\*:(.*?)Do not", readme, re.DOTALL)
+    (told,) = re.findall(r"\*\*does nothing yet\*\*:(.*?)Do not", readme, re.DOTALL)
     named = set(re.findall(r"`(\w+)`", told))
     assert named == {key for keys in KEYS.values() for key in keys}
