@@ -48,7 +48,7 @@ def compare(draft: Draft, symbol: Symbol, rules: CopyRules, ahead: bool) -> None
     openings = any(copy.kind is not Kind.EXIT for copy in working)
     if keep != contract.own:
         exposure.want_closed(draft, symbol, keep, contract.busted)
-    elif abs(target) > abs(keep) and contract.no_entry is None and not openings:
+    if abs(target) > abs(keep) and contract.no_entry is None and not openings:
         draft.note(symbol, no_entry=f"{contract.busted}; waits until the leader is flat")
         draft.tell(
             "position.drifted",

@@ -87,6 +87,19 @@ def test_an_exit_that_is_busted_opens_nothing_and_waits_until_the_leader_is_flat
 
 
 @BOTH
+def test_a_flip_that_is_busted_is_closed_and_not_turned_back(mode: Mode) -> None:
+    desk, _, _ = holding(mode, 2)
+    theirs, _ = exited(desk, 3)
+    assert desk.own == {ES: -1}
+    desk.leader(busted(theirs))
+    assert desk.quantities == [(BUY, 1)]
+    desk.fills(desk.place, 930)
+    desk.leader(order(102, BUY, terms(1), 1))
+    assert desk.places == []
+    assert any("short by 2 of 2" in words for words in desk.heard("position.drifted"))
+
+
+@BOTH
 def test_an_entry_of_ours_that_is_busted_is_not_made_up_for(mode: Mode) -> None:
     desk, _, ours = holding(mode)
     our_bust(desk, ours, 900, 1)
