@@ -22,6 +22,7 @@ from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
 
 def run(draft: Draft, rules: CopyRules) -> None:
     """Runs when the later of the two views is in: the account's own, and its leader's current one."""
+    due = _taken_up(draft)
     book = draft.book
     assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
@@ -36,21 +37,28 @@ def run(draft: Draft, rules: CopyRules) -> None:
     else:
         _pairs(draft, rules)
         waiting = _missed(draft, _by_age(book.theirs), rules)
-    for symbol in sorted(_symbols(draft, rules)):
+    for symbol in sorted(_symbols(draft, rules) | due):
         _position(draft, symbol, rules, symbol in waiting)
 
 
 def go_on(draft: Draft, rules: CopyRules) -> None:
     """The contracts that the table could not look at, because an order of ours was in doubt or a tick not known."""
-    due = sorted(symbol for symbol, contract in draft.book.contracts.items() if contract.due)
+    due = sorted(_taken_up(draft))
     for symbol in due:
         resync.compare_position(draft, symbol)  # what is no more in doubt explains nothing any more
-        draft.note(symbol, due=False)
     theirs = _by_age(draft.book.theirs) if due and draft.book.theirs is not None else []
     orders = [order for order in theirs if sizing.follower_symbol(order.symbol, rules) in due]
     waiting = _missed(draft, orders, rules)
     for symbol in due:
         _position(draft, symbol, rules, symbol in waiting)
+
+
+def _taken_up(draft: Draft) -> set[Symbol]:
+    """The contracts that were put off. They are looked at now; what is still in doubt puts them off again."""
+    due = {symbol for symbol, contract in draft.book.contracts.items() if contract.due}
+    for symbol in due:
+        draft.note(symbol, due=False)
+    return due
 
 
 def _baseline(draft: Draft, rules: CopyRules) -> None:

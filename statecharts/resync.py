@@ -71,8 +71,9 @@ def _missing(draft: Draft, copy: Copy, rules: CopyRules) -> None:
 
 def compare_position(draft: Draft, symbol: Symbol) -> None:
     """What the account holds in this contract, and what of it is ours."""
-    if any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
-        return  # an order in doubt may explain the difference: it is compared again when the doubt is gone
+    if any(copy.trades and copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
+        draft.note(symbol, due=True)  # it may explain the difference: compared again when the doubt is gone
+        return
     contract = draft.contract(symbol)
     assert draft.book.mine is not None, "compared after the account has been read"
     there = draft.book.mine.position(symbol)  # the snapshot's figure and the fills since: no event has to come for it

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from statecharts import agreements, exposure
 from statecharts import events as e
+from statecharts.book import Contract
 from statecharts.order import Stage
 from statecharts.rules import MapTo, Rules
 from statecharts.values import Root, Status, Symbol
@@ -168,14 +169,15 @@ EDITS = (
 )
 
 
-def whose(desk: Desk) -> dict[Symbol, tuple[int, int, int | None]]:
-    """Ours, theirs, and what ours is being brought to, by contract: what an edit must leave as it is.
+def of_the_contracts(desk: Desk) -> dict[Symbol, Contract]:
+    """All that the book keeps of each contract, but what is looked at after every event whatever it is.
 
-    What waits, and what is looked at after every event (is there a stop? is it too large?), is not of the edit's doing.
+    That is: does the contract still wait (no more where he is not copied into it any more), has our position a stop,
+    is that stop too large.
     """
     contracts = desk.account.book.contracts.items()
-    held = {symbol: (one.own, one.foreign, one.close_to) for symbol, one in contracts}
-    return {symbol: shares for symbol, shares in held.items() if shares != (0, 0, None)}
+    kept = {s: attrs.evolve(one, no_entry=None, exposed=None, excess_since=None) for s, one in contracts}
+    return {symbol: one for symbol, one in kept.items() if one != Contract()}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -189,10 +191,10 @@ def test_whenever_the_file_is_edited_nothing_is_traded_by_that_and_flat_follows_
         if what != "edit":
             live(desk, leader, exchange, what, a, b)
         else:
-            agreed, contracts = desk.account.book.agreed, whose(desk)
+            agreed, contracts = desk.account.book.agreed, of_the_contracts(desk)
             edited(desk, max_position=CAP, **EDITS[a % len(EDITS)])
             assert not desk.places and not desk.cancels and not desk.modifies
-            assert desk.account.book.agreed == agreed and whose(desk) == contracts
+            assert desk.account.book.agreed == agreed and of_the_contracts(desk) == contracts
         assert all(0 <= n <= CAP for n in exchange.position.values())
     at_rest(desk, leader, exchange)
     assert not any(exchange.position.values())
