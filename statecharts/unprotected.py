@@ -1,0 +1,155 @@
+"""The stops that are not there: looked for after every event and with every read-back, told, and restored.
+
+Rule 1: a stop that the leader has and we have not (gone, refused, too small) is restored; one that was refused is
+        answered by closing at market, or told only.
+Rule 2: a leg that sleeps although its entry has filled something protects nothing: it is cancelled and placed anew.
+Rule 3: what is missing is missing for `guards.GRACE` before anything is done: its events may be on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from itertools import accumulate
+
+import attrs
+
+from statecharts import closing, exposure, follower, guards
+from statecharts.book import LEADERS_OWN, Copy, Exposure
+from statecharts.draft import Draft
+from statecharts.effects import Severity
+from statecharts.guards import Unit
+from statecharts.order import Stage
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
+from statecharts.values import Symbol
+
+AT_MOST_EVERY = timedelta(seconds=20)  # what is restored and gone again: less often than once in a read-back
+
+
+def look_for(draft: Draft, symbol: Symbol, units: Sequence[Unit], rules: CopyRules) -> None:
+    """Is there a stop for as much of ours as the leader has one for?"""
+    _refused_beforehand(draft, symbol, rules)
+    contract = draft.contract(symbol)
+    needed = min(abs(contract.own), sum(unit.size for unit in units if unit.stop is not None))
+    gap = needed - sum(copy.rest for copy in draft.book.in_progress(symbol) if _covers(draft, copy))
+    missing = [unit for unit in units if unit.size and not _is_behind(draft, unit)]
+    stops = [unit.stop for unit in missing if unit.stop is not None]
+    if gap <= 0 or not stops:
+        _protected(draft, symbol)
+        return
+    since = contract.exposed.since if contract.exposed is not None else draft.at
+    told = contract.exposed is not None and contract.exposed.told
+    stop = next((one for one in stops if one.stage is Stage.REJECTED), stops[0])
+    exposed = Exposure(since=since, quantity=gap, why=_why(draft, stop), told=told)
+    draft.note(symbol, exposed=exposed)
+    if stop.stage is not Stage.REJECTED and draft.at < since + guards.GRACE:
+        return
+    doing = "Nothing is closed (on_stop_refused = tell)"
+    if stop.stage is not Stage.REJECTED:
+        doing = "It is placed anew"
+        _restore(draft, symbol, _enough(missing, gap), rules, again=told and draft.read_back)
+    elif rules.flatten_when_stop_refused:
+        doing = "Closing at market now"
+        draft.note(symbol, no_entry=f"{exposed.why}, and it was closed; waits until the leader is flat")
+        exposure.want_closed(draft, symbol, 0, exposed.why)
+    if not told:
+        _tell(draft, symbol, exposed, doing)
+
+
+def _enough(missing: Iterable[Unit], gap: int) -> Iterator[Unit]:
+    """Those of the missing that make up for the gap."""
+    units = [unit for unit in missing if unit.stop is not None]
+    before = accumulate((unit.size for unit in units), initial=0)
+    return (unit for unit, sum_before in zip(units, before, strict=False) if sum_before < gap)
+
+
+def _is_behind(draft: Draft, unit: Unit) -> bool:
+    return unit.stop is not None and _covers(draft, unit.stop) and unit.stop.rest >= unit.size
+
+
+def _covers(draft: Draft, copy: Copy) -> bool:
+    """Does this order limit the loss of our position, or is about to?"""
+    if not copy.trades or not guards.is_stop(copy) or copy.side.sign * draft.contract(copy.symbol).own > 0:
+        return False
+    entry = draft.book.copies.get(copy.guards or LEADERS_OWN)
+    if entry is not None and entry.open and not guards.opened(entry):
+        return False
+    there = copy.open and copy.stage not in (Stage.HELD, Stage.UNKNOWN)
+    return there and copy.cancel_wanted is None and not draft.book.asleep(copy)
+
+
+def _restore(draft: Draft, symbol: Symbol, missing: Iterable[Unit], rules: CopyRules, again: bool) -> None:
+    """What is gone is placed anew; what is there and does not help is cancelled first. `again`: it has been tried."""
+    if any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
+        return  # it may be what is missing
+    tried = draft.contract(symbol).restored_at
+    if tried is not None and draft.at < tried + AT_MOST_EVERY and not draft.read_back:
+        return  # it is gone again: no faster than the account is read back
+    draft.note(symbol, restored_at=draft.at)
+    for size, leg in [(unit.size, leg) for unit in missing for leg in unit.legs]:
+        entry = draft.book.copies.get(leg.guards or LEADERS_OWN)
+        if leg.stage in guards.GONE and not _cannot_be_copied(draft, leg, rules):
+            meant = max(leg.meant, leg.filled + size)
+            leg = draft.keep(attrs.evolve(leg, kind=Kind.EXIT, meant=meant, opens=0))
+            closing.put_back(draft, leg, "the leader has it, and ours is not there")
+        elif leg.cancel_wanted is None and leg.order_id is not None and leg.stage is Stage.WORKING:
+            if entry is not None and draft.book.asleep(leg):
+                guards.withdraw(draft, leg, "it sleeps although its entry has filled; it is placed anew")
+            elif again and guards.is_stop(leg):
+                guards.withdraw(draft, leg, "the broker does not change its size; it is placed anew")
+
+
+def _cannot_be_copied(draft: Draft, leg: Copy, rules: CopyRules) -> bool:
+    theirs = follower.leaders(draft, leg)
+    return theirs is None or follower.refusal(theirs, rules) is not None
+
+
+def _refused_beforehand(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """An entry whose stop was refused before it has filled would open a position that nothing protects."""
+    for number in draft.contract(symbol).guarded if rules.flatten_when_stop_refused else ():
+        entry = draft.book.copies[number]
+        stop = next(
+            (leg for leg in guards.of_entry(draft, entry) if guards.is_stop(leg) and leg.stage is Stage.REJECTED), None
+        )
+        if stop is not None and guards.wanted(draft, stop) and entry.open and entry.cancel_wanted is None:
+            draft.keep(attrs.evolve(entry, cancel_wanted=_why(draft, stop)))
+
+
+def _protected(draft: Draft, symbol: Symbol) -> None:
+    contract = draft.contract(symbol)
+    if contract.exposed is not None and contract.exposed.told and contract.own:
+        draft.tell("position.unprotected", f"{_position(contract.own, symbol)} has its stop again")
+    draft.note(symbol, exposed=None)
+
+
+def _tell(draft: Draft, symbol: Symbol, exposed: Exposure, doing: str) -> None:
+    own = draft.contract(symbol).own
+    held = _position(exposed.quantity if own > 0 else -exposed.quantity, symbol)
+    draft.tell(
+        "position.unprotected",
+        f"HAS NO STOP: {held} since {exposed.since:%H:%M:%S} UTC; {exposed.why}. {doing}",
+        Severity.PAGE,
+        reason=exposed.why,
+        remedy=f"when it does not get one, close {symbol} in Tradovate",
+    )
+    draft.note(symbol, exposed=attrs.evolve(exposed, told=True))
+
+
+def _position(net: int, symbol: Symbol) -> str:
+    return f"{'long' if net > 0 else 'short'} {abs(net)} {symbol}"
+
+
+def _why(draft: Draft, stop: Copy) -> str:
+    """What is the matter with this stop, in words."""
+    price = stop.terms.stop_price if stop.terms is not None else None
+    name = f"stop {price}" if price is not None else "its stop"
+    if stop.stage is Stage.REJECTED or (stop.stage is Stage.HELD and stop.refusals):
+        return f"{name} refused ({stop.reason})"
+    if stop.stage is Stage.SKIPPED:
+        return f"{name} was not copied ({stop.reason})"
+    if draft.book.asleep(stop):
+        return f"{name} sleeps at the broker"
+    if stop.stage is Stage.WORKING:
+        return f"{name} is too small"
+    return f"{name} is {stop.stage.outcome}"
