@@ -1,0 +1,164 @@
+"""One account's memory as a value: its own orders, what it knows of its leader, its copies, and what is ours.
+
+Rule 1: the book answers questions and makes the next book; it decides nothing.
+Rule 2: ownership is the sum of the fills of our own copies. The broker's figure of a position is a witness.
+Rule 3: an index (`placed`, `executions`, `names`, `open`) is changed only together with the copy that it points to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from statecharts.bars import Bar
+from statecharts.book.contract import Contract, Exposure, FlattenedBy, Latch, Market
+from statecharts.book.copy import Copy, Verb
+from statecharts.contracts import ContractFacts
+from statecharts.rules import Agreement
+from statecharts.standing import Standing
+from statecharts.values import (
+    AccountName,
+    CopyId,
+    FillId,
+    OrderId,
+    RiskStatus,
+    Status,
+    Symbol,
+    View,
+    root_of,
+)
+
+__all__ = ["LEADERS_OWN", "Book", "Contract", "Copy", "Exposure", "FlattenedBy", "Latch", "Market", "Verb"]
+
+_NOTHING = Contract()
+LEADERS_OWN = CopyId("")  # in `placed`: an order that was there before copying began
+
+
+@attrs.frozen(kw_only=True)
+class Book:
+    """`mine` is what the broker tells of this account, `theirs` what its leader has announced.
+
+    `caught_up` is the pair of generations (mine, theirs) for which the catch-up table has run: until it names the
+    present pair, the follower holds. `markets` are by product group. `barred` says why nothing opens until the operator
+    resumes.
+    """
+
+    mine: View | None = None
+    theirs: View | None = None
+    positions: Mapping[Symbol, int] = attrs.field(factory=dict)
+    caught_up: tuple[int, int] | None = None
+    copies: Mapping[CopyId, Copy] = attrs.field(factory=dict)
+    contracts: Mapping[Symbol, Contract] = attrs.field(factory=dict)
+    placed: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # leader order -> its copy with verb place
+    executions: Mapping[FillId, CopyId] = attrs.field(factory=dict)  # mode "fills": leader fill -> its row
+    names: Mapping[str, CopyId] = attrs.field(factory=dict)  # client order id -> copy
+    orders: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # our order -> the copy that made it
+    open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
+    leader_lost_at: datetime | None = None  # since when he is away, unexpectedly; see absence.py
+    agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract, see agreements.py
+    waiting: Mapping[OrderId, datetime] = attrs.field(factory=dict)  # leader orders that wait for their family, until
+    latches: tuple[Latch, ...] = ()  # at most one for each who
+    markets: Mapping[str, Market] = attrs.field(factory=dict)
+    standing: Standing = attrs.field(factory=Standing)
+    facts: Mapping[Symbol, ContractFacts] = attrs.field(factory=dict)  # of contracts, and of products under their root
+    absent: Mapping[Symbol, str] = attrs.field(factory=dict)  # contracts that do not exist on our side, and why
+    asked: Mapping[Symbol, datetime] = attrs.field(factory=dict)  # contracts asked for, and when they may be again
+    unattributed: frozenset[OrderId] = frozenset()  # orders that the answer to a request of ours may yet claim
+    barred: Mapping[Bar, str] = attrs.field(factory=dict)
+    risk: RiskStatus | None = None  # what the broker last said of the account
+    denied_by: AccountName | None = None  # the account of this login whose order was denied, where it is another
+    proven_at: datetime | None = None  # when the broker last accepted an order of this account
+    margin_refusals: int = 0  # entries refused for margin in a row
+    silent_until: datetime | None = None  # nothing at all is sent before
+    placements: tuple[datetime, ...] = ()  # the latest, as many as `runaway` has to know
+
+    def facts_of(self, symbol: Symbol) -> ContractFacts | None:
+        """What the broker says of this contract, or of its product; None while it has said nothing."""
+        return self.facts.get(symbol) or self.facts.get(Symbol(root_of(symbol)))
+
+    def resumed(self) -> Book:
+        """The operator has looked at it: what barred openings is over."""
+        kept = {bar: why for bar, why in self.barred.items() if not bar.ends_with_resume}
+        return attrs.evolve(self.unsilenced(), barred=kept, denied_by=None, margin_refusals=0, placements=())
+
+    def unsilenced(self) -> Book:
+        """Requests may go out again; what happened meanwhile has yet to be compared."""
+        if self.silent_until is None:
+            return self
+        known = self.caught_up
+        return attrs.evolve(self, silent_until=None, caught_up=None if known is None else (known[0], 0))
+
+    def contract(self, symbol: Symbol) -> Contract:
+        return self.contracts.get(symbol, _NOTHING)
+
+    def with_contract(self, symbol: Symbol, contract: Contract) -> Book:
+        if self.contracts.get(symbol, _NOTHING) == contract:
+            return self
+        return attrs.evolve(self, contracts={**self.contracts, symbol: contract})
+
+    def in_progress(self, symbol: Symbol) -> Iterator[Copy]:
+        """Copies of this contract that are not at their end, oldest first."""
+        return (self.copies[copy] for copy in self.open.get(symbol, ()))
+
+    def all_open(self) -> Iterator[Copy]:
+        return (self.copies[copy] for copies in self.open.values() for copy in copies)
+
+    def asleep(self, copy: Copy) -> bool:
+        """Does this order sleep at the broker until its entry fills?"""
+        known = self.mine.orders.get(copy.order_id) if self.mine is not None and copy.order_id is not None else None
+        return copy.open and known is not None and known.status is Status.SUSPENDED
+
+    def trade_named(self, names: Iterable[str]) -> Copy | None:
+        """The copy with an order of its own that was sent under one of these client order ids."""
+        for name in names:
+            copy = self.copies.get(self.names.get(name, LEADERS_OWN))
+            if copy is not None and copy.trades:
+                return copy
+        return None
+
+    def with_copy(self, copy: Copy) -> Book:
+        """The book after a copy is new or has changed; keeps the indexes and what is ours."""
+        before = self.copies.get(copy.id)
+        if before == copy:
+            return self
+        changed: dict[str, Any] = {"copies": {**self.copies, copy.id: copy}}
+        if copy.client_id not in self.names:
+            changed["names"] = {**self.names, copy.client_id: copy.id}
+        if copy.leader_fill_id is not None:
+            if copy.leader_fill_id not in self.executions:
+                changed["executions"] = {**self.executions, copy.leader_fill_id: copy.id}
+        elif copy.verb is Verb.PLACE and copy.leader_order_id is not None and copy.leader_order_id not in self.placed:
+            changed["placed"] = {**self.placed, copy.leader_order_id: copy.id}
+        if copy.trades and copy.order_id is not None and copy.order_id not in self.orders:
+            changed["orders"] = {**self.orders, copy.order_id: copy.id}
+        listed = self.open.get(copy.symbol, ())
+        if copy.open and copy.id not in listed:
+            changed["open"] = {**self.open, copy.symbol: (*listed, copy.id)}
+        elif not copy.open and copy.id in listed:
+            changed["open"] = {**self.open, copy.symbol: tuple(one for one in listed if one != copy.id)}
+        book = attrs.evolve(self, **changed)
+        more = copy.filled - (before.filled if before else 0)
+        if more:
+            contract = book.contract(copy.symbol)
+            book = book.with_contract(copy.symbol, attrs.evolve(contract, own=contract.own + copy.side.sign * more))
+        for row in copy.carries:
+            if row in book.copies:
+                book = book.with_copy(book.copies[row].carried(copy))
+        return book
+
+    def held_back(self) -> bool:
+        """Must this follower hold: is its leader's view not current, or not yet compared with ours?"""
+        return (
+            self.silent_until is not None
+            or self.mine is None
+            or self.theirs is None
+            or not self.theirs.current
+            or self.caught_up != (self.mine.generation, self.theirs.generation)
+        )
+
+    def ready_to_catch_up(self) -> bool:
+        """Are both views in, and not yet compared?"""
+        return self.theirs is not None and self.theirs.current and self.mine is not None and self.held_back()
