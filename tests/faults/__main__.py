@@ -13,15 +13,14 @@ from functools import partial
 from rich.console import Console
 from rich.progress import track
 
-from tests.faults.world import STORM, Outcome, run_world
+from tests.faults.world import MINUTES, Story, run_world
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    seconds = options.minutes * 60
     if options.seed is not None:
-        return _replay(options.seed, seconds, options.all)
-    return _sweep(options.seeds, seconds, options.processes)
+        return _replay(options.seed, options.minutes, options.all)
+    return _sweep(options.seeds, options.minutes, options.processes)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--seed", type=int, help="replay this world and print its story")
     which.add_argument("--seeds", type=_span, metavar="A..B", help="sweep these worlds, both ends included")
     parser.add_argument(
-        "--minutes", type=float, default=STORM / 60, help="simulated minutes of storm (default: %(default)g)"
+        "--minutes", type=float, default=MINUTES, help="simulated minutes of storm (default: %(default)g)"
     )
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="worlds at a time (default: all cores)")
     parser.add_argument("--all", action="store_true", help="with --seed: every line, not only the last minutes")
@@ -42,49 +41,49 @@ def _span(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
-def _replay(seed: int, seconds: float, everything: bool) -> int:
-    outcome = run_world(seed, seconds)
-    shown = outcome.lines if everything or not outcome.violation else outcome.lines[-200:]
+def _replay(seed: int, minutes: float, everything: bool) -> int:
+    story = run_world(seed, minutes)
+    shown = story.lines if everything or not story.violations else story.lines[-200:]
     for at, kind, words in shown:
         print(f"{int(at) // 60:4d}:{at % 60:06.3f}  {kind:20}  {words}")
     print(
-        f"seed {seed}: {outcome.hours:.2f} simulated hours, {outcome.orders} orders, {outcome.deaths} deaths, "
-        f"{sum(outcome.checks.values())} checks, trace {outcome.digest}"
+        f"seed {seed}: {story.hours:.2f} simulated hours, {story.orders} orders, {story.deaths} deaths, "
+        f"{sum(story.checks.values())} checks, trace {story.digest}"
     )
-    print(outcome.violation or "no violation")
-    return 1 if outcome.violation else 0
+    print("\n".join(story.violations) or "no violation")
+    return 1 if story.violations else 0
 
 
-def outcomes(seeds: range, seconds: float, processes: int) -> Iterator[Outcome]:
+def stories(seeds: range, minutes: float, processes: int) -> Iterator[Story]:
     """In any order. A world that raises is the caller's to hear of, with its seed."""
     with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(partial(_told_of, seconds=seconds), seeds, chunksize=1)
+        yield from pool.map(partial(_told_of, minutes=minutes), seeds, chunksize=1)
 
 
-def _told_of(seed: int, seconds: float) -> Outcome:
+def _told_of(seed: int, minutes: float) -> Story:
     try:
-        return run_world(seed, seconds)
+        return run_world(seed, minutes)
     except BaseException as error:
         error.add_note(f"in the world of seed {seed}: python -m tests.faults --seed {seed}")
         raise
 
 
-def _sweep(seeds: range, seconds: float, processes: int) -> int:
+def _sweep(seeds: range, minutes: float, processes: int) -> int:
     console = Console(stderr=True)
     faults: Counter[str] = Counter()
     checks: Counter[str] = Counter()
     hours, orders, deaths, bad = 0.0, 0, 0, []
-    for one in track(outcomes(seeds, seconds, processes), "worlds", len(seeds), console=console):
+    for one in track(stories(seeds, minutes, processes), "worlds", len(seeds), console=console):
         faults.update(one.faults)
         checks.update(one.checks)
         hours, orders, deaths = hours + one.hours, orders + one.orders, deaths + one.deaths
-        if one.violation:
+        if one.violations:
             bad.append(one)
-            console.print(f"seed {one.seed}: {one.violation}", markup=False)
+            console.print(f"seed {one.seed}: {one.violations[0]}", markup=False)
     print(f"{len(seeds)} worlds, {hours:.1f} simulated hours, {orders} orders, {deaths} deaths of the process")
     print("faults: " + ", ".join(f"{name} {count}" for name, count in sorted(faults.items())))
     print(f"checks: {sum(checks.values())}: " + ", ".join(f"{name} {count}" for name, count in sorted(checks.items())))
-    print(f"violations: {len(bad)}" + "".join(f"\n  seed {one.seed}: {one.violation}" for one in bad))
+    print(f"violations: {len(bad)}" + "".join(f"\n  seed {one.seed}: {one.violations[0]}" for one in bad))
     return 1 if bad else 0
 
 

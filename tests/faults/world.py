@@ -11,6 +11,7 @@ import os
 import random
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from tests.scenarios.mortality import Killed
 from tests.scenarios.world import PASSWORD, MemoryNetwork, World, now
 from tests.simulator.audit import Audit
 
-STORM = 20 * 60.0  # seconds
+MINUTES = 20.0  # of storm
 CALM_LIMIT = 2 * 3600.0  # seconds: a hold of the broker's may last an hour
 SETTLE = 90.0  # seconds of calm before the reckoning
 DEAD = (0.1, 5.0)  # seconds from a death to the next start
@@ -217,10 +218,12 @@ async def _on_the_loop(act: Callable[[], None]) -> None:
 
 
 @attrs.frozen
-class Outcome:
+class Story:
+    """What became of a world. It ends at its first violation: `violations` holds that one, or none."""
+
     seed: int
     digest: str
-    violation: str | None
+    violations: tuple[str, ...]
     hours: float  # simulated
     orders: int
     faults: dict[str, int]
@@ -236,21 +239,27 @@ def seeded(seed: int) -> None:
     random.seed(f"global {seed}")  # trio-websocket rolls the payload of its pings with it
 
 
-def run_world(seed: int, storm_seconds: float = STORM, climate: Climate | None = None) -> Outcome:
-    """The story of one seed. A bug of the daemon's or of this harness raises; a violation is in the outcome."""
+Patch = Callable[[], AbstractContextManager[object]]
+
+
+def run_world(seed: int, minutes: float = MINUTES, patch: Patch = nullcontext, climate: Climate | None = None) -> Story:
+    """The story of one seed. A bug of the daemon's or of this harness raises; a violation is in the story.
+
+    `patch` makes what surrounds the world from its first moment to its last: a daemon with a deliberate bug, say.
+    """
     climate = climate or Climate.of(seed)
     config = loads(CONFIG.format(fund=FUND if climate.own_login else "", micro="fund" if climate.own_login else "apex"))
     os.environ.update({"COPIERD_APEX_PASSWORD": PASSWORD, "COPIERD_FUND_PASSWORD": PASSWORD})
     seeded(seed)
-    with tempfile.TemporaryDirectory(dir=_memory()) as directory:
-        return trio.run(_tell, climate, config, Path(directory), storm_seconds, clock=MockClock(autojump_threshold=0))
+    with tempfile.TemporaryDirectory(dir=_memory()) as directory, patch():
+        return trio.run(_tell, climate, config, Path(directory), minutes * 60, clock=MockClock(autojump_threshold=0))
 
 
 def _memory() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory of ours is made in it
 
 
-async def _tell(climate: Climate, config: Config, directory: Path, storm_seconds: float) -> Outcome:
+async def _tell(climate: Climate, config: Config, directory: Path, storm_seconds: float) -> Story:
     specs = {
         name: LoginSpec(
             username=login.username or name,
@@ -286,10 +295,10 @@ async def _tell(climate: Climate, config: Config, directory: Path, storm_seconds
             await _seasons(storm, nemesis, leader, storm_seconds, nursery)
         nursery.cancel_scope.cancel()
     first = storm.invariants.first
-    return Outcome(
+    return Story(
         climate.seed,
         told.digest.hexdigest(),
-        None if first is None else str(first),
+        () if first is None else (str(first),),
         told.lines[-1][0] / 3600,
         len(broker.accepted),
         dict(nemesis.done) | dict.fromkeys(climate.faults, 1),
