@@ -106,7 +106,7 @@ class Climate:
             faults,
             acts,
             kill_at_port=r.choice((0.0, 0.0, 0.0002, 0.001)),
-            trading=r.choice((4.0, 8.0, 15.0)),
+            trading=r.choice((5.0, 10.0, 20.0)),
             own_login=r.random() < 0.4,
             latency=(0.001, r.choice((0.005, 0.03, 0.3))),
             pieces=r.choice((0, 0, 0, 7)),

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
 from daemon.ledger import Taken
 from daemon.simulator.entities import Change
-from statecharts import exposure
+from statecharts import events as e
+from statecharts import exposure, sizing
 from statecharts import states as s
 from statecharts.book import Verb
 from statecharts.effects import PlaceOrder, Request
 from statecharts.order import Stage
+from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, Symbol
 
 if TYPE_CHECKING:
     from tests.faults.world import Storm
 
+LEADER = "lead"
 DIALS, DIALS_A_MINUTE = 40, 12
 DEAD_SOCKET_LIMIT = 15.0  # seconds that an account may be Connected on a link that is dead, seen from above
 
@@ -42,7 +45,9 @@ class Invariants:
     broken: trio.Event = attrs.field(factory=trio.Event)
     _asked_for: dict[str, set[str]] = attrs.field(factory=dict)  # client order ids in commits, by account
     _accepted_at: dict[str, set[str]] = attrs.field(factory=dict)  # likewise, accepted by the broker
+    _put_off: dict[str, set[str]] = attrs.field(factory=dict)  # likewise, answered with a penalty ticket
     _on_dead_since: dict[str, float] = attrs.field(factory=dict)
+    _led: dict[int, set[int]] = attrs.field(factory=dict)  # by contract, the leader's orders since he was last flat
 
     def expect(self, number: str, holds: bool, words: str) -> None:
         self.checks[number] += 1
@@ -58,6 +63,8 @@ class Invariants:
             self._accepted(change)
         elif change.kind == "position":
             self._moved(change)
+        elif change.kind == "fill" and self.storm.name_of(change.owner) == LEADER:
+            self._led.setdefault(change.entity["contractId"], set()).add(change.entity["orderId"])
 
     def _accepted(self, change: Change) -> None:
         entity, storm = change.entity, self.storm
@@ -76,6 +83,8 @@ class Invariants:
     def _moved(self, change: Change) -> None:
         storm, entity = self.storm, change.entity
         name = storm.name_of(entity["accountId"])
+        if name == LEADER and not entity["netPos"]:
+            self._led.pop(entity["contractId"], None)
         if name not in storm.followers or name in storm.visited:
             return
         most = storm.caps[name]
@@ -87,17 +96,27 @@ class Invariants:
         for taken in turns:
             if taken.failed is not None:
                 self.expect("I16", False, f"{taken.after.name}: a turn raised: {taken.failed[-400:]}")
+            if isinstance(taken.event, e.RequestPenalised):
+                self._penalised(taken, taken.event)
             for effect in taken.effects:
                 if isinstance(effect, Request):
                     self._asked(taken, effect)
+
+    def _penalised(self, taken: Taken, event: e.RequestPenalised) -> None:
+        """The broker has not processed it: the very same request goes once more, with the ticket."""
+        put_off = self._put_off.setdefault(taken.after.name, set())
+        copies = taken.before.book.copies
+        family = [c for c in copies.values() if event.copy in (c.id, c.sent_with)]
+        put_off |= {copy.client_id for copy in family}
 
     def _asked(self, taken: Taken, effect: Request) -> None:
         name, after = taken.after.name, taken.after
         asked = self._asked_for.setdefault(name, set())
         ids = {effect.client_id, *(leg.client_id for leg in getattr(effect, "legs", ()))}
-        again = ids & asked
+        again = (ids & asked) - self._put_off.get(name, set())
         self.expect("I06", not again or self.storm.forgotten, f"{name}: {sorted(again)} is asked for twice")
         asked |= ids
+        self._put_off.get(name, set()).difference_update(ids)
         self.expect(
             "I03", isinstance(after.connection, s.Copying), f"{name}: sends in {type(after.connection).__name__}"
         )
@@ -180,6 +199,7 @@ class Invariants:
             contract = running.book.contract(symbol)
             same = contract.own == target
             told = contract.no_entry or contract.left or contract.foreign or running.no_openings
+            told = told or self._shortage_told(name, symbol, rules)
             self.expect(
                 "I32", same or bool(told), f"{name}: {symbol} {contract.own} where {target} is the target, in silence"
             )
@@ -189,9 +209,21 @@ class Invariants:
                 f"{name}: {symbol} {contract.own} beyond {target}",
             )
         rows = storm.rows(name, "place")
+        self._told(name, rows)
+
+    def _told(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
         places = Counter(row["leader_order_id"] for row in rows if row["leader_order_id"] is not None)
         doubled = {order for order, count in places.items() if count > 1}
         self.expect("I01", not doubled, f"{name}: more than one copy of {sorted(map(str, doubled))[:3]}")
         for row in rows:
             if row["order_id"] is None:
                 self.expect("told", bool(row["reason"]), f"{name}: a non-copy without a reason: {row['id']}")
+
+    def _shortage_told(self, name: str, symbol: Symbol, rules: CopyRules) -> bool:
+        """Of the orders that he has filled since he was flat, has one been copied with less, and been told?"""
+        storm = self.storm
+        led = set[int]()
+        for contract, orders in self._led.items():
+            led |= orders if sizing.follower_symbol(storm.symbol_of(contract), rules) == symbol else set()
+        rows = [row for row in storm.rows(name) if row["leader_order_id"] in led]
+        return any(row["reason"] and (row["outcome"] != "filled" or row["verb"] == "cancel") for row in rows)

@@ -27,6 +27,7 @@ from daemon.ports import Ports
 from daemon.simulator import Broker, LoginSpec, Server
 from daemon.supervisor import Supervisor
 from statecharts import states as s
+from statecharts.values import Symbol
 from tests.faults.climate import Climate
 from tests.faults.invariants import Invariants
 from tests.faults.lives import Disk, Watched
@@ -141,6 +142,10 @@ class Storm(World):
         by_id = {number: name for name, number in self.broker.account_ids.items()}
         broker_name = by_id.get(account_id or 0)
         return next((name for name, one in self.config.accounts.items() if one.name == broker_name), None)
+
+    def symbol_of(self, contract_id: int) -> Symbol:
+        listings = self.broker.listings.values()
+        return Symbol(next(one.symbol for one in listings if one.contract_id == contract_id))
 
     def text_of(self, order_id: int) -> str:
         rows = self.broker.entities.rows("orderVersion")
