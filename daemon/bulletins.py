@@ -8,7 +8,7 @@ Rule 3: no registered secret is in a bulletin, whoever wrote it into a message.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -126,6 +126,7 @@ class Board:
     wall: Callable[[], datetime]
     last_id: int = 0
     recent: deque[Bulletin] = attrs.field(factory=lambda: deque(maxlen=KEPT))
+    told: Counter[tuple[str, Severity]] = attrs.field(factory=Counter)  # by event, since the start
     _boxes: list[Box] = attrs.field(factory=list)
 
     @classmethod
@@ -173,6 +174,7 @@ class Board:
         told = {"account": account, "login": login, "state": state, "reason": reason, "copy": copy, **fields}
         self.journal.say(kind, bulletin.words, severity=severity, id=bulletin.id, **told)
         self.recent.append(bulletin)
+        self.told[kind, severity] += 1
         for box in self._boxes:
             box.put(bulletin)
         return bulletin

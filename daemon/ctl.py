@@ -7,35 +7,27 @@ Rule 2: it reads and passes on; the daemon decides.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from rich.console import Group
-from rich.live import Live
-from rich.text import Text
 
 from daemon import __version__
 from daemon.cli import CommandLine
-from daemon.control import listings, tables
+from daemon.control import listings, tables, telling
+from daemon.control.archive import Archive
 from daemon.control.client import Client, NoDaemon, Refused, sockets
 from daemon.control.consent import Consent
 from daemon.control.deeds import FOR_ALL, OF_A_SYMBOL, VERBS, Deeds, followers
 from daemon.control.getting_out import GettingOut, Wish
+from daemon.control.telling import Events
+from daemon.control.watching import Copies, Status
 from daemon.exits import Exit
 
 NO_DAEMON = 2
 UNREADABLE = 422  # HTTP's: what was asked for makes no sense, which is an error of usage
-EVERY = 1.0  # seconds between two looks of --watch and --follow
-PAGES = 50  # a burst of copies between two looks is shown whole up to here
 
 _ACCOUNT = "its name in copier.toml"
-
-Json = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,6 +82,21 @@ def parser() -> CommandLine:
     copies.add_argument("--follower", metavar="ACCOUNT", help="of this account only")
     copies.add_argument("--outcome", metavar="OUTCOME", help="with this outcome only, such as filled or skipped")
 
+    events = command("events", "show what the operator was told, the newest last", _events)
+    events.add_argument("--follow", action="store_true", help="and what comes, until Ctrl-C")
+    events.add_argument("--limit", metavar="N", type=int, default=20, help="how many (default: 20, at most 500)")
+
+    why = command("why", "show how it came to a copy, or to none", _why)
+    words = "of a copy (copierctl copies --json), or the number of an order: of ours, or of the leader's"
+    why.add_argument("id", metavar="ID", help=words)
+
+    command("metrics", "show the figures that Prometheus reads", _metrics)
+
+    report = command("report", "put what support needs to see into one archive; it holds no secret", _report)
+    report.add_argument(
+        "-o", metavar="FILE", dest="file", type=Path, help="where to (default: copierd-report-TIME.tar.gz)"
+    )
+
     command("accounts", "show which account is which, and who copies whom", _accounts)
     positions = command("positions", "show who holds what, and whose it is", _positions)
     positions.add_argument("account", metavar="ACCOUNT", nargs="?", help="of this account only")
@@ -135,112 +142,35 @@ def _as_json(options: argparse.Namespace) -> bool:
     return getattr(options, "json", False)
 
 
-def _print_json(content: Json, *, whole: bool = True) -> None:
-    """`whole`: an answer to read; else one line of many."""
-    print(json.dumps(content, indent=2 if whole else None, ensure_ascii=False), flush=True)
-
-
 def _status(client: Client, options: argparse.Namespace) -> int:
+    status = Status(client, _as_json(options))
     if options.watch:
-        return _watch(client, options)
-    status = client.get("/v1/status")
-    if _as_json(options):
-        _print_json(status)
-    elif not options.check and not options.ready:
-        screen = tables.console(sys.stdout)
-        screen.print(_page(status, screen.width))
-    if options.check or options.ready:
-        return _verdict(status, options)
-    return Exit.OK
-
-
-def _verdict(status: Json, options: argparse.Namespace) -> int:
-    accounts = status["accounts"]
+        return status.watch()
     if options.check:
-        bad = [a for a in accounts if a["state"] != "Connected" and not a["expected"]]
-        good = "are Connected, or in a maintenance window"
-    else:
-        bad = [a for a in accounts if not a["copying"] or a["blocked_by"]]
-        good = "are copying"
-    for account in bad:
-        why = tables.reason(account)
-        print(f"{account['account']} is {account['state']}" + (f": {why}" if why else ""), file=sys.stderr)
-    if not bad and not _as_json(options):
-        print(f"all {len(accounts)} accounts {good}")
-    return Exit.FAILED if bad else Exit.OK
-
-
-def _page(status: Json, width: int) -> Group:
-    return Group(tables.status_table(status, width), *tables.status_lines(status))
-
-
-def _watch(client: Client, options: argparse.Namespace) -> int:
-    """On a terminal it also waits for a daemon that restarts; in a pipe the daemon's end is the end."""
-    screen = tables.console(sys.stdout)
-    if _as_json(options) or not sys.stdout.isatty():
-        while True:
-            status = client.get("/v1/status")
-            if _as_json(options):
-                _print_json(status, whole=False)
-            else:
-                screen.print(_page(status, screen.width))
-                sys.stdout.flush()
-            time.sleep(EVERY)
-    with Live(console=screen, auto_refresh=False, screen=True) as live:
-        while True:
-            try:
-                page = _page(client.get("/v1/status"), screen.width)
-            except NoDaemon as nobody:
-                page = Group(Text(tables.plain(nobody), style="red"))
-            live.update(page, refresh=True)
-            time.sleep(EVERY)
+        return status.check()
+    return status.ready() if options.ready else status.once()
 
 
 def _copies(client: Client, options: argparse.Namespace) -> int:
-    asked = {"follower": options.follower, "outcome": options.outcome}
-    # To follow, more is looked at than is shown: which copies there were before?
-    page = client.get("/v1/copies", **asked, limit=max(options.limit, 100) if options.follow else options.limit)
-    if _as_json(options) and not options.follow:
-        _print_json(page)
-        return Exit.OK
-    screen = tables.console(sys.stdout)
-
-    def show(row: Json) -> None:
-        if _as_json(options):
-            _print_json(row, whole=False)
-        else:
-            screen.print(tables.copy_line(row), no_wrap=True, overflow="ellipsis")
-
-    if not _as_json(options):
-        screen.print(tables.copies_head(), no_wrap=True, overflow="ellipsis")
-    for row in reversed(page["copies"][: options.limit]):
-        show(row)
-    if options.follow:
-        _follow(client, asked, page["copies"], show)
-    return Exit.OK
+    copies = Copies(client, _as_json(options), {"follower": options.follower, "outcome": options.outcome})
+    return copies.follow(options.limit) if options.follow else copies.once(options.limit)
 
 
-def _follow(client: Client, asked: dict[str, str | int | None], rows: list[Json], show: Callable[[Json], None]) -> None:
-    """Shows each copy when it is new and whenever its outcome changes, until Ctrl-C."""
-    shown = {row["id"]: row["outcome"] for row in rows}
-    newest = rows[0]["decided_at"] if rows else None
-    while True:
-        sys.stdout.flush()
-        time.sleep(EVERY)
-        page = client.get("/v1/copies", **asked)
-        found = page["copies"]
-        for _ in range(PAGES):
-            if page["next"] is None or newest is None or page["copies"][-1]["decided_at"] <= newest:
-                break
-            page = client.get("/v1/copies", **asked, cursor=page["next"])
-            found += page["copies"]
-        for row in reversed(found):
-            # A copy from before the first look is told of only when it changes
-            known = shown.get(row["id"])
-            if known != row["outcome"] and (known is not None or newest is None or row["decided_at"] >= newest):
-                show(row)
-            shown[row["id"]] = row["outcome"]
-        newest = max([row["decided_at"] for row in found] + ([newest] if newest else []), default=None)
+def _events(client: Client, options: argparse.Namespace) -> int:
+    events = Events(client, _as_json(options))
+    return events.follow(options.limit) if options.follow else events.once(options.limit)
+
+
+def _why(client: Client, options: argparse.Namespace) -> int:
+    return telling.why(client, options.id, as_json=_as_json(options))
+
+
+def _metrics(client: Client, options: argparse.Namespace) -> int:
+    return telling.metrics(client, as_json=_as_json(options))
+
+
+def _report(client: Client, options: argparse.Namespace) -> int:
+    return Archive(client, options.file, _as_json(options)).write()
 
 
 def _accounts(client: Client, options: argparse.Namespace) -> int:

@@ -15,14 +15,15 @@ import attrs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from daemon.control import bodies, queries, views
+from daemon.control import bodies, chain, metrics, queries, report, views
 from daemon.control.authorizing import Authorizing
 from daemon.control.evidence import Evidence
 from daemon.control.guard import Guard
+from daemon.control.live import Live
 from daemon.control.operating import Operating
 from daemon.control.problems import Problem, problem_response, refused
 from daemon.control.renewing import Renewing
@@ -52,6 +53,10 @@ def application(supervisor: Supervisor) -> ASGIApp:
             Route("/v1/status", answers.status, methods=["GET"]),
             Route("/v1/accounts/{account}", answers.account, methods=["GET"]),
             Route("/v1/copies", answers.copies, methods=["GET"]),
+            Route("/v1/why/{id}", answers.why, methods=["GET"]),
+            Route("/v1/events", Live(supervisor.board).events, methods=["GET"]),
+            Route("/v1/report", answers.report, methods=["GET"]),
+            Route("/metrics", answers.metrics, methods=["GET"]),
             *(Route(f"/v1/accounts/{{account}}/{verb}", answers.asked, name=verb, methods=["POST"]) for verb in ASKED),
             *Operating(supervisor, evidence, wishes).routes(),
             *Renewing(supervisor, evidence, wishes).routes(),
@@ -95,6 +100,21 @@ class Answers:
         page = rows[: asked.limit]
         more = str(page[-1]["seq"]) if len(rows) > len(page) else None
         return JSONResponse({"copies": [_shown(row) for row in page], "next": more})
+
+    async def why(self, request: Request) -> JSONResponse:
+        queries.nothing(request.query_params)
+        asked = str(request.path_params["id"])
+        rows, turns = chain.found(self.supervisor.ledger, asked)
+        links = list(chain.links(turns, frozenset(str(row["id"]) for row in rows)))
+        return JSONResponse({"id": asked, "copies": [_shown(row) for row in rows], "chain": links})
+
+    async def report(self, request: Request) -> JSONResponse:
+        queries.nothing(request.query_params)
+        return JSONResponse(report.report(self.supervisor, self.evidence))
+
+    async def metrics(self, request: Request) -> Response:
+        queries.nothing(request.query_params)
+        return metrics.response(self.supervisor, self.evidence)
 
     async def asked(self, request: Request) -> JSONResponse:
         """An operator's wish. The answer shows the account after the turn that took it."""

@@ -5,9 +5,11 @@ Rule 1: a refusal of the daemon's and a daemon that is not there are two things,
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import httpx
 from daemon import places
 
 LIMIT = 5.0  # seconds for an answer: the daemon answers in milliseconds, or is stuck
+QUIET_LIMIT = 40.0  # seconds without a byte of a stream, in which there is one every 15 s
 SYSTEMS_OWN = Path("/run/copierd/control.sock")  # the packaged service's; an operator's shell has not its environment
 
 
@@ -64,6 +67,25 @@ class Client:
         """`limit` in seconds, where the daemon has to ask the broker first. Raises NoDaemon and Refused."""
         return self._ask("POST", path, {}, body, limit)
 
+    def text(self, path: str) -> str:
+        """An answer that is no JSON. Raises NoDaemon and Refused."""
+        with self._speaking(LIMIT) as http:
+            answer = http.get(path)
+            if not answer.is_success:
+                raise _refusal(answer)
+            return answer.text
+
+    def stream(self, path: str, last_seen: int | None) -> Iterator[dict[str, Any]]:
+        """The server-sent events after that one, as they come. Raises NoDaemon, also at the daemon's end."""
+        headers = {"Accept": "text/event-stream"}
+        if last_seen is not None:
+            headers["Last-Event-ID"] = str(last_seen)
+        with self._speaking(QUIET_LIMIT) as http, http.stream("GET", path, headers=headers) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    yield json.loads(line.removeprefix("data: "))
+        raise NoDaemon(f"copierd at {self.path} has ended the stream; asking again")
+
     def _ask(
         self,
         method: str,
@@ -72,6 +94,16 @@ class Client:
         body: Mapping[str, str] | None = None,
         limit: float = LIMIT,
     ) -> dict[str, Any]:
+        with self._speaking(limit) as http:
+            answer = http.request(method, path, params=parameters, json=body)
+            content = answer.json()
+            if answer.is_success and isinstance(content, dict):
+                return content
+            raise _refusal(answer)
+
+    @contextlib.contextmanager
+    def _speaking(self, limit: float) -> Iterator[httpx.Client]:
+        """`limit` in seconds, between two signs of life. Raises NoDaemon."""
         where = self.path
         self._knock(where)
         try:
@@ -82,17 +114,12 @@ class Client:
                 trust_env=False,
                 base_url="http://localhost",
             ) as http:
-                answer = http.request(method, path, params=parameters, json=body)
-                content = answer.json()
+                yield http
         except httpx.TimeoutException as error:
             words = f"copierd does not answer at {where} within {limit:g} s. See: journalctl -u copierd"
             raise NoDaemon(words) from error
         except (httpx.TransportError, ValueError) as error:
             raise NoDaemon(f"what answers at {where} is no copierd, or it is just stopping: {error}") from error
-        if answer.is_success and isinstance(content, dict):
-            return content
-        said = content if isinstance(content, dict) else {}
-        raise Refused(answer.status_code, str(said.get("detail", f"HTTP {answer.status_code}")), said.get("remedy"))
 
     def _knock(self, path: Path) -> None:
         """Says why nobody can be reached better than an HTTP client does. Raises NoDaemon."""
@@ -112,6 +139,13 @@ class Client:
                     "Start it (systemctl start copierd, or copierd run), "
                     "or name its socket: --socket PATH, or COPIERD_SOCKET"
                 ) from error
+
+
+def _refusal(answer: httpx.Response) -> Refused:
+    """Raises ValueError when the answer is not JSON."""
+    content = answer.json()
+    said = content if isinstance(content, dict) else {}
+    return Refused(answer.status_code, str(said.get("detail", f"HTTP {answer.status_code}")), said.get("remedy"))
 
 
 def _is_there(path: Path) -> bool:

@@ -32,6 +32,14 @@ class CopiesQuery:
     cursor: int | None = None
 
 
+@attrs.frozen(kw_only=True)
+class EventsQuery:
+    """`after` is the id of the last event that was seen: a stream begins behind it."""
+
+    limit: int = LIMIT
+    after: int | None = None
+
+
 def nothing(parameters: QueryParams) -> None:
     """Raises Problem when there is any parameter at all."""
     _read(parameters, {})
@@ -40,6 +48,11 @@ def nothing(parameters: QueryParams) -> None:
 def copies_query(parameters: QueryParams) -> CopiesQuery:
     """Raises Problem (422) that names every parameter with a fault."""
     return CopiesQuery(**_read(parameters, _READERS))  # type: ignore[arg-type]  # each reader answers its field's type
+
+
+def events_query(parameters: QueryParams) -> EventsQuery:
+    """Raises Problem (422) that names every parameter with a fault."""
+    return EventsQuery(**_read(parameters, _OF_EVENTS))  # type: ignore[arg-type]  # each reader answers its field's type
 
 
 def _read(parameters: QueryParams, readers: Mapping[str, Callable[[str], object]]) -> dict[str, object]:
@@ -104,6 +117,13 @@ def _cursor(text: str) -> int:
     return int(text)
 
 
+def _event_id(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise ValueError(f"{text[:50]!r} is not the id of an event")
+    return int(text)
+
+
+_OF_EVENTS: Mapping[str, Callable[[str], object]] = {"limit": _limit, "after": _event_id}
 _READERS: Mapping[str, Callable[[str], object]] = {
     "follower": _name,
     "outcome": _outcome,

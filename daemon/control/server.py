@@ -24,11 +24,10 @@ from hypercorn.typing import ConnectionState
 
 from daemon.control import door
 from daemon.control.app import application
+from daemon.control.patience import REQUEST_LIMIT, Patience
 
 if TYPE_CHECKING:
     from daemon.supervisor import Supervisor
-
-READ_LIMIT = 60  # seconds without a byte from the client, also inside a request
 
 
 def _settings() -> Config:
@@ -36,8 +35,8 @@ def _settings() -> Config:
     settings.accesslog = None
     settings.errorlog = None  # the application tells its bugs to the journal itself
     settings.include_server_header = False
-    settings.keep_alive_timeout = READ_LIMIT
-    settings.read_timeout = READ_LIMIT
+    settings.keep_alive_timeout = REQUEST_LIMIT
+    settings.read_timeout = None  # patience.py knows whether a client has anything to say
     return settings
 
 
@@ -49,12 +48,14 @@ class Server:
         """Lives until it is cancelled. Raises SocketUnusable."""
         with door.listening(self.supervisor.config.daemon.control_socket) as listening:
             listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
-            app = ASGIWrapper(application(self.supervisor))  # type: ignore[arg-type]  # Hypercorn's scopes are TypedDicts, Starlette's plain mappings
+            app = application(self.supervisor)
             settings = _settings()
             context = WorkerContext(None)
 
             async def connection(stream: trio.SocketStream) -> None:
-                tcp = TCPServer(app, settings, context, ConnectionState({}), stream)  # type: ignore[arg-type]  # it takes a plain stream as well
+                patience = Patience(stream)
+                wrapped = ASGIWrapper(patience.answered_by(app))  # type: ignore[arg-type]  # Hypercorn's scopes are TypedDicts, Starlette's plain mappings
+                tcp = TCPServer(wrapped, settings, context, ConnectionState({}), patience)  # type: ignore[arg-type]  # it takes what has a stream's methods
                 await self._attend(stream, tcp)
 
             async with trio.open_nursery() as nursery:

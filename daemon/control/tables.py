@@ -115,7 +115,7 @@ def status_lines(status: Json) -> Iterable[Text]:
         yield Text(plain(f"{names}: {trouble}. {accounts[0]['remedy']}"))
     for login in status["logins"]:
         if login["hold_until"]:
-            yield Text(plain(f"login {login['login']}: {login['hold_reason']}, until {_clock(login['hold_until'])}"))
+            yield Text(plain(f"login {login['login']}: {login['hold_reason']}, until {clock(login['hold_until'])}"))
     took = status["latency_ms"]
     pace = ""
     if took["count"]:
@@ -124,9 +124,9 @@ def status_lines(status: Json) -> Iterable[Text]:
     yield Text(f"copierd {status['version']}, up {up}, last stop {status['last_stop']}{pace}", style="dim")
 
 
-def _clock(instant: str) -> str:
-    """The operator's own time of day."""
-    return datetime.fromisoformat(instant).astimezone().strftime("%H:%M:%S")
+def clock(instant: str, parts: str = "seconds") -> str:
+    """The operator's own time of day; `parts` is the smallest that is shown."""
+    return datetime.fromisoformat(instant).astimezone().time().isoformat(parts)
 
 
 def copies_head() -> Text:
@@ -141,7 +141,7 @@ def copy_line(row: Json) -> Text:
     notes = [row["reason"], row["order_id"] and f"order {row['order_id']}"]
     if row["latency_ms"] is not None:
         notes.append(f"{row['latency_ms']:.1f} ms")
-    line = Text(f"{_clock(row['decided_at'])}  {row['follower']:8}  ")
+    line = Text(f"{clock(row['decided_at'])}  {row['follower']:8}  ")
     line.append(f"{row['outcome']:8}", style=_OUTCOMES.get(row["outcome"], ""))
     line.append(f"  {plain(what):24}  {plain(', '.join(note for note in notes if note))}")
     line.rstrip()

@@ -10,6 +10,7 @@ Rule 4: one thread, one connection; only `checkpoint` may be called from another
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -37,7 +38,8 @@ LATER_TURNS: Final = "SELECT id, changes FROM turns WHERE account = ? AND id > ?
 _COLUMNS: Final = "id, at, account, state, event, effects, changes, failed"
 _ALL_TURNS: Final = f"SELECT {_COLUMNS} FROM turns WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - a constant
 _TURNS_OF: Final = f"SELECT {_COLUMNS} FROM turns WHERE account = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
-_TRACED: Final = f"SELECT {_COLUMNS} FROM turns WHERE id IN (SELECT turn FROM traces WHERE copy = ?) ORDER BY id"  # noqa: S608
+_OF_COPIES: Final = "SELECT turn FROM traces WHERE copy IN (SELECT value FROM json_each(?))"
+_TRACED: Final = f"SELECT {_COLUMNS} FROM turns WHERE id IN ({_OF_COPIES}) ORDER BY id"  # noqa: S608
 
 _KEEP: Final = """
 INSERT INTO logins (login, token, token_expires_at, user_id, refresh_token, refresh_expires_at)
@@ -191,9 +193,14 @@ class Ledger:
             after = page[-1][0]
             limit = None if limit is None else limit - size
 
-    def why(self, copy: CopyId) -> list[Recorded]:
-        """The turns that made a copy and changed it, with the leader's turns that they answered, oldest first."""
-        return [self._recorded(row) for row in self._all(_TRACED, (copy,))]
+    def newest(self, limit: int) -> Iterator[Recorded]:
+        """The last turns of all accounts, oldest first."""
+        (last,) = self._all("SELECT coalesce(max(id), 0) FROM turns", ())[0]
+        return self.turns(after=max(0, last - limit))
+
+    def why(self, *copies: CopyId) -> list[Recorded]:
+        """The turns that made copies and changed them, with the leader's turns that they answered, oldest first."""
+        return [self._recorded(row) for row in self._all(_TRACED, (json.dumps(copies),))]
 
     def _recorded(self, row: tuple[Any, ...]) -> Recorded:
         turn, at, account, state, event, effects, changed, failed = row
