@@ -91,9 +91,10 @@ def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None, newest: 
     book = draft.book
     assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
-    name = client_order_id(
-        book.theirs.broker_id, book.mine.broker_id, copy.wanted_version or copy.cause, verb.value, 0, copy.changes
-    )
+    assert copy.order_id is not None, "what is changed is at the broker"
+    # The number of the order is part of it: an attempt that turned up has the cause of the one that was made instead.
+    cause, number = copy.wanted_version or copy.cause, copy.order_id
+    name = client_order_id(book.theirs.broker_id, book.mine.broker_id, cause, verb.value, number, copy.changes)
     change = Copy(
         id=name,
         client_id=name,

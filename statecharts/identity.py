@@ -19,7 +19,10 @@ PREFIX = "cpd-"
 def client_order_id(
     leader: BrokerAccountId, follower: BrokerAccountId, cause: int, verb: str, leg: int, attempt: int
 ) -> CopyId:
-    """`cause` is the leader's orderVersion id; for our own closings our newest fill id of that contract."""
+    """`cause` is the leader's orderVersion id; for our own closings our newest fill id of that contract.
+
+    `leg` tells those of one cause apart: of a change, it is the number of the order that is changed.
+    """
     text = f"{leader}/{follower}/{cause}/{verb}/{leg}/{attempt}"
     digest = hashlib.blake2b(text.encode(), digest_size=20).digest()
     return CopyId(PREFIX + base64.b32encode(digest).decode().lower())

@@ -149,6 +149,8 @@ def test_an_exit_that_turns_up_working_is_cancelled_and_the_present_one_makes_wa
     desk.accepted(again, 902)
     desk.seen(place, 901)
     assert {one.order_id for one in desk.cancels} == {901, 902}
+    assert len({one.client_id for one in desk.cancels}) == len({one.copy for one in desk.cancels}) == 2
+    assert desk.account.book.barred == {}
     desk.seen(place, 901, status=Status.CANCELED)
     desk.seen(place, 901, status=Status.CANCELED)
     assert desk.own == {ES: 2}
