@@ -29,6 +29,7 @@ from statecharts import (
     flattening,
     follower,
     following,
+    invariants,
     leader,
     outcomes,
     own_orders,
@@ -121,12 +122,27 @@ def step(account: Account, event: e.Event) -> Turn:
         if isinstance(after, s.Maintenance):
             apart.look(draft, after, rules.copy)
         agreements.keep(draft, rules.copy)
-        breaker.check(draft, before_book, rules.copy)
+    breaker.guard(draft, event, before_book, rules)
     # Only Copying acts on a deadline: elsewhere an alarm that has passed would ring without end.
     wake_at = pursuit.next_deadline(draft, rules.copy) if rules.copy and draft.acting else None
     if wake_at != account.wake_at or isinstance(event, e.AlarmRang | e.Started):
         draft.do(WakeAt(at=wake_at))
     return Turn(attrs.evolve(account, book=draft.book, wake_at=wake_at), tuple(draft.effects))
+
+
+def broken(before: Account, event: e.Event, turn: Turn) -> tuple[invariants.Broken, ...]:
+    """The invariants that this turn breaks, seen from outside. `step` hands out none of which a request is to blame."""
+    after = turn.account
+    seen = invariants.Seen(
+        event=event,
+        before=before.book,
+        after=after.book,
+        effects=turn.effects,
+        rules=agreements.in_force(after.rules, before.book),
+        acting=isinstance(after.connection, s.Copying),
+        no_openings=after.no_openings,
+    )
+    return tuple(invariants.broken(seen))
 
 
 def _operated(account: Account, event: e.Event) -> Account:

@@ -3,22 +3,24 @@
 Rule 1: more than `runaway.orders` placements within `runaway.per` for one follower trip it; so does a broken invariant.
 Rule 2: it bars openings alone, until the operator resumes. Closings are never blocked by it, and they count too.
 Rule 3: what counts are placements by their time in the book: a restart forgets none.
+Rule 4: of a turn that breaks an invariant, neither the request that breaks it leaves nor anything that opens. What is
+        taken out was certainly not sent, unless an earlier attempt may be at the broker: then it is looked up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import attrs
 
+from statecharts import invariants, outcomes
 from statecharts.bars import Bar
-from statecharts.book import Book, Copy
+from statecharts.book import Book
 from statecharts.draft import Draft
-from statecharts.effects import PlaceOrder, Priority, Severity
-from statecharts.order import Stage
-from statecharts.rules import CopyRules
-from statecharts.sizing import Kind
-from statecharts.values import OrderType, Symbol
+from statecharts.effects import Request, Severity
+from statecharts.events import AnswerLost, Event, NeverSent
+from statecharts.invariants import Seen
+from statecharts.rules import CopyRules, Rules
+
+BROKEN = "an invariant does not hold"
 
 
 def placed(draft: Draft, rules: CopyRules) -> None:
@@ -31,42 +33,45 @@ def placed(draft: Draft, rules: CopyRules) -> None:
         _trip(draft, f"{len(recent)} orders within {seconds:g} s are more than any leader makes (runaway)")
 
 
-def check(draft: Draft, before: Book, rules: CopyRules) -> None:
+def guard(draft: Draft, event: Event, before: Book, rules: Rules) -> None:
     """What must hold after every turn. It cannot fail, and when it does, the follower must not go on opening."""
-    if Bar.RUNAWAY not in draft.book.barred:
-        for broken in _broken(draft, before, rules):
-            _trip(draft, f"an invariant does not hold: {broken}")
+    found = list(invariants.broken(seen(draft, event, before, rules)))
+    if not found:
+        return
+    why = f"{BROKEN}: {found[0].why}"
+    blamed = {one.place for one in found}
+    asked, draft.effects = draft.effects, []
+    taken_out: dict[str, Request] = {}
+    for place, effect in enumerate(asked):
+        if isinstance(effect, Request) and (place in blamed or invariants.opens(draft.book, effect)):
+            taken_out[effect.client_id] = effect
+        else:
+            draft.effects.append(effect)
+    _trip(draft, why)
+    leaving = {one.client_id for one in draft.effects if isinstance(one, Request)}
+    for client_id, request in taken_out.items():
+        if client_id not in leaving and rules.copy is not None:
+            outcomes.errand_came_back(draft, _answer(draft, before, request, why), rules.copy)
 
 
-def _broken(draft: Draft, before: Book, rules: CopyRules) -> Iterator[str]:
-    """Looks at what this turn has done: what a human closes meanwhile, and a cap that was lowered, break nothing."""
-    for symbol, contract in draft.book.contracts.items():
-        was = before.contract(symbol)
-        cap = _cap(symbol, rules)
-        filled = contract.newest_fill != was.newest_fill
-        if cap is not None and filled and abs(contract.own) > max(cap, abs(was.own)):
-            yield f"we own {contract.own} {symbol}, and max_position is {cap}"
-    for symbol in {e.symbol for e in draft.effects if isinstance(e, PlaceOrder) and _exits_at_market(e)}:
-        own = draft.contract(symbol).own
-        leaving = sum(copy.rest for copy in draft.book.in_progress(symbol) if _leaves(copy))
-        if leaving > abs(own):
-            yield f"market exits of {leaving} {symbol} are on their way, and we own {own}"
+def seen(draft: Draft, event: Event, before: Book, rules: Rules) -> Seen:
+    """The turn that is being worked out, as it would be handed out."""
+    return Seen(
+        event=event,
+        before=before,
+        after=draft.book,
+        effects=tuple(draft.effects),
+        rules=rules,
+        acting=draft.acting,
+        no_openings=draft.no_openings,
+    )
 
 
-def _cap(symbol: Symbol, rules: CopyRules) -> int | None:
-    """The largest cap that has been agreed for what is copied into this contract, else the configured one."""
-    caps = [one.max_position for one in rules.agreed.values() if one.to == symbol] or [rules.max_position]
-    known = [cap for cap in caps if cap is not None]
-    return max(known) if len(known) == len(caps) else None
-
-
-def _leaves(copy: Copy) -> bool:
-    at_market = copy.terms is not None and copy.terms.order_type is OrderType.MARKET
-    return copy.trades and at_market and copy.kind is Kind.EXIT and copy.stage is not Stage.HELD
-
-
-def _exits_at_market(placed: PlaceOrder) -> bool:
-    return placed.priority is Priority.EXIT and placed.terms.order_type is OrderType.MARKET
+def _answer(draft: Draft, before: Book, request: Request, why: str) -> NeverSent | AnswerLost:
+    known = before.copies.get(request.copy)
+    if known is not None and known.stage.live:
+        return AnswerLost(at=draft.at, copy=request.copy, client_id=request.client_id, reason=why, sent_at=draft.at)
+    return NeverSent(at=draft.at, copy=request.copy, client_id=request.client_id, reason=why)
 
 
 def _trip(draft: Draft, why: str) -> None:

@@ -36,6 +36,11 @@ class Stage(enum.Enum):
         return Family.OPEN in _LINEAGE[self]
 
     @property
+    def live(self) -> bool:
+        """Is it perhaps at the broker?"""
+        return Family.LIVE in _LINEAGE[self]
+
+    @property
     def in_doubt(self) -> bool:
         """On its way, and the broker has not answered."""
         return self in (Stage.INTENDED, Stage.SENT, Stage.UNKNOWN)

@@ -18,8 +18,10 @@ from daemon.simulator.entities import Change
 from statecharts import events as e
 from statecharts import exposure, sizing
 from statecharts import states as s
+from statecharts.account import Turn, broken
 from statecharts.book import Verb
-from statecharts.effects import PlaceOrder, Request
+from statecharts.breaker import BROKEN
+from statecharts.effects import PlaceOrder, Request, Tell
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -96,11 +98,21 @@ class Invariants:
         for taken in turns:
             if taken.failed is not None:
                 self.expect("I16", False, f"{taken.after.name}: a turn raised: {taken.failed[-400:]}")
+            else:
+                self._seen_from_inside(taken)
             if isinstance(taken.event, e.RequestPenalised):
                 self._penalised(taken, taken.event)
             for effect in taken.effects:
                 if isinstance(effect, Request):
                     self._asked(taken, effect)
+
+    def _seen_from_inside(self, taken: Taken) -> None:
+        """What the daemon's own monitor sees of a turn, and whether it had to step in: neither may happen."""
+        name, turn = taken.after.name, Turn(taken.after, tuple(taken.effects))
+        for one in broken(taken.before, taken.event, turn):
+            self.expect(f"turn: {one.name}", False, f"{name}: {one.why}")
+        stepped_in = [one for one in taken.effects if isinstance(one, Tell) and BROKEN in one.message]
+        self.expect("turn", not stepped_in, f"{name}: {[one.message for one in stepped_in]}")
 
     def _penalised(self, taken: Taken, event: e.RequestPenalised) -> None:
         """The broker has not processed it: the very same request goes once more, with the ticket."""

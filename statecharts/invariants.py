@@ -1,0 +1,290 @@
+"""What must hold of every turn, whatever was decided in it and why: looked at before anything of it leaves.
+
+Rule 1: an invariant is judged by the event, the book before and after it, and what the turn wants done. It asks none
+        of those who have decided, so that one mistake is not made twice.
+Rule 2: only what the turn has touched is looked at: what a human closes meanwhile, or a cap that was lowered, breaks
+        nothing.
+Rule 3: nothing is mended here. `breaker.guard` takes out what is named, and what opens; the simulation fails by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, compress, repeat
+from operator import is_not
+
+import attrs
+
+from statecharts import flattening, sizing, strangers, unknowns
+from statecharts.bars import Bar
+from statecharts.book import LEADERS_OWN, Book, Copy, Verb
+from statecharts.effects import Effect, Leg, ModifyOrder, PlaceOrder, Request
+from statecharts.events import (
+    Event,
+    LeaderEvent,
+    LookedUp,
+    NeverSent,
+    OrderSeen,
+    RequestPenalised,
+    RequestRefused,
+    SnapshotTaken,
+)
+from statecharts.order import Stage
+from statecharts.rules import CopyRules, Rules
+from statecharts.sizing import Kind
+from statecharts.values import OrderType, Symbol
+
+_NOT_PROCESSED = (NeverSent, RequestRefused, RequestPenalised)
+
+
+@attrs.frozen(kw_only=True)
+class Seen:
+    """One turn from outside. `rules` are those in force; `acting`: the account is Copying; `no_openings` as its own."""
+
+    event: Event
+    before: Book
+    after: Book
+    effects: Sequence[Effect]
+    rules: Rules
+    acting: bool
+    no_openings: str | None = None
+
+
+@attrs.frozen
+class Broken:
+    """An invariant that does not hold. `place`: where in the effects the request stands that breaks it, if one does."""
+
+    name: str
+    why: str
+    place: int | None = None
+
+
+def broken(seen: Seen) -> Iterator[Broken]:
+    """Everything that does not hold of this turn; nothing, in a program without a bug."""
+    ids: set[str] = set()
+    for place, effect in enumerate(seen.effects):
+        if isinstance(effect, Request):
+            yield from (Broken(name, why, place) for name, why in _of_request(seen, effect, ids))
+            ids.update(one.client_id for one in (effect, *effect.legs))
+    for copy in _changed(seen.before, seen.after):
+        yield from (Broken("index", f"{copy.id}: {why}") for why in _misplaced(seen.after, copy))
+    if seen.rules.copy is not None:
+        yield from (Broken("max_position", why) for why in _beyond_the_cap(seen, seen.rules.copy))
+    if isinstance(seen.event, LeaderEvent) and seen.after.mine is not seen.before.mine:
+        yield Broken("apart", "what the leader tells has changed what the broker tells of this account")
+
+
+def opens(book: Book, effect: Effect) -> bool:
+    """Would this add to a position, or is nobody sure that it would not?"""
+    if isinstance(effect, ModifyOrder):
+        return _grows(book, effect) is not None
+    if not isinstance(effect, PlaceOrder):
+        return False
+    copies = [book.copies.get(one.copy) for one in (effect, *effect.legs)]
+    return any(copy is None or copy.kind is not Kind.EXIT for copy in copies)
+
+
+def _grows(book: Book, modify: ModifyOrder) -> Copy | None:
+    """The opening that this makes larger."""
+    change = book.copies.get(modify.copy)
+    subject = book.copies.get(change.subject or LEADERS_OWN) if change is not None else None
+    if subject is None or subject.kind is Kind.EXIT or subject.terms is None:
+        return None
+    return subject if modify.terms.quantity > subject.terms.quantity else None
+
+
+# What a turn wants to send
+
+
+def _of_request(seen: Seen, request: Request, ids: set[str]) -> Iterator[tuple[str, str]]:
+    rules, silent = seen.rules.copy, seen.after.silent_until
+    if rules is None:
+        yield "follower", "an order on an account that follows nobody"
+        return
+    if not seen.acting:
+        yield "copying", f"{request.client_id} would leave while the account is not Copying"
+    if silent is not None and silent > seen.event.at:
+        yield "silence", f"{request.client_id} would leave while the broker waits for a captcha"
+    for one in (request, *request.legs):
+        copy = seen.after.copies.get(one.copy)
+        if one.client_id in ids:
+            yield "once", f"{one.client_id} would be sent twice"
+        elif copy is None or not _is_written(copy, one):
+            yield "intent", f"{one.client_id} is not in the book as it would be sent"
+        else:
+            yield from (("once", why) for why in _sent_before(seen, copy, rules))
+            yield from (("one copy", why) for why in _copied_before(seen, copy))
+            if isinstance(request, PlaceOrder):
+                yield from _placement(seen, copy, rules)
+    larger = _grows(seen.after, request) if isinstance(request, ModifyOrder) else None
+    if larger is not None:
+        yield from (("bars", f"{larger.symbol} would be opened further, and {why}") for why in _bars(seen, larger))
+
+
+def _is_written(copy: Copy, sent: Request | Leg) -> bool:
+    same = copy.client_id == sent.client_id and copy.stage is Stage.INTENDED
+    if isinstance(sent, PlaceOrder | Leg):
+        same = same and copy.terms == sent.terms and copy.side is sent.side
+    if isinstance(sent, PlaceOrder):
+        same = same and copy.symbol == sent.symbol
+    return same
+
+
+def _sent_before(seen: Seen, copy: Copy, rules: CopyRules) -> Iterator[str]:
+    """Is this attempt, or an earlier one of the same copy, perhaps at the broker already?"""
+    before = seen.before.copies.get(copy.id)
+    named = seen.before.names.get(copy.client_id)
+    if named is not None and (before is None or named != copy.id):
+        yield f"{copy.client_id} is the name of another order"
+    elif before is None or before.stage is Stage.HELD:
+        return  # new, or it waits for its time: for the first time, or because the broker has put it off
+    elif named is not None and not _was_not_processed(seen.event, before):
+        yield f"{copy.client_id} would be sent again"
+    elif before.open and not _was_not_processed(seen.event, before) and not _has_ended(seen, before, rules):
+        yield f"{copy.id} would be sent anew, and an earlier attempt may be at the broker"
+
+
+def _was_not_processed(event: Event, before: Copy) -> bool:
+    return isinstance(event, _NOT_PROCESSED) and event.copy in (before.id, before.sent_with)
+
+
+def _has_ended(seen: Seen, before: Copy, rules: CopyRules) -> bool:
+    """Has the broker just shown the end of its order, or agreed twice, after the settling time, that there is none?"""
+    match seen.event:
+        case OrderSeen(orders=orders):
+            pass
+        case SnapshotTaken(snapshot=snapshot):
+            orders = tuple(snapshot.orders.values())
+        case LookedUp(copy=asked) if asked in (before.id, before.sent_with):
+            carrier = seen.before.copies[asked]
+            settled = (carrier.lost_at or carrier.decided_at) + rules.settle
+            return carrier.absent + 1 >= unknowns.LOOK_UPS_THAT_AGREE and seen.event.asked_at >= settled
+        case _:
+            return False
+    return any(order.status.finished and seen.after.orders.get(order.id) == before.id for order in orders)
+
+
+def _copied_before(seen: Seen, copy: Copy) -> Iterator[str]:
+    """One copy for each order of the leader's, in mode "fills" for each execution."""
+    if copy.verb is not Verb.PLACE or copy.leader_order_id is None:
+        return
+    if copy.leader_fill_id is not None:
+        what, found = f"execution {copy.leader_fill_id}", seen.after.executions.get(copy.leader_fill_id)
+    else:
+        what, found = f"order {copy.leader_order_id}", seen.after.placed.get(copy.leader_order_id)
+    if found != copy.id and not (found == LEADERS_OWN and copy.id in seen.before.copies):
+        yield f"the leader's {what} has another copy, or was there before copying began"
+
+
+# What a turn wants to place
+
+
+def _placement(seen: Seen, copy: Copy, rules: CopyRules) -> Iterator[tuple[str, str]]:
+    assert copy.terms is not None, "what is in the book as it would be sent has the terms of the request"
+    size, own = copy.terms.quantity, copy.side.sign * seen.after.contract(copy.symbol).own
+    if size < 1:
+        yield "size", f"an order of {size} {copy.symbol}"
+    if copy.kind is not Kind.EXIT:
+        yield from (("bars", f"{copy.symbol} would be opened, and {why}") for why in _bars(seen, copy))
+        yield from _too_large(seen, copy, own, size, rules)
+    elif copy.terms.order_type is OrderType.MARKET:
+        leaving = sum(one.rest for one in seen.after.in_progress(copy.symbol) if _leaves(one, copy))
+        if leaving > max(0, -own):
+            yield "exits", f"market exits of {leaving} {copy.symbol} would be on their way, and we own {abs(own)}"
+        if copy.verb is Verb.CLOSE and rules.mode == "orders" and _in_doubt(seen.after, copy):
+            yield "doubt", f"{copy.symbol} would be closed beside an order that is looked up"
+
+
+def _bars(seen: Seen, copy: Copy) -> Iterator[str]:
+    """What has barred openings since before this turn, or came with its event."""
+    book, was, now = seen.after, seen.before.contract(copy.symbol), seen.after.contract(copy.symbol)
+    if seen.no_openings is not None:
+        yield seen.no_openings
+    # The order that is one too many trips the breaker, and goes.
+    yield from (why for bar, why in book.barred.items() if bar is not Bar.RUNAWAY or bar in seen.before.barred)
+    if book.held_back():
+        yield "the leader's view is not current, or not compared with ours"
+    latch = flattening.latched(book, copy.symbol)
+    if latch is not None:
+        yield f"it is flattened: {latch.why}"
+    if strangers.quarantined(was) and strangers.quarantined(now):
+        yield "it is quarantined"
+    if was.no_entry is not None and now.no_entry is not None:
+        yield now.no_entry
+    if _in_doubt(book, copy):
+        yield "an order in it is looked up"
+
+
+def _in_doubt(book: Book, but: Copy) -> bool:
+    in_progress = book.in_progress(but.symbol)
+    return any(one.trades and one.stage is Stage.UNKNOWN and one.id != but.id for one in in_progress)
+
+
+def _too_large(seen: Seen, copy: Copy, own: int, size: int, rules: CopyRules) -> Iterator[tuple[str, str]]:
+    """`own` is our position as seen from the side of the order."""
+    opening = copy.opens if copy.kind is Kind.REVERSAL else size
+    most = sizing.agreement(copy.leader_symbol or copy.symbol, rules).max_order
+    if most is not None and opening > most:
+        yield "max_order", f"an order would open {opening} {copy.symbol}, and max_order is {most}"
+    cap = _cap(copy.symbol, rules)
+    if cap is None:
+        return
+    beside = 0
+    if copy.kind is Kind.ENTRY:
+        entries = {c.id: c for c in seen.after.in_progress(copy.symbol) if _enters_beside(c, copy)}
+        beside = sum(one.rest for one in entries.values() if one.mate not in entries or (one.mate or "") > one.id)
+    if own + size + beside > max(cap, own):
+        yield "max_position", f"{own + size + beside} {copy.symbol} could become ours, and max_position is {cap}"
+
+
+def _enters_beside(other: Copy, copy: Copy) -> bool:
+    enters = other.trades and other.kind is Kind.ENTRY and other.side is copy.side
+    return enters and other.id not in (copy.id, copy.mate)
+
+
+def _leaves(one: Copy, copy: Copy) -> bool:
+    at_market = one.terms is not None and one.terms.order_type is OrderType.MARKET
+    return one.trades and at_market and one.kind is Kind.EXIT and one.side is copy.side and one.stage is not Stage.HELD
+
+
+def _cap(symbol: Symbol, rules: CopyRules) -> int | None:
+    """The largest cap that has been agreed for what is copied into this contract, else the configured one."""
+    caps = [one.max_position for one in rules.agreed.values() if one.to == symbol] or [rules.max_position]
+    known = [cap for cap in caps if cap is not None]
+    return max(known) if len(known) == len(caps) else None
+
+
+# What a turn has made of the book
+
+
+def _changed(before: Book, after: Book) -> Iterator[Copy]:
+    """The copies that are new or have changed. Walks both books as C does: they may hold thousands."""
+    if after.copies is before.copies:
+        return iter(())
+    known = chain(before.copies.values(), repeat(None))
+    return compress(after.copies.values(), map(is_not, after.copies.values(), known))
+
+
+def _misplaced(book: Book, copy: Copy) -> Iterator[str]:
+    """Every index that points to a copy points to this one, and it stands where it belongs."""
+    if book.copies.get(copy.id) is not copy:
+        yield "the book has it under another name"
+    if book.names.get(copy.client_id) != (copy.carrier or copy.id):
+        yield f"the name {copy.client_id} is another's"
+    if copy.trades and copy.order_id is not None and book.orders.get(copy.order_id) != copy.id:
+        yield f"order {copy.order_id} is another's"
+    if book.open.get(copy.symbol, ()).count(copy.id) != copy.open:
+        yield "it is open and not listed as such" if copy.open else "it is at its end and listed as open"
+    change = book.copies.get(copy.pending) if copy.pending is not None else None
+    if copy.pending is not None and (change is None or change.subject != copy.id):
+        yield f"the change {copy.pending} that it waits for is not one of it"
+
+
+def _beyond_the_cap(seen: Seen, rules: CopyRules) -> Iterator[str]:
+    for symbol, contract in seen.after.contracts.items():
+        was = seen.before.contract(symbol)
+        if contract is was or contract.newest_fill == was.newest_fill:
+            continue
+        cap = _cap(symbol, rules)
+        if cap is not None and abs(contract.own) > max(cap, abs(was.own)):
+            yield f"we own {contract.own} {symbol}, and max_position is {cap}"
