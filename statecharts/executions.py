@@ -12,11 +12,11 @@ from __future__ import annotations
 import attrs
 
 from statecharts import exposure, facts, openings, sizing
-from statecharts.book import LEADERS_OWN, Copy, Verb
+from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
-from statecharts.rules import CopyRules
+from statecharts.rules import Agreement, CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, Fill, Order, OrderType, Side, Symbol, Terms
 
@@ -98,11 +98,14 @@ def _record(
     why_not = refusal(order) or _refusal(draft, fill, symbol) or only_told
     if why_not is None and not change:
         why_not = _why_nothing(order, net, rules)
+    over = _over(book, row, abs(after), sizing.agreement(order.symbol, rules))
+    if why_not is None and over == abs(change):
+        why_not = "max_position is reached"
     if why_not is not None:
         draft.skip(attrs.evolve(row, stage=Stage.SKIPPED, reason=why_not), why_not)
         return
-    row = draft.keep(_cut(row, sizing.agreement(order.symbol, rules).max_order))
-    if opens:
+    row = draft.keep(_cut(row, over))
+    if row.opens:
         barred = openings.bar(draft, order, symbol, rules)
         if barred is not None:
             row = bar(draft, row, order, barred, rules)
@@ -118,12 +121,20 @@ def name_of(draft: Draft, fill: Fill) -> CopyId:
     return client_order_id(book.theirs.broker_id, book.mine.broker_id, fill.id, Verb.PLACE.value, 0, 0)
 
 
-def _cut(row: Copy, max_order: int | None) -> Copy:
-    """The row with no more to open than one order may have."""
-    over = 0 if max_order is None else max(0, row.opens - max_order)
+def _over(book: Book, row: Copy, target: int, agreed: Agreement) -> int:
+    """How much of what the row opens is more than one order may have, or than max_position leaves of the product."""
+    over = 0 if agreed.max_order is None else row.opens - agreed.max_order
+    if agreed.max_position is not None:
+        over = max(over, target + exposure.beside(book, row.symbol, row.side) - agreed.max_position)
+    return max(0, min(row.opens, over))
+
+
+def _cut(row: Copy, over: int) -> Copy:
+    """The row with so much less to open."""
     assert row.terms is not None, "an execution is followed at market"
     return attrs.evolve(
         row,
+        kind=Kind.EXIT if over and over == row.opens else row.kind,
         opens=row.opens - over,
         meant=row.meant - over,
         terms=attrs.evolve(row.terms, quantity=row.terms.quantity - over),

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+import attrs
+
 from statecharts import sizing
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
-from statecharts.sizing import Kind
-from statecharts.values import CopyId, OrderId, OrderType, Side, Symbol
+from statecharts.sizing import Kind, Size
+from statecharts.values import CopyId, OrderId, OrderType, Side, Symbol, root_of
 
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
 
@@ -110,11 +112,41 @@ def free(book: Book, symbol: Symbol, own: int, but: CopyId, resting: bool = Fals
 
 def opening(book: Book, but: Copy) -> int:
     """Contracts that our other openings on the side of `but` may still add."""
-    return sum(
-        copy.rest
-        for copy in book.in_progress(but.symbol)
-        if copy.trades and copy.id != but.id and copy.kind is not Kind.EXIT and copy.side is but.side
-    )
+    return sum(_adds(copy, but.side) for copy in book.in_progress(but.symbol) if copy.id != but.id)
+
+
+def within_cap(book: Book, copy: Copy, found: Size, own: int, cap: int) -> Size:
+    """No more of `found` than max_position leaves; `own` is what the copy meets.
+
+    The target of each contract is within the cap already. And yet an exit of ours may still be on its way when this
+    one fills, and the cap is of the product: what we have in its other contracts counts too.
+    """
+    room = cap - beside(book, copy.symbol, copy.side)
+    if found.kind is Kind.ENTRY:
+        room -= copy.side.sign * book.contract(copy.symbol).own - copy.filled + opening(book, copy)
+        if found.quantity <= room:
+            return found
+        return attrs.evolve(found, quantity=max(0, room), why_nothing="max_position is reached")
+    opens = max(0, min(found.opens, room))
+    if opens == found.opens:
+        return found
+    quantity = min(found.quantity, max(0, -copy.side.sign * own) + opens)
+    kind, less = Kind.REVERSAL if opens else Kind.EXIT, found.opens - opens
+    why = "max_position is reached"
+    return attrs.evolve(found, kind=kind, quantity=quantity, meant=found.meant - less, opens=opens, why_nothing=why)
+
+
+def beside(book: Book, symbol: Symbol, side: Side) -> int:
+    """Contracts that are ours on this side in other contracts of the product, or that we are opening there."""
+    root = root_of(symbol)
+    there = [s for s in (*book.contracts, *book.open) if s != symbol and root_of(s) == root]
+    ours = sum(max(0, side.sign * book.contract(one).own) for one in set(there))
+    return ours + sum(_adds(copy, side) for one in set(there) for copy in book.in_progress(one))
+
+
+def _adds(copy: Copy, side: Side) -> int:
+    """Contracts that this order of ours may still add on that side, at most."""
+    return copy.rest if copy.trades and copy.kind is not Kind.EXIT and copy.side is side else 0
 
 
 def coming(book: Book, symbol: Symbol, side: Side) -> int:

@@ -158,14 +158,8 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
         own = exposure.free(book, copy.symbol, own, copy.id, _apart(draft, order))
     own -= copy.side.sign * copy.filled
     found = sizing.size(order, book.theirs, own, rules)
-    max_position = sizing.agreement(order.symbol, rules).max_position
-    if found.kind is Kind.ENTRY and max_position is not None:
-        # The target is within the cap, and yet an exit of ours may still be on its way when this one fills.
-        ours = copy.side.sign * book.contract(copy.symbol).own - copy.filled
-        room = max_position - ours - exposure.opening(book, copy)
-        if found.quantity > room:
-            found = attrs.evolve(found, quantity=max(0, room), why_nothing="max_position is reached")
-    return found
+    cap = sizing.agreement(order.symbol, rules).max_position
+    return found if cap is None else exposure.within_cap(book, copy, found, own, cap)
 
 
 def _apart(draft: Draft, order: Order) -> bool:

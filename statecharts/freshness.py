@@ -145,5 +145,6 @@ def _missing(draft: Draft, copy: Copy, newest: Order, orders: Collection[Order],
     agreed = sizing.agreement(newest.symbol, rules)
     quantity = min(lacking, then - earlier)
     if agreed.max_position is not None:
-        quantity = min(quantity, agreed.max_position - ours - exposure.opening(draft.book, copy))
+        there = ours + exposure.opening(draft.book, copy) + exposure.beside(draft.book, copy.symbol, copy.side)
+        quantity = min(quantity, agreed.max_position - there)
     return quantity if agreed.max_order is None else min(quantity, agreed.max_order)
