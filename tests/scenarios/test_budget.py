@@ -118,6 +118,7 @@ def test_a_429_to_an_order_holds_entries_of_the_whole_process_and_lets_exits_try
     run(story, tmp_path)
 
 
+@pytest.mark.rule("outcomes.limited-or-evicted")
 def test_a_session_that_another_one_pushed_out_is_told_apart_from_a_limit(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon():

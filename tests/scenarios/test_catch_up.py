@@ -165,7 +165,7 @@ def test_an_old_entry_is_never_made_up_for(where: str, tmp_path: Path) -> None:
 
 
 @LATER
-@pytest.mark.rule("catch-up.below-target.fresh")
+@pytest.mark.rule("catch-up.below-target.fresh", "catch-up.never-at-any-price")
 def test_there_is_no_policy_that_buys_a_missed_entry_at_any_price(where: str, tmp_path: Path) -> None:
     async def within(world: World) -> None:
         world.lead("Buy", 2)

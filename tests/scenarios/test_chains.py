@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from daemon.config import ConfigErrors, loads
 from statecharts import events as e
 from statecharts import states as s
 from tests.scenarios import truth
@@ -122,6 +123,32 @@ def test_several_copies_of_one_leader_run_side_by_side(tmp_path: Path) -> None:
         assert {row["copy"] for row in world.copies()} == {"main", "second"}
 
     told(story, tmp_path, text + "ratio = 2")
+
+
+def refused(text: str) -> list[str]:
+    """What the operator is told of this file, by every command and at a reload."""
+    with pytest.raises(ConfigErrors) as errors:
+        loads(text)
+    return [f"{one.key}: {one.message}" for one in errors.value.errors]
+
+
+@pytest.mark.rule("copies.one-leader")
+def test_an_account_follows_one_leader_at_most() -> None:
+    twice = config_of(("mid",)) + TAIL.replace("LEADER", "lead").replace("MODE", "orders")
+    assert loads(twice)
+    (told,) = refused(twice.replace('account = "tail"', 'account = "mid"'))
+    assert told.startswith("copy[1].followers[0].account") and "mid follows already" in told
+
+
+@pytest.mark.rule("copies.no-cycle")
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_circle_of_leaders_is_refused(length: int) -> None:
+    """lead -> mid -> tail -> lead, lead -> mid -> lead, and lead after itself."""
+    text = config_of(("mid",)) + TAIL.replace("LEADER", "mid").replace("MODE", "orders")
+    assert loads(text)
+    copy = '[[copy]]\nname = "back"\nleader = "LEADER"\n[[copy.followers]]\naccount = "lead"\n'
+    told = refused(text + copy.replace("LEADER", ("lead", "mid", "tail")[length - 1]))
+    assert told and all("circle" in one or "would copy itself" in one for one in told), told
 
 
 @EVERY_MODE

@@ -48,6 +48,7 @@ def test_a_market_order_is_copied_once_to_every_follower(tmp_path: Path) -> None
     told(story, tmp_path, config_of(("f1", "f2")))
 
 
+@pytest.mark.rule("sizing.map")
 def test_a_market_order_has_each_follower_s_own_size_side_and_product(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.lead("Buy", 2)
@@ -122,6 +123,7 @@ def test_an_inverse_follower_waits_for_the_same_price_from_the_other_side(
     told(story, tmp_path, SIZES)
 
 
+@pytest.mark.rule("sizing.zero", "copies.one-row", "copies.told")
 def test_a_skipped_order_has_its_one_copy_with_the_reason(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         rounded = world.lead("Buy", 1)

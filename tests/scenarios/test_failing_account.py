@@ -111,6 +111,7 @@ def test_one_turn_that_raises_is_consumed_and_its_account_is_read_anew_and_close
     run(story, tmp_path, THREE)
 
 
+@pytest.mark.rule("outcomes.bug", "copies.apart")
 def test_the_fourth_turn_that_raises_stops_the_account_and_no_other(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon() as daemon:

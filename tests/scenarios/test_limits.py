@@ -54,7 +54,7 @@ async def loses(world: World, points: int = 5) -> None:
     world.move(str(5200 - points))
 
 
-@pytest.mark.rule("risk.daily-loss", "risk.lock-survives")
+@pytest.mark.rule("risk.daily-loss", "risk.lock-survives", "risk.watched")
 @pytest.mark.parametrize("turn", ["told", "quiet"])
 def test_a_daily_loss_closes_and_locks_through_restarts_until_the_next_session(turn: str, tmp_path: Path) -> None:
     async def story(world: World) -> None:
@@ -282,6 +282,7 @@ def test_a_balance_that_nobody_tells_keeps_a_limited_account_from_opening(tmp_pa
     limited(LOSS, story, tmp_path)
 
 
+@pytest.mark.rule("risk.watched")
 def test_a_flat_account_asks_nothing_and_one_in_a_position_asks_twice_a_minute(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         def readings() -> int:

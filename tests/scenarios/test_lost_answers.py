@@ -30,6 +30,7 @@ def accepted(world: World) -> list[tuple[str, int]]:
     return [(one.action, one.terms.qty) for one in world.ours("f1")]
 
 
+@pytest.mark.rule("outcomes.lost-arrived")
 @pytest.mark.parametrize("deed", ARRIVED.values(), ids=ARRIVED)
 def test_an_entry_that_arrived_is_found_and_never_sent_twice(deed: Deed, tmp_path: Path) -> None:
     async def story(world: World) -> None:
@@ -47,7 +48,7 @@ def test_an_entry_that_arrived_is_found_and_never_sent_twice(deed: Deed, tmp_pat
     told(story, tmp_path)
 
 
-@pytest.mark.rule("outcomes.lost-entry")
+@pytest.mark.rule("outcomes.lost-entry", "outcomes.one-unknown")
 def test_an_entry_that_never_arrived_is_skipped_and_told(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.server.lose_request(endpoint=PLACE)
@@ -94,6 +95,7 @@ def test_an_exit_that_never_arrived_is_derived_again_after_the_settling_time(tmp
     told(story, tmp_path)
 
 
+@pytest.mark.rule("outcomes.lost-arrived")
 @pytest.mark.parametrize("deed", ARRIVED.values(), ids=ARRIVED)
 def test_an_exit_that_arrived_is_not_repeated(deed: Deed, tmp_path: Path) -> None:
     async def story(world: World) -> None:
@@ -133,6 +135,7 @@ def test_a_lost_exit_that_turns_up_after_it_was_derived_again_is_corrected(tmp_p
     run(whole, tmp_path)
 
 
+@pytest.mark.rule("outcomes.lost-arrived")
 @pytest.mark.parametrize("deed", ARRIVED.values(), ids=ARRIVED)
 def test_the_socket_falls_before_the_answer_and_the_stream_knows_nothing(deed: Deed, tmp_path: Path) -> None:
     async def story(world: World) -> None:

@@ -23,6 +23,7 @@ def _losses(world: World, since: float = 0.0) -> list[Cause]:
     return [event.cause for event in later if isinstance(event, SessionLost)]
 
 
+@pytest.mark.rule("outcomes.limited-or-evicted")
 @STATUSES
 def test_a_session_whose_socket_was_closed_for_another_waits_a_minute_and_asks_once(
     tmp_path: Path, status: int

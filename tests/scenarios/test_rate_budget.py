@@ -103,6 +103,7 @@ def test_exits_go_before_changes_and_changes_wait_until_there_is_something_left(
     run(story, tmp_path, budget(60))
 
 
+@pytest.mark.rule("budget.newest")
 def test_of_changes_that_wait_the_newest_is_made(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon():
@@ -169,6 +170,7 @@ def test_a_limit_and_a_penalty_shrink_it_and_a_quiet_hour_gives_it_back(tmp_path
     run(story, tmp_path, budget(300))
 
 
+@pytest.mark.rule("budget.depths")
 def test_an_hour_s_spending_is_known_after_a_restart_and_shown(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon() as daemon:

@@ -163,6 +163,7 @@ def test_an_exit_that_conflicts_with_an_order_of_ours_is_retried_when_that_is_go
     told(story, tmp_path, TWO)
 
 
+@pytest.mark.rule("outcomes.protection-kept")
 def test_the_stop_is_back_while_a_closing_is_refused(tmp_path: Path) -> None:
     """Protection is never away for longer than one request without a close in its place."""
 

@@ -13,7 +13,7 @@ from tests.scenarios.world import SYMBOL, World, config_of, now, run
 TEXT = config_of(("calm", "wild"), each={"wild": 'runaway = { orders = 5, per = "5s" }'})
 
 
-@pytest.mark.rule("outcomes.runaway")
+@pytest.mark.rule("outcomes.runaway", "copies.apart")
 def test_a_runaway_follower_closes_only_and_the_others_never_notice(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon():

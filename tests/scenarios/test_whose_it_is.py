@@ -25,6 +25,7 @@ def lose_ledger(state: Path) -> None:
         file.unlink()
 
 
+@pytest.mark.rule("outcomes.foreign-cleared")
 @FOREIGN
 def test_what_a_human_adds_is_never_touched_and_nothing_opens_beside_it(tmp_path: Path) -> None:
     async def story(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import trio
 
 from tests.scenarios import truth
@@ -36,6 +37,7 @@ def test_a_change_and_a_cancel_follow_with_rows_of_their_own(tmp_path: Path) -> 
     told(story, tmp_path, config_of(("f1", "f2"), each={"f2": "ratio = 0.5"}))
 
 
+@pytest.mark.rule("orders.unacknowledged", "orders.one-command")
 def test_the_newest_of_many_changes_wins_one_at_a_time(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.fault(answer_delay=(0.3, 0.3))
@@ -56,6 +58,7 @@ def test_the_newest_of_many_changes_wins_one_at_a_time(tmp_path: Path) -> None:
     told(story, tmp_path)
 
 
+@pytest.mark.rule("orders.unacknowledged")
 def test_changes_and_a_cancel_while_the_order_is_not_yet_answered(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.lead("Buy", 1)  # from now on the daemon knows the contract by its name
@@ -113,6 +116,7 @@ def test_a_partly_filled_order_is_changed_and_cancelled(tmp_path: Path) -> None:
     told(story, tmp_path)
 
 
+@pytest.mark.rule("orders.chase-entry")
 def test_an_entry_of_which_only_the_leader_s_fills_is_cancelled_after_a_while(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         order = world.lead("Buy", 1, "Limit", price="5190")
@@ -132,6 +136,7 @@ def test_an_entry_of_which_only_the_leader_s_fills_is_cancelled_after_a_while(tm
     told(story, tmp_path, MICRO)
 
 
+@pytest.mark.rule("orders.chase-exit")
 def test_an_exit_of_which_only_the_leader_s_fills_is_closed_at_market(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.lead("Buy", 1)
@@ -221,6 +226,7 @@ def test_target_and_stop_of_a_whole_position_and_a_close_by_hand(tmp_path: Path)
     told(story, tmp_path)
 
 
+@pytest.mark.rule("sizing.reversal")
 def test_a_reversal_is_one_order(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.lead("Buy", 2)
@@ -233,3 +239,69 @@ def test_a_reversal_is_one_order(tmp_path: Path) -> None:
         world.lead("Buy", 3)
 
     told(story, tmp_path, config_of(("f1", "f2"), each={"f2": "ratio = 0.5"}))
+
+
+@pytest.mark.rule("orders.exits-in-turn")
+@pytest.mark.parametrize("who", ["the leader", "the operator"])
+def test_resting_exits_are_gone_before_anything_is_closed_at_market(who: str, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(1)
+        world.lead("Sell", 2, "Limit", price="5210")
+        world.lead("Sell", 2, "Stop", stop="5190")
+        await trio.sleep(1)
+        asked = trio.current_time()
+        if who == "the leader":
+            world.broker.flatten("LEAD", SYMBOL)  # cancels both, then sells at market
+            world.fault(cancel_delay=(1.5, 1.5))  # ours take longer
+        else:
+            world.fault(cancel_delay=(1.5, 1.5))
+            world.flatten("f1")
+        while world.positions("f1"):
+            assert {one.terms.kind for one in world.broker.working("F1")} <= {"Limit", "Stop"}
+            assert len(world.ours("f1")) == 3, "it waits until both are confirmed to be gone"
+            await trio.sleep(0.01)
+        assert trio.current_time() - asked >= 1.5
+        assert [one.status for one in world.ours("f1")] == ["Filled", "Canceled", "Canceled", "Filled"]
+        world.heal()
+        if who == "the operator":
+            world.broker.flatten("LEAD", SYMBOL)
+            await trio.sleep(2)
+
+    told(story, tmp_path)
+
+
+@pytest.mark.rule("orders.exits-bounded")
+@pytest.mark.parametrize("mode", ["orders", "fills"])
+def test_market_exits_on_their_way_are_never_more_than_we_have(mode: str, tmp_path: Path) -> None:
+    """The leader gets out in pieces, his stop is hit, and the operator flattens: all while nothing is filled yet."""
+
+    async def story(world: World) -> None:
+        world.lead("Buy", 4)
+        await trio.sleep(1)
+        stop = world.lead("Sell", 2, "Stop", stop="5190")
+        await trio.sleep(1)
+        world.fault(fill_delay=(3.0, 3.0), answer_delay=(0.2, 0.9), cancel_delay=(0.5, 0.5))
+        most = 0
+        for step in range(1600):
+            if step in (0, 10, 20):
+                world.lead("Sell", 1)
+            if step == 30:
+                world.move("5189")
+            if step == 60:
+                world.flatten("f1")
+            if step == 90:
+                world.flatten("f1")
+            on_their_way = [one for one in world.ours("f1") if one.action == "Sell" and one.terms.kind == "Market"]
+            leaving = sum(one.left for one in on_their_way if not one.finished)
+            most = max(most, leaving)
+            assert leaving <= world.broker.position("F1", SYMBOL)
+            await trio.sleep(0.01)
+        assert most >= 3, "several were on their way at once"
+        world.heal()
+        world.broker.cancel(stop)
+        world.broker.flatten("LEAD", SYMBOL)
+        await trio.sleep(10)
+        assert world.positions("f1") == {} and sum(one.filled for one in world.ours("f1")) == 8
+
+    told(story, tmp_path, config_of(copy=f'mode = "{mode}"'))
