@@ -32,6 +32,7 @@ READ_LIMIT = 10.0  # seconds for a read such as contract/item
 NAME_AGAIN = 10.0  # seconds after a contract could not be named
 READ_BACK_EVERY = (25.0, 35.0)  # seconds: three small reads, against a budget of hundreds a minute
 EVENTS_LATE = 3.0  # seconds: an event that is only late is no loss
+NAMES_LATE = 5.0  # seconds: what has waited longer for a name is old, and is compared instead of copied
 NAMES_LIMIT = 60.0  # seconds that an account waits for a contract's name: longer, and the session begins anew
 QUIET = 0.25  # seconds without an event of an account before it is read on a live session
 SETTLE_LIMIT = 5.0  # seconds for such a moment to come
@@ -54,7 +55,7 @@ class Reading:
     """`ask` queues a request, `hand_out` takes facts and faults; `synced` is set when the snapshot is whole.
 
     `penalised` is told that the broker wants us to wait, and answers why, in words; `spare`: is there so much left that
-    we may ask for nothing but safety?
+    we may ask for nothing but safety? `held`: does the process hold?
     """
 
     mirror: Mirror
@@ -64,10 +65,12 @@ class Reading:
     penalised: Callable[[Penalty], str]
     synced: trio.Event
     spare: Callable[[], bool] = lambda: True
+    held: Callable[[], bool] = lambda: False
     ahead: Callable[[], timedelta] = timedelta  # how far the broker's clock is known to be before ours
     _sync: Call | None = None
     _part_came: trio.Event = attrs.field(factory=trio.Event)
     _unnamed: trio.Event = attrs.field(factory=trio.Event)
+    _unnamed_since: dict[int, float] = attrs.field(factory=dict)  # contracts, on trio's clock
     _asked_around: trio.Event = attrs.field(factory=trio.Event)  # names have been asked for once more
     _useless: str | None = None  # why nobody can read an account on this session
     _useless_told: trio.Event = attrs.field(factory=trio.Event)
@@ -77,6 +80,8 @@ class Reading:
 
     def seek_names(self) -> None:
         """A contract has turned up whose name is not known."""
+        for contract in self.mirror.missing_contracts():
+            self._unnamed_since.setdefault(contract, trio.current_time())
         self._unnamed.set()
 
     async def all_named(self) -> None:
@@ -163,7 +168,7 @@ class Reading:
         while True:
             await self._unnamed.wait()
             self._unnamed = trio.Event()
-            if not await self._name_contracts():
+            if self.held() or not await self._name_contracts():  # what is asked within a hold prolongs it
                 await trio.sleep(NAME_AGAIN)
                 self._unnamed.set()
 
@@ -242,7 +247,11 @@ class Reading:
                         continue  # it may know the name in a while
                     # A contract that there is not must not keep the others from being copied.
                     data = {"id": contract, "name": f"contract {contract}", "contractMaturityId": 0}
-                self.hand_out(*self.mirror.learn("contract", data, self.ports.wall()))
+                facts, faults = self.mirror.learn("contract", data, self.ports.wall())
+                late = trio.current_time() - self._unnamed_since.pop(contract, trio.current_time()) > NAMES_LATE
+                if facts and late:
+                    raise SocketLost(f"contract {contract} was named too late to copy what was told of it meanwhile")
+                self.hand_out(facts, faults)
         self._asked_around.set()
         self._asked_around = trio.Event()
         return not self.mirror.missing_contracts()

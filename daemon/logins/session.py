@@ -91,6 +91,7 @@ class Session:
             self._penalised,
             self.synced,
             lambda: self.rate.allows(Urgency.SPARE),
+            self.rate.held,
             lambda: self.tokens.skew or timedelta(0),
         )
 

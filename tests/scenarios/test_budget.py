@@ -118,6 +118,59 @@ def test_a_429_to_an_order_holds_entries_of_the_whole_process_and_lets_exits_try
     run(story, tmp_path)
 
 
+@pytest.mark.rule("outcomes.limited")
+@pytest.mark.parametrize("status", [429, 423])
+def test_in_a_hold_exits_alone_are_tried_sparingly_and_told(status: int, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 2)
+            await world.until(lambda: world.positions("f1") == {SYMBOL: 2})
+            world.server.throttle("apex", 150, status)
+            stale = world.lead("Buy", 1, symbol="NQZ6")
+            await trio.sleep(2)
+            assert world.daemon_now.budget.held_until is not None
+            tried: list[str] = []
+            asked = len(world.requests)
+            world.lead("Sell", 2)
+            for _ in range(2000):
+                held = world.daemon_now.budget.held_until
+                await trio.sleep(0.05)
+                if held is not None and held == world.daemon_now.budget.held_until:
+                    tried += world.requests[asked:]
+                asked = len(world.requests)
+            assert set(tried) == {"order/placeorder"} and 2 <= len(tried) <= 12, "nothing but the exit, and no storm"
+            pages = [entry.message for entry in world.journal if entry.severity == "page"]
+            assert any(f"{SYMBOL} EXIT REFUSED" in words for words in pages)
+            await world.until(lambda: world.positions("f1") == {}, within=120)
+            await trio.sleep(120)
+            assert world.row(stale)["outcome"] in ("skipped", "rejected") and world.positions("f1") == {}
+
+    run(story, tmp_path)
+
+
+@pytest.mark.rule("outcomes.limited-hold")
+def test_each_hold_is_twice_as_long_as_the_one_before(tmp_path: Path) -> None:
+    symbols = ("ESZ6", "NQZ6", "YMZ6", "RTYZ6")
+
+    async def story(world: World) -> None:
+        async with world.daemon() as daemon:
+            await world.copying()
+            holds = []
+            for symbol in symbols:
+                await trio.sleep(60)
+                world.server.throttle("apex", 1)
+                world.lead("Buy", 1, symbol=symbol)
+                began = trio.current_time()
+                await world.until(lambda: daemon.budget.held_until is not None, within=5)
+                await world.until(lambda: daemon.budget.held_until is None, within=600)
+                holds.append(trio.current_time() - began)
+            assert holds == [pytest.approx(seconds, abs=1) for seconds in (30, 60, 120, 240)]
+            assert world.positions("f1") == {}, "what was held back is not made up for"
+
+    run(story, tmp_path)
+
+
 @pytest.mark.rule("outcomes.limited-or-evicted")
 def test_a_session_that_another_one_pushed_out_is_told_apart_from_a_limit(tmp_path: Path) -> None:
     async def story(world: World) -> None:

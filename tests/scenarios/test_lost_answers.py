@@ -192,6 +192,40 @@ def test_a_change_without_an_answer(endpoint: str, lost: bool, tmp_path: Path) -
 
 
 @pytest.mark.rule("outcomes.one-unknown")
+@pytest.mark.parametrize("lost", ["an entry", "an exit"])
+def test_while_one_is_unknown_nothing_opens_in_its_contract_and_only_what_is_surely_ours_leaves(
+    lost: str, tmp_path: Path
+) -> None:
+    async def story(world: World) -> None:
+        for symbol in (SYMBOL, "NQZ6"):
+            world.lead("Buy", 3, symbol=symbol)
+        await trio.sleep(1)
+        world.server.lose_request(endpoint=PLACE)
+        first = world.lead("Buy" if lost == "an entry" else "Sell", 2)
+        await trio.sleep(1)
+        await world.until(lambda: world.row(first)["outcome"] == "unknown", within=15)
+        covered = world.lead("Sell", 1)  # of three, at least one is ours and not on its way out
+        await trio.sleep(1)
+        assert world.row(covered)["outcome"] == "filled" and world.positions("f1") == {SYMBOL: 2, "NQZ6": 3}
+        opens = world.lead("Buy", 1)
+        elsewhere = world.lead("Buy", 1, symbol="NQZ6")
+        await trio.sleep(1)
+        assert world.row(opens)["outcome"] == "skipped" and "looked up" in str(world.row(opens)["reason"])
+        assert world.row(elsewhere)["outcome"] == "filled", "another contract is not frozen"
+        asked = world.server.calls[PLACE]
+        world.broker.flatten("LEAD", SYMBOL)
+        while world.row(first)["outcome"] == "unknown":
+            assert world.server.calls[PLACE] == asked, "an exit that is meant for the unknown too waits for it"
+            await trio.sleep(0.05)
+        await trio.sleep(10)
+        assert world.row(first)["outcome"] == {"an entry": "skipped", "an exit": "filled"}[lost]
+        assert world.positions("f1") == {"NQZ6": 4}
+        world.broker.flatten("LEAD", "NQZ6")
+
+    told(story, tmp_path)
+
+
+@pytest.mark.rule("outcomes.one-unknown")
 def test_a_look_up_that_finds_a_command_and_no_order_does_not_wait_for_ever(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.server.fates.append(Fate(late=1.0, silent=True, endpoint=PLACE))

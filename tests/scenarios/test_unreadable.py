@@ -138,14 +138,20 @@ def test_an_order_in_a_contract_that_the_broker_cannot_name_costs_nobody_the_con
     run(story, tmp_path, TWO)
 
 
-def test_a_contract_whose_name_the_broker_keeps_to_itself_for_a_while_is_asked_for_again(tmp_path: Path) -> None:
+def test_what_waited_for_the_name_of_its_contract_is_compared_and_not_copied_late(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon():
             await world.copying()
             world.server.accept_then_fail(500, times=2, endpoint="contract/item")
-            world.lead("Buy", 1)
-            await world.until(lambda: world.positions("f1") == {SYMBOL: 1}, within=120)
-            _undisturbed(world)
+            entry = world.lead("Buy", 1)
+            await trio.sleep(30)
+            await world.copying()
+            assert world.positions("f1") == {}, "an entry of 20 seconds ago is none"
+            assert world.row(entry)["outcome"] == "skipped"
+            assert any("short by 1 of 1" in words for words in world.said("position.drifted"))
+            world.lead("Sell", 1)
+            await trio.sleep(2)
+            await _still_copies(world)
 
     run(story, tmp_path, TWO)
 
