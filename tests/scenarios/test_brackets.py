@@ -13,7 +13,7 @@ from daemon.simulator import Order
 from tests.scenarios import truth
 from tests.scenarios.guard import behind, guarded
 from tests.scenarios.test_copying import SIZES, told
-from tests.scenarios.world import SYMBOL, World, config_of
+from tests.scenarios.world import SYMBOL, World, config_of, run
 
 MES = "MESZ6"
 # A market of its own, so that it fills apart, and the rest of an entry is waited for.
@@ -388,3 +388,27 @@ def test_a_lost_answer_is_one_unknown_and_nothing_is_sent_twice(
         assert world.broker.working("F1") == []
 
     told(story, tmp_path)
+
+
+@pytest.mark.rule("orders.oso-alone")
+def test_the_children_of_an_entry_close_it_when_nobody_is_there(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            bracket(world, "Buy", 2, price="5190")
+            await trio.sleep(1)
+            entry, stop, target = world.ours("f1")
+        world.move("5189.75")
+        await trio.sleep(1)
+        assert (stop.status, target.status) == ("Working", "Working") and world.positions("f1") == {SYMBOL: 2}
+        world.move("5179.75")
+        await trio.sleep(1)
+        assert [one.status for one in (entry, stop, target)] == ["Filled", "Filled", "Canceled"]
+        assert world.positions("lead") == world.positions("f1") == {}
+        async with world.daemon():
+            await world.copying()
+            await trio.sleep(60)
+            assert len(world.ours("f1")) == 3, "nothing is to be made up for"
+            truth.all_is_well(world)
+
+    run(story, tmp_path)

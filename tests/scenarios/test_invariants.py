@@ -21,7 +21,7 @@ from tests.scenarios.world import SYMBOL, World, config_of, run
 TEXT = config_of(("calm", "wild"), each={"calm": "max_order = 3", "wild": "max_order = 3"})
 
 
-@pytest.mark.rule("outcomes.runaway")
+@pytest.mark.rule("outcomes.invariant")
 def test_a_wrong_decision_never_leaves_and_its_follower_closes_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 import trio
 
+from daemon.check import run_check
 from daemon.control import views
 from daemon.logins.rate import Rate
 from tests.scenarios import truth
@@ -199,3 +201,57 @@ def test_what_is_asked_over_rest_counts_too(tmp_path: Path) -> None:
             assert rate(world).left == left - 1
 
     run(story, tmp_path, budget(300))
+
+
+@pytest.mark.rule("budget.priority")
+def test_with_little_left_changes_are_made_and_entries_are_not(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 1)
+            await trio.sleep(2)
+            stop = world.lead("Sell", 1, "Stop", stop="4900")
+            await trio.sleep(90)
+            leave(world, RESERVE + 5)
+            world.change(stop, stop="4910")
+            await trio.sleep(0.5)
+            assert {str(world.broker.working(n.upper())[0].terms.stop_price) for n in NAMES} == {"4910"}
+            entry = world.lead("Buy", 1)
+            await trio.sleep(2)
+            assert outcomes(world, entry) == ["skipped"] * 3, "two are left for three entries"
+            world.broker.cancel(stop)
+            world.broker.flatten("LEAD", SYMBOL)
+            await trio.sleep(60)
+            truth.all_is_well(world)
+
+    run(story, tmp_path, budget(60))
+
+
+@pytest.mark.rule("budget.depths")
+@pytest.mark.parametrize(("minute", "hour", "left"), [(40, 5000, 40), (300, 60, 60)])
+def test_both_depths_are_as_configured(minute: int, hour: int, left: int, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            rate(world).spend(rate(world).left)
+            await trio.sleep(59)
+            refilled = rate(world).left
+            assert refilled == pytest.approx(min(minute, hour / 60), abs=8), "less what was read meanwhile"
+            await trio.sleep(3600)
+            assert rate(world).left == pytest.approx(left, abs=8)
+
+    run(story, tmp_path, budget(minute, hour))
+
+
+@pytest.mark.rule("budget.check")
+@pytest.mark.parametrize("key", ["requests_per_minute", "requests_per_hour"])
+def test_check_refuses_a_budget_that_gets_nobody_out(key: str, tmp_path: Path) -> None:
+    def checked(requests: int) -> tuple[int, str]:
+        file, err = tmp_path / "copier.toml", io.StringIO()
+        file.write_text(config_of(NAMES).replace("cid = 8123", f"cid = 8123\n{key} = {requests}", 1))
+        return run_check(file, io.StringIO(), err), err.getvalue()
+
+    assert checked(RESERVE + 1) == (0, "")
+    status, told = checked(RESERVE)
+    assert status == 78 and f"logins.apex.{key}" in told
+    assert f"to flatten 3 followers takes {RESERVE} requests" in told
