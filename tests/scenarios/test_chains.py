@@ -135,7 +135,7 @@ def refused(text: str) -> list[str]:
 @pytest.mark.rule("copies.one-leader")
 def test_an_account_follows_one_leader_at_most() -> None:
     twice = config_of(("mid",)) + TAIL.replace("LEADER", "lead").replace("MODE", "orders")
-    assert loads(twice)
+    assert len(loads(twice).copies) == 2
     (told,) = refused(twice.replace('account = "tail"', 'account = "mid"'))
     assert told.startswith("copy[1].followers[0].account") and "mid follows already" in told
 
@@ -145,7 +145,7 @@ def test_an_account_follows_one_leader_at_most() -> None:
 def test_a_circle_of_leaders_is_refused(length: int) -> None:
     """lead -> mid -> tail -> lead, lead -> mid -> lead, and lead after itself."""
     text = config_of(("mid",)) + TAIL.replace("LEADER", "mid").replace("MODE", "orders")
-    assert loads(text)
+    assert len(loads(text).copies) == 2
     copy = '[[copy]]\nname = "back"\nleader = "LEADER"\n[[copy.followers]]\naccount = "lead"\n'
     told = refused(text + copy.replace("LEADER", ("lead", "mid", "tail")[length - 1]))
     assert told and all("circle" in one or "would copy itself" in one for one in told), told
