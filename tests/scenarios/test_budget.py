@@ -128,8 +128,7 @@ def test_in_a_hold_exits_alone_are_tried_sparingly_and_told(status: int, tmp_pat
             await world.until(lambda: world.positions("f1") == {SYMBOL: 2})
             world.server.throttle("apex", 150, status)
             stale = world.lead("Buy", 1, symbol="NQZ6")
-            await trio.sleep(2)
-            assert world.daemon_now.budget.held_until is not None
+            await world.until(lambda: world.daemon_now.budget.held_until is not None, within=2)
             tried: list[str] = []
             asked = len(world.requests)
             world.lead("Sell", 2)
