@@ -65,7 +65,7 @@ def broken(seen: Seen) -> Iterator[Broken]:
     for place, effect in enumerate(seen.effects):
         if isinstance(effect, Request):
             yield from (Broken(name, why, place) for name, why in _of_request(seen, effect, ids))
-            ids.update(one.client_id for one in (effect, *effect.legs))
+            ids.update(one.client_id for one in _each(effect))
     for copy in _changed(seen.before, seen.after):
         yield from (Broken("index", f"{copy.id}: {why}") for why in _misplaced(seen.after, copy))
     if seen.rules.copy is not None:
@@ -74,13 +74,18 @@ def broken(seen: Seen) -> Iterator[Broken]:
         yield Broken("apart", "what the leader tells has changed what the broker tells of this account")
 
 
+def _each(request: Request) -> tuple[Request | Leg, ...]:
+    """What goes out with it: itself and its legs."""
+    return (request, *request.legs)
+
+
 def opens(book: Book, effect: Effect) -> bool:
     """Would this add to a position, or is nobody sure that it would not?"""
     if isinstance(effect, ModifyOrder):
         return _grows(book, effect) is not None
     if not isinstance(effect, PlaceOrder):
         return False
-    copies = [book.copies.get(one.copy) for one in (effect, *effect.legs)]
+    copies = [book.copies.get(one.copy) for one in _each(effect)]
     return any(copy is None or copy.kind is not Kind.EXIT for copy in copies)
 
 
@@ -105,7 +110,7 @@ def _of_request(seen: Seen, request: Request, ids: set[str]) -> Iterator[tuple[s
         yield "copying", f"{request.client_id} would leave while the account is not Copying"
     if silent is not None and silent > seen.event.at:
         yield "silence", f"{request.client_id} would leave while the broker waits for a captcha"
-    for one in (request, *request.legs):
+    for one in _each(request):
         copy = seen.after.copies.get(one.copy)
         if one.client_id in ids:
             yield "once", f"{one.client_id} would be sent twice"
