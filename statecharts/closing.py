@@ -45,7 +45,7 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
         return  # a look-up takes a while: our exits protect meanwhile
     exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
     if any(copy.put_off for copy in exits):  # it goes when its time is over, and this closing with it
-        _once_more(draft, exits, abs(close_to - contract.own), rules)
+        _once_more(draft, symbol, exits, abs(close_to - contract.own), rules)
         return
     for copy in exits:
         if copy.stage is Stage.HELD:
@@ -108,11 +108,17 @@ def send(
     follower.send(draft, copy, rules)
 
 
-def _once_more(draft: Draft, exits: list[Copy], quantity: int, rules: CopyRules) -> None:
-    """A closing that the broker has put off is sent again, the same one, when its time is over."""
+def _once_more(draft: Draft, symbol: Symbol, exits: list[Copy], quantity: int, rules: CopyRules) -> None:
+    """A closing that the broker has put off is sent again, the same one, when its time is over.
+
+    Of what an exit of the leader's is taking meanwhile it takes nothing: it waits for what that one leaves.
+    """
     for copy in exits:
         if copy.put_off and copy.verb is Verb.CLOSE and copy.ask_after is not None and copy.ask_after <= draft.at:
             assert copy.terms is not None, "what is closed has a size"
+            quantity = min(quantity, abs(exposure.free(draft.book, symbol, draft.contract(symbol).own, copy.id)))
+            if not quantity:
+                return
             terms = attrs.evolve(copy.terms, quantity=quantity)
             follower.send(draft, attrs.evolve(copy, terms=terms, ask_after=None), rules)
 
@@ -120,6 +126,9 @@ def _once_more(draft: Draft, exits: list[Copy], quantity: int, rules: CopyRules)
 def _closed(draft: Draft, symbol: Symbol) -> None:
     """There: exits that made way for the closing, and that the leader still has, are wanted again."""
     draft.note(symbol, close_to=None, close_why=None, refused=0, opens_at=None, clear=False, piece=None)
+    for copy in tuple(draft.book.in_progress(symbol)):
+        if copy.put_off and copy.verb is Verb.CLOSE:
+            draft.news(copy, News.GIVEN_UP, "nothing is left for it to close")
     if draft.contract(symbol).own:
         for copy in _gave_way(draft, symbol):
             put_back(draft, copy, "it made way for a closing at market")

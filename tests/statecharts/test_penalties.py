@@ -189,6 +189,25 @@ def test_a_flatten_waits_for_a_closing_that_was_put_off() -> None:
     assert desk.place == first
 
 
+@pytest.mark.parametrize("sold", [3, 2])
+def test_a_closing_that_was_put_off_leaves_what_the_leaders_next_exit_takes(sold: int) -> None:
+    desk = in_position(3)
+    desk.leader_read_anew(View(LEAD_ID, 2, desk.theirs.orders, {}))
+    closing = desk.place
+    put_off(desk, closing, 5)
+    desk.leader_read_anew(View(LEAD_ID, 3, desk.theirs.orders, {ES: 9}))  # he is in it again
+    desk.leader(order(102, SELL, terms(sold)))
+    exit_ = desk.place
+    assert exit_.terms.quantity == sold
+    desk.wait(5)
+    again = desk.places
+    assert [(p.client_id, p.terms.quantity) for p in again] == [(closing.client_id, 1)][: 3 - sold]
+    desk.fills(exit_, 901)
+    for place in again:
+        desk.fills(place, 902)
+    assert desk.own == {} and list(desk.account.book.all_open()) == []
+
+
 @pytest.mark.parametrize("kind", [CancelOrder, ModifyOrder])
 def test_a_change_goes_again_as_it_was(kind: type[CancelOrder | ModifyOrder]) -> None:
     desk = follower()
