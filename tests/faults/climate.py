@@ -76,9 +76,45 @@ ACTS: Mapping[str, float] = {
     "power": 0.15,
     "clock_step": 0.1,
     "pause": 0.2,
+    "flatten": 0.1,
+    "stop": 0.15,
+    "crash_loop": 0.05,
+    "disk_full": 0.1,
+    "suspend": 0.1,
+    "human": 0.1,
+    "human_cancels": 0.1,
+    "throttle_reads": 0.03,
+    "captcha": 0.02,
+    "renewals": 0.1,
+    "authorize": 0.1,
+    "handshake": 0.1,
+    "heartless": 0.1,
+    "password": 0.03,
+    "deny": 0.06,
+    "liquidate": 0.05,
+    "lock": 0.06,
+    "halt": 0.1,
+    "bust": 0.1,
     "resync": 0.4,
     "reconnect": 0.3,
     "disconnect": 0.1,
+}
+# What a configuration may say besides, and how often it does.
+LOGIN: Mapping[str, float] = {
+    'on_evicted = "retake"': 0.2,
+    "requests_per_minute = 90": 0.15,
+}
+COPY: Mapping[str, float] = {
+    'mode = "fills"': 0.15,
+    'catch_up = "fresh"': 0.2,
+    'bracket_wait = "300ms"': 0.15,
+    'on_leader_lost = "flatten"\nleader_lost_after = "30s"': 0.1,
+}
+FOLLOWER: Mapping[str, float] = {
+    "bracket = { stop = 20, target = 40 }": 0.15,
+    "daily_loss_limit = 2000": 0.15,
+    "runaway = { orders = 12, per = '5s' }": 0.1,
+    'on_stop_refused = "tell"': 0.1,
 }
 
 
@@ -92,6 +128,9 @@ class Climate:
     kill_at_port: float  # chance that the process dies, at each call of a port
     trading: float  # seconds between two deeds of the leader, on average
     own_login: bool  # is one follower on a login of its own?
+    login: str  # lines of the configuration: of each login, of the copy, of each follower
+    copy: str
+    follower: str
     latency: tuple[float, float]
     pieces: int
 
@@ -108,6 +147,13 @@ class Climate:
             kill_at_port=r.choice((0.0, 0.0, 0.0002, 0.001)),
             trading=r.choice((5.0, 10.0, 20.0)),
             own_login=r.random() < 0.4,
+            login=_some(r, LOGIN),
+            copy=_some(r, COPY),
+            follower=_some(r, FOLLOWER),
             latency=(0.001, r.choice((0.005, 0.03, 0.3))),
             pieces=r.choice((0, 0, 0, 7)),
         )
+
+
+def _some(r: random.Random, lines: Mapping[str, float]) -> str:
+    return "\n".join(line for line, chance in lines.items() if r.random() < chance)

@@ -28,7 +28,7 @@ from statecharts.sizing import Kind
 from statecharts.values import CopyId, Symbol
 
 if TYPE_CHECKING:
-    from tests.faults.world import Storm
+    from tests.faults.storm import Storm
 
 LEADER = "lead"
 DIALS, DIALS_A_MINUTE = 40, 12
@@ -50,6 +50,11 @@ class Invariants:
     _put_off: dict[str, set[str]] = attrs.field(factory=dict)  # likewise, answered with a penalty ticket
     _on_dead_since: dict[str, float] = attrs.field(factory=dict)
     _led: dict[int, set[int]] = attrs.field(factory=dict)  # by contract, the leader's orders since he was last flat
+
+    def slept(self) -> None:
+        """The machine has stood still: nobody could act meanwhile."""
+        self.storm.slept_at = trio.current_time()
+        self._on_dead_since.clear()
 
     def expect(self, number: str, holds: bool, words: str) -> None:
         self.checks[number] += 1

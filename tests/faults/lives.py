@@ -16,10 +16,12 @@ from pathlib import Path
 
 import attrs
 
-from daemon.ledger import Ledger, Posted, Taken
+from daemon.ledger import Ballast, DiskFull, Ledger, Posted, Taken
+from statecharts.account import Account
 from tests.scenarios.mortality import Mortality, MortalLedger
 
 LOG = "ledger.sqlite-wal"
+BALLAST = 64 * 1024
 
 
 @attrs.define(eq=False)
@@ -29,10 +31,14 @@ class Disk:
     directory: Path
     dice: random.Random
     synced: int = 0
+    full: bool = False
 
     @property
     def path(self) -> Path:
         return self.directory / "ledger.sqlite"
+
+    def ballast(self) -> Ballast:
+        return SmallBallast(self.directory / "ballast", BALLAST, disk=self)
 
     def keep(self) -> Path:
         """The files as a process that dies now leaves them: a clean close would tidy them up."""
@@ -65,6 +71,16 @@ class Disk:
             self.synced = (self.directory / LOG).stat().st_size
 
 
+@attrs.frozen
+class SmallBallast(Ballast):
+    """Room on such a disk: while it is full there is none to be had."""
+
+    disk: Disk = attrs.field(kw_only=True)
+
+    def put(self, spare: int = 0) -> bool:
+        return not self.disk.full and Ballast.put(self, spare)
+
+
 Watch = Callable[[Sequence[Taken]], None]
 
 
@@ -75,6 +91,7 @@ class Watched(Mortality):
     dice: random.Random = attrs.field(factory=random.Random)
     chance: float = 0.0
     committed: Watch = lambda turns: None
+    full: Callable[[], bool] = lambda: False
 
     def call(self, what: str) -> None:
         if not self.dead and self.counting and self.dice.random() < self.chance:
@@ -92,6 +109,23 @@ class Watched(Mortality):
 
 @attrs.define
 class WatchedLedger(MortalLedger):
+    def _commit(self, turns: Sequence[Taken], posted: Sequence[Posted]) -> list[int]:
+        self._room()
+        return MortalLedger._commit(self, turns, posted)
+
+    def save(self, account: Account) -> None:
+        self._room()
+        MortalLedger.save(self, account)
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        self._room()
+        MortalLedger._write(self, statement, values)
+
+    def _room(self) -> None:
+        assert isinstance(self.mortality, Watched)
+        if self.mortality.full() and self.ballast is not None and self.ballast.there():
+            raise DiskFull("database or disk is full", self.path, "make room")
+
     def commit(self, turns: Sequence[Taken], posted: Sequence[Posted] = ()) -> list[int]:
         assert isinstance(self.mortality, Watched)
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 
 import attrs
 import trio
@@ -34,10 +36,10 @@ class Leader:
         symbol = self.dice.choices(SYMBOLS, (5, 1))[0]
         net = self.broker.positions(LEADER).get(symbol, 0)
         deed = self.dice.choices(
-            (self._enter, self._rest, self._bracket, self._exit, self._change, self._cancel, self._flatten),
-            (4, 3, 2, 4 if net else 0, 3, 2, 1),
+            (*_DEEDS,),
+            [weight if net or deed not in _IN_POSITION else 0 for deed, weight in _DEEDS.items()],
         )[0]
-        deed(symbol, net)
+        deed(self, symbol, net)
 
     def flatten(self) -> None:
         for symbol in SYMBOLS:
@@ -49,14 +51,12 @@ class Leader:
 
     def _rest(self, symbol: str, net: int) -> None:
         """A limit on the near side, or a stop on the far one."""
-        side, kind = self._side(net), self.dice.choice(("Limit", "Stop"))
-        away = self.dice.randint(1, 8) * (1 if (side == "Sell") == (kind == "Limit") else -1)
-        price = self._price(symbol, away)
+        side, kind = self._side(net), self.dice.choice(("Limit", "Limit", "Stop", "Stop", "MIT", "StopLimit"))
+        near = kind in ("Limit", "MIT")
+        price = self._price(symbol, self.dice.randint(1, 8) * (1 if (side == "Sell") == near else -1))
         tif = self.dice.choice(("Day", "GTC"))
-        if kind == "Limit":
-            self.broker.place(LEADER, side, symbol, 1, kind, price=price, tif=tif)
-        else:
-            self.broker.place(LEADER, side, symbol, 1, kind, stop=price, tif=tif)
+        limit = price if kind in ("Limit", "StopLimit") else None
+        self.broker.place(LEADER, side, symbol, 1, kind, price=limit, stop=None if kind == "Limit" else price, tif=tif)
 
     def _bracket(self, symbol: str, net: int) -> None:
         if net:
@@ -75,6 +75,41 @@ class Leader:
         )
         stop = ticket(LEADER, out, symbol, quantity, "Stop", stop=self._price(symbol, -sign * self.dice.randint(4, 12)))
         self.broker.place_oso(entry, target, stop)
+
+    def _strategy(self, symbol: str, net: int) -> None:
+        """An entry with two brackets, of one contract each."""
+        if net:
+            return
+        side = self.dice.choice(("Buy", "Sell"))
+        out, sign = ("Sell", 1) if side == "Buy" else ("Buy", -1)
+        ticket = self.broker.ticket
+        pairs = [
+            (
+                ticket(LEADER, out, symbol, 1, "Limit", price=self._price(symbol, sign * away)),
+                ticket(LEADER, out, symbol, 1, "Stop", stop=self._price(symbol, -sign * away)),
+            )
+            for away in (4, 8)
+        ]
+        self.broker.start_strategy(ticket(LEADER, side, symbol, 2), *pairs)
+
+    def _oco(self, symbol: str, net: int) -> None:
+        """Protects what he holds, by a target and a stop of which one cancels the other."""
+        out, sign = ("Sell", 1) if net > 0 else ("Buy", -1)
+        ticket = self.broker.ticket
+        target = ticket(LEADER, out, symbol, abs(net), "Limit", price=self._price(symbol, sign * 6))
+        stop = ticket(LEADER, out, symbol, abs(net), "Stop", stop=self._price(symbol, -sign * 6))
+        self.broker.place_oco(target, stop)
+
+    def _flip(self, symbol: str, net: int) -> None:
+        """Through zero, with one order."""
+        self.broker.place(LEADER, "Sell" if net > 0 else "Buy", symbol, abs(net) + 1)
+
+    def _scalp(self, symbol: str, net: int) -> None:
+        """In, and out again before anybody can have followed."""
+        if not net:
+            side = self.dice.choice(("Buy", "Sell"))
+            self.broker.place(LEADER, side, symbol, 1)
+            self.broker.later(self.dice.uniform(0.0, 0.05), partial(self._flatten, symbol, 0))
 
     def _exit(self, symbol: str, net: int) -> None:
         self.broker.place(LEADER, "Sell" if net > 0 else "Buy", symbol, self.dice.randint(1, abs(net)))
@@ -105,6 +140,23 @@ class Leader:
 
     def _price(self, symbol: str, ticks: int) -> Decimal:
         return self.broker.exchange.last[symbol] + ticks * self.broker.exchange.tick(symbol)
+
+
+Deed = Callable[[Leader, str, int], None]
+_IN_POSITION: frozenset[Deed] = frozenset({Leader._exit, Leader._oco, Leader._flip})
+_DEEDS: Mapping[Deed, int] = {
+    Leader._enter: 8,
+    Leader._rest: 6,
+    Leader._bracket: 4,
+    Leader._strategy: 1,
+    Leader._oco: 2,
+    Leader._flip: 2,
+    Leader._scalp: 1,
+    Leader._exit: 8,
+    Leader._change: 6,
+    Leader._cancel: 4,
+    Leader._flatten: 2,
+}
 
 
 async def market(broker: Broker, dice: random.Random) -> None:

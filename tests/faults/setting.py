@@ -1,0 +1,66 @@
+"""What a world is set up with: its configuration, of which the climate draws the extras."""
+
+from __future__ import annotations
+
+from daemon.config import Config, loads
+from tests.faults.climate import Climate
+
+CONFIG = """
+[environments.test]
+rest = "http://127.0.0.1:1/v1"
+websocket = "ws://127.0.0.1:1/v1/websocket"
+[logins.apex]
+environment = "test"
+username = "jane"
+cid = 8123
+{login}
+{fund}
+[accounts.lead]
+login = "apex"
+name = "LEAD"
+[accounts.same]
+login = "apex"
+name = "SAME"
+[accounts.half]
+login = "apex"
+name = "HALF"
+[accounts.micro]
+login = "{micro}"
+name = "MICRO"
+[[copy]]
+name = "main"
+leader = "lead"
+{copy}
+[[copy.followers]]
+account = "same"
+max_position = 5
+{follower}
+[[copy.followers]]
+account = "half"
+ratio = 0.5
+max_position = 2
+{follower}
+[[copy.followers]]
+account = "micro"
+map = {{ ES = {{ to = "MES", factor = 3 }} }}
+max_position = 9
+max_order = 9
+{follower}
+"""
+FUND = """
+[logins.fund]
+environment = "test"
+username = "joe"
+cid = 8124
+{login}
+"""
+CAPS = {"same": 5, "half": 2, "micro": 9}
+
+
+def config_of(climate: Climate) -> Config:
+    """As copier.toml would say it."""
+    fund = FUND.format(login=climate.login) if climate.own_login else ""
+    micro = "fund" if climate.own_login else "apex"
+    return loads(
+        CONFIG.format(fund=fund, micro=micro, login=climate.login, copy=climate.copy, follower=climate.follower)
+    )
