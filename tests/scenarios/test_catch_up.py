@@ -231,6 +231,7 @@ def test_leader_order_with_no_copy(policy: str, where: str, tmp_path: Path) -> N
         kinds = sorted(one.terms.kind for one in world.broker.working("F1"))
         assert kinds == {"none": [], "reduce": ["Stop"], "fresh": ["Limit", "Stop"]}[policy]
         skipped = [row for row in world.rows("f1", "place") if row["outcome"] == "skipped"]
+        assert len(world.said("copy.skipped")) == len(skipped), "each is told"
         assert len(skipped) == {"none": 2, "reduce": 1, "fresh": 0}[policy] and all(row["reason"] for row in skipped)
         await flat_again(world)
         assert world.positions("f1") == {} and world.broker.working("F1") == []

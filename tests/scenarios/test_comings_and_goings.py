@@ -114,8 +114,10 @@ def test_a_follower_that_owns_something_cannot_go(owns: str, tmp_path: Path) -> 
             case "a working order":
                 world.lead("Buy", 1, "Limit", price="5100")
             case _:
-                world.server.accept_and_lose_answer()
-                world.lead("Buy", 1, "Limit", price="5100")
+                world.server.lose_request(endpoint="order/placeorder")
+                lost = world.lead("Buy", 1, "Limit", price="5100")
+                await trio.sleep(1.5)
+                await world.until(lambda: world.row(lost)["outcome"] == "unknown", within=15)
         await trio.sleep(1.5)
         with pytest.raises(ConfigErrors) as refused:
             edit(config_of(("f2",), extra='[accounts.f1]\nlogin = "apex"\nname = "F1"'))

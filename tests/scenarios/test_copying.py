@@ -61,6 +61,11 @@ def test_a_market_order_has_each_follower_s_own_size_side_and_product(tmp_path: 
         world.lead("Sell", 2)
         await trio.sleep(1)
         assert all(len(world.ours(name)) == 2 for name in truth.followers(world))
+        world.lead("Buy", 1, symbol="ESH7")
+        await trio.sleep(1)
+        assert world.positions("one") == {"ESH7": 1} and world.positions("micro") == {"MESH7": 10}, "the month stays"
+        world.lead("Sell", 1, symbol="ESH7")
+        await trio.sleep(1)
 
     told(story, tmp_path, SIZES)
 

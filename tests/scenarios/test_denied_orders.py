@@ -70,6 +70,7 @@ def test_the_openings_of_the_login_stop_and_it_is_told_once_with_the_causes(tmp_
 
 
 @DENIED
+@pytest.mark.rule("outcomes.exit-denied")
 def test_exits_are_tried_and_told_and_one_that_is_accepted_proves_the_login(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon():
@@ -78,7 +79,9 @@ def test_exits_are_tried_and_told_and_one_that_is_accepted_proves_the_login(tmp_
             await trio.sleep(5)
             permit(world, "read")
             world.lead("Sell", 1)
-            await trio.sleep(20)
+            await trio.sleep(1)
+            assert {entry.severity for entry in world.journal if "EXIT REFUSED" in entry.message} == {"page"}, "at once"
+            await trio.sleep(19)
             pages = [entry.message for entry in world.journal if entry.severity == "page"]
             assert all(any(f"{name}: {SYMBOL} EXIT REFUSED" in words for words in pages) for name in FUND)
             assert any("Close ESZ6 in Tradovate now" in words for words in pages)

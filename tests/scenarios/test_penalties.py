@@ -114,7 +114,8 @@ def test_the_ticket_is_nowhere_but_in_the_request(tmp_path: Path) -> None:
 
 
 @pytest.mark.rule("outcomes.penalty-captcha")
-def test_a_captcha_silences_the_login_and_a_human_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("solved", [True, False])
+def test_a_captcha_silences_the_login_and_a_human_is_told(solved: bool, tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon():
             await world.copying()
@@ -132,9 +133,14 @@ def test_a_captcha_silences_the_login_and_a_human_is_told(tmp_path: Path) -> Non
             assert world.server.calls[PLACE] == asked, "exits neither"
             held = [name for name in ("a", "b") if world.positions(name)]
             assert held
-            world.account("a").runner.post(e.ResumeAsked(at=now()))
-            world.account("b").runner.post(e.ResumeAsked(at=now()))
-            await trio.sleep(10)
+            if solved:
+                for name in ("a", "b"):
+                    world.account(name).runner.post(e.ResumeAsked(at=now()))
+                await trio.sleep(10)
+            else:
+                await trio.sleep(590)
+                assert world.server.calls[PLACE] == asked, "for the whole hour"
+                await trio.sleep(60)
             assert world.positions("a") == world.positions("b") == {}
 
     run(story, tmp_path, config_of(("a", "b")))

@@ -145,6 +145,26 @@ def test_nothing_is_read_for_safety_s_sake_alone_when_little_is_left(tmp_path: P
     run(story, tmp_path, budget(300))
 
 
+@pytest.mark.rule("risk.watched")
+def test_money_is_read_from_the_surplus_alone(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        endpoint = "cashbalance/getcashbalancesnapshot"
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 1)
+            await trio.sleep(90)
+            before = world.requests.count(endpoint)
+            assert before >= 2 * len(NAMES)
+            for _ in range(80):
+                leave(world, RESERVE + 5)
+                await trio.sleep(1)
+            assert world.requests.count(endpoint) == before
+            await trio.sleep(120)
+            assert world.requests.count(endpoint) > before
+
+    run(story, tmp_path, budget(300).replace('account = "', 'daily_loss_limit = 5000\naccount = "'))
+
+
 @pytest.mark.rule("budget.adaptive")
 def test_a_limit_and_a_penalty_shrink_it_and_a_quiet_hour_gives_it_back(tmp_path: Path) -> None:
     async def story(world: World) -> None:

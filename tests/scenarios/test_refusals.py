@@ -193,6 +193,8 @@ def test_an_exit_that_is_refused_for_minutes_is_tried_until_it_is_verified(tmp_p
         await trio.sleep(1)
         world.broker.lock("F1")
         world.lead("Sell", 2)
+        await trio.sleep(0.5)
+        assert any("EXIT REFUSED" in words and SYMBOL in words for words in pages(world)), "at once"
         await trio.sleep(180)
         assert world.positions("f1") == {SYMBOL: 2}
         tries = len(world.rows("f1", "close"))

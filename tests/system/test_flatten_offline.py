@@ -44,7 +44,7 @@ def holds(person: Person, **expected: int) -> bool:
     return False
 
 
-@pytest.mark.rule("operator.flatten-offline")
+@pytest.mark.rule("operator.flatten-offline", "operator.flatten-copy")
 def test_after_a_kill_the_followers_are_closed_and_the_leader_is_left(tmp_path: Path) -> None:
     faults = tmp_path / "faults.toml"
     faults.write_text("max_sessions = 10\n")
