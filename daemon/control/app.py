@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from daemon.control import bodies, chain, metrics, queries, report, views
+from daemon.control import bodies, chain, metrics, page, queries, report, views
 from daemon.control.authorizing import Authorizing
 from daemon.control.evidence import Evidence
 from daemon.control.guard import Guard
@@ -50,6 +50,7 @@ def application(supervisor: Supervisor) -> ASGIApp:
     answers = Answers(supervisor, evidence, wishes)
     app = Starlette(
         routes=[
+            *page.routes(),
             Route("/v1/status", answers.status, methods=["GET"]),
             Route("/v1/accounts/{account}", answers.account, methods=["GET"]),
             Route("/v1/copies", answers.copies, methods=["GET"]),

@@ -40,7 +40,7 @@ class Live:
         if not _wants_stream(request.headers):
             newest = [one.as_json() for one in list(self.board.recent)[-asked.limit :]]
             return JSONResponse({"events": newest})
-        return Stream(self.board, _last_seen(request.headers, asked.after))
+        return Stream(self.board, _last_seen(request.headers, asked.after), asked.unnamed)
 
 
 @attrs.define(eq=False)
@@ -49,6 +49,7 @@ class Stream(Response):
 
     board: Board
     last_seen: int | None
+    unnamed: bool = False
     background: None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +64,7 @@ class Stream(Response):
                 while True:
                     with trio.move_on_after(QUIET):
                         await box.news()
-                    told = "".join(map(_as_event, box.take()))
+                    told = "".join(map(self._as_event, box.take()))
                     if box.missed > missed:
                         missed, told = box.missed, _gap() + told
                     await _say(send, told or ": still here\n\n")
@@ -77,7 +78,11 @@ class Stream(Response):
         kept = self.board.since(self.last_seen)
         if self.last_seen > self.board.last_id or (kept and kept[0].id > self.last_seen + 1):
             yield _gap()
-        yield from map(_as_event, kept)
+        yield from map(self._as_event, kept)
+
+    def _as_event(self, bulletin: Bulletin) -> str:
+        name = "" if self.unnamed else f"event: {bulletin.event}\n"
+        return f"id: {bulletin.id}\n{name}data: {json.dumps(bulletin.as_json(), ensure_ascii=False)}\n\n"
 
     @staticmethod
     async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
@@ -98,11 +103,6 @@ def _last_seen(headers: Headers, after: int | None) -> int | None:
     if not _AN_ID.fullmatch(said):
         raise Problem(status=422, kind="unreadable-parameters", detail=f"Last-Event-ID: {said[:50]!r} is no event's id")
     return int(said)
-
-
-def _as_event(bulletin: Bulletin) -> str:
-    content = json.dumps(bulletin.as_json(), ensure_ascii=False)
-    return f"id: {bulletin.id}\nevent: {bulletin.event}\ndata: {content}\n\n"
 
 
 def _gap() -> str:

@@ -34,10 +34,14 @@ class CopiesQuery:
 
 @attrs.frozen(kw_only=True)
 class EventsQuery:
-    """`after` is the id of the last event that was seen: a stream begins behind it."""
+    """`after` is the id of the last event that was seen: a stream begins behind it.
+
+    `unnamed`: a browser hands events without a name to one listener; else each kind wants its own.
+    """
 
     limit: int = LIMIT
     after: int | None = None
+    unnamed: bool = False
 
 
 def nothing(parameters: QueryParams) -> None:
@@ -123,7 +127,13 @@ def _event_id(text: str) -> int:
     return int(text)
 
 
-_OF_EVENTS: Mapping[str, Callable[[str], object]] = {"limit": _limit, "after": _event_id}
+def _yes_or_no(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"{text[:50]!r} is neither true nor false")
+    return text == "true"
+
+
+_OF_EVENTS: Mapping[str, Callable[[str], object]] = {"limit": _limit, "after": _event_id, "unnamed": _yes_or_no}
 _READERS: Mapping[str, Callable[[str], object]] = {
     "follower": _name,
     "outcome": _outcome,
