@@ -87,7 +87,12 @@ async def _joined(stream: trio.SocketStream, path: Path) -> None:
             pass  # the browser has gone, or the daemon has
         scope.cancel()
 
-    async with await trio.open_unix_socket(str(path)) as there, trio.open_nursery() as nursery:
+    try:
+        there = await trio.open_unix_socket(str(path))
+    except OSError:
+        await stream.aclose()  # nobody listens any more, and ssh hangs up
+        return
+    async with there, trio.open_nursery() as nursery:
         nursery.start_soon(pump, stream, there, nursery.cancel_scope)
         nursery.start_soon(pump, there, stream, nursery.cancel_scope)
 
