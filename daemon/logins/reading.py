@@ -2,7 +2,8 @@
 
 Rule 1: what is absent is not flat: a snapshot counts when everything that it must hold has been seen, be it empty.
 Rule 2: a read that the session cannot do without raises SocketLost; the next session begins anew.
-Rule 3: a penalty is an answer to nothing: the session ends with it, and its login holds (see restraint.py).
+Rule 3: a penalty is an answer to nothing. For what no session can do without, the session ends with it, and its login
+        holds (see restraint.py). What is read on a live one is read later: orders may go out meanwhile.
 Rule 4: a fill and its position come as two events. An account is read on a live session only in a moment in which the
         broker's lists tell nothing that the mirror does not know, and nothing moves: between the two, a view would be
         wrong for good.
@@ -35,6 +36,7 @@ EVENTS_LATE = 3.0  # seconds: an event that is only late is no loss
 NAMES_LATE = 5.0  # seconds: what has waited longer for a name is old, and is compared instead of copied
 NAMES_LIMIT = 60.0  # seconds that an account waits for a contract's name: longer, and the session begins anew
 QUIET = 0.25  # seconds without an event of an account before it is read on a live session
+READABLE_AGAIN = 1.0  # seconds between two looks whether anything may be read
 SETTLE_LIMIT = 5.0  # seconds for such a moment to come
 
 _READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/list"}
@@ -54,8 +56,9 @@ HandOut = Callable[[Iterable[tuple[BrokerAccountId, Event]], Iterable[str]], Non
 class Reading:
     """`ask` queues a request, `hand_out` takes facts and faults; `synced` is set when the snapshot is whole.
 
-    `penalised` is told that the broker wants us to wait, and answers why, in words; `spare`: is there so much left that
-    we may ask for nothing but safety? `held`: does the process hold?
+    `penalised` is told that the broker wants us to wait, and answers why, in words; with `put_off` the session goes on.
+    `spare`: is there so much left that we may ask for nothing but safety? `readable`: may anything be read now?
+    `held`: does the process hold?
     """
 
     mirror: Mirror
@@ -63,7 +66,9 @@ class Reading:
     ask: Ask
     hand_out: HandOut
     penalised: Callable[[Penalty], str]
+    put_off: Callable[[Penalty], object]
     synced: trio.Event
+    readable: Callable[[], bool] = lambda: True
     spare: Callable[[], bool] = lambda: True
     held: Callable[[], bool] = lambda: False
     ahead: Callable[[], timedelta] = timedelta  # how far the broker's clock is known to be before ours
@@ -76,6 +81,7 @@ class Reading:
     _useless_told: trio.Event = attrs.field(factory=trio.Event)
     _turn: trio.Lock = attrs.field(factory=trio.Lock)  # accounts that read at the same time share the broker's lists
     _rounds: int = 0
+    _unasked: int = 0  # reads for which there was no request left, or which the broker has put off
     _lists: tuple[int, Mapping[str, object]] = (0, {})  # the round that was read last, and what it showed
 
     def seek_names(self) -> None:
@@ -95,16 +101,24 @@ class Reading:
         """Returns in a moment in which the mirror holds this account's fills and positions, or neither of the two.
 
         The snapshot is to be taken before anything else is awaited. Not `anew`: the one that the session began with
-        is such a moment, until an event comes. When there is none within `SETTLE_LIMIT`, the session ends.
+        is such a moment, until an event comes. When there is none within `SETTLE_LIMIT`, the session ends. As long as
+        nothing may be asked it goes on: an exit needs the session more than we need the moment.
         """
         if not anew and not self.mirror.moves(account):
             return
         why = f"the broker's lists and its events did not agree within {SETTLE_LIMIT:g} s"
         try:
-            with trio.move_on_after(SETTLE_LIMIT):
-                while not await self._agrees(account):
-                    pass
-                return
+            while True:
+                if not self.readable():
+                    await trio.sleep(READABLE_AGAIN)
+                    continue
+                unasked = self._unasked
+                with trio.move_on_after(SETTLE_LIMIT):
+                    while not await self._agrees(account):
+                        pass
+                    return
+                if self._unasked == unasked and self.readable():
+                    break
         except SocketLost as lost:
             why = lost.reason
         await self._give_up(why)
@@ -214,10 +228,16 @@ class Reading:
         """A read that may be refused: too many requests, or a session that is gone, is for the session to find out."""
         answer = await call.answer(READ_LIMIT)
         if isinstance(answer, Lost) and not answer.begun:
-            return None  # there was no request left for it
+            self._unasked += 1  # there was no request left for it
+            return None
         if isinstance(answer, Lost):
             raise SocketLost(f"{endpoint}: {answer.reason}")
         if answer.status != 200:
+            return None
+        found = penalty(answer.data)
+        if found is not None and not found.captcha:
+            self._unasked += 1
+            self.put_off(found)
             return None
         return self._served(answer.data, endpoint)
 

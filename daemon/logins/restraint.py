@@ -164,9 +164,14 @@ class Restraint:
             no = self.wait_until(attrs.evolve(self._hold, reads=True))
         return no
 
+    @property
+    def reads_held(self) -> bool:
+        """Has the broker put off what a session reads?"""
+        return self.hold is not None and self.hold.reads
+
     def check_reads(self) -> None:
         """May a session be opened with the token that there is? Raises NoToken."""
-        if self.hold is not None and self.hold.reads:
+        if self.reads_held:
             self.check_hold()
 
     def limited(self, status: int, announced: float | None) -> NoToken:

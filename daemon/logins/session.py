@@ -89,8 +89,10 @@ class Session:
             self.request,
             self._hand_out,
             self._penalised,
+            self._put_off,
             self.synced,
-            lambda: self.rate.allows(Urgency.SPARE),
+            self._readable,
+            lambda: self._readable() and self.rate.allows(Urgency.SPARE),
             self.rate.held,
             lambda: self.tokens.skew or timedelta(0),
         )
@@ -196,9 +198,16 @@ class Session:
                     if response.id == 0:
                         return None if response.status == 200 else response
 
+    def _readable(self) -> bool:
+        return self.rate.allows(Urgency.READ) and not self.tokens.reads_held
+
+    def _put_off(self, penalty: Penalty) -> NoToken:
+        """The broker has answered a read with a penalty: the login reads nothing for its time."""
+        return self.tokens.restraint.penalise_reads(penalty.seconds, penalty.captcha)
+
     def _penalised(self, penalty: Penalty) -> str:
-        """The broker has answered a read with a penalty: this session ends with it, and the login holds."""
-        no = self.tokens.restraint.penalise_reads(penalty.seconds, penalty.captcha)
+        """And this session, which cannot do without it, ends."""
+        no = self._put_off(penalty)
         self._announced = Loss(no.reason, no.cause, advice=no.advice)
         return no.reason
 

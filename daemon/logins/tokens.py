@@ -88,6 +88,10 @@ class Tokens:
         """The broker's clock minus ours."""
         return self.purse.skew
 
+    @property
+    def reads_held(self) -> bool:
+        return self.restraint.reads_held
+
     async def valid(self) -> Token:
         """The current token, or a new one. Raises NoToken."""
         current = self.current

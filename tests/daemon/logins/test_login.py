@@ -32,6 +32,7 @@ class Purse:
     upkeeps: int = 0
     home: None = None
     skew: None = None
+    reads_held: bool = False
 
     @property
     def current(self) -> Token | None:
