@@ -4,7 +4,8 @@ Rule 1: it is the daemon, with nothing to copy: the same state lock, ledger, ses
         connect, each with a flatten asked for, and it ends when all are verified, or when the time is over.
 Rule 2: a file that names another account for an open position is refused, as at any start: it would close
         somebody else's.
-Rule 3: what is left is named. The accounts stay paused, so that the next daemon opens nothing before it is resumed.
+Rule 3: what is left is named, also on accounts that the file names no more: nobody has looked there. The accounts stay
+        paused, so that the next daemon opens nothing before it is resumed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from daemon.control import contracts, getting_out
 from daemon.embedded import Embedded
 from daemon.exits import Exit
 from daemon.journal import Journal
+from daemon.leavers import leavers
 from daemon.ledger import Ledger, LedgerError
 from daemon.ports import Ports
 from daemon.process import leaves
@@ -92,11 +94,16 @@ async def get_out(supervisor: Supervisor, wait: float) -> int:
             await supervisor.herald.until(lambda: all(_verified(account) for account in followers()))
         supervisor.stopping.set()
 
+    left = list(leavers(supervisor.ledger, supervisor.config.accounts))  # the ledger is closed at the end
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch)
         await supervisor.run()
         nursery.cancel_scope.cancel()
-    return _say([_shown(account) for account in followers()])
+    status = _say([_shown(account) for account in followers()])
+    for leaver in left:
+        words = f"{leaver.name} is in copier.toml no more, and owned {leaver.owns} when copierd last looked after it"
+        print(f"NOT LOOKED AT: {words}. Close it in Tradovate, or put it back and say this again", file=sys.stderr)
+    return Exit.NOT_FLAT if left else status
 
 
 def _verified(account: Account) -> bool:

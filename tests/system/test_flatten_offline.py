@@ -113,6 +113,12 @@ def test_without_a_broker_it_says_what_is_left_and_ends_in_time(tmp_path: Path) 
     assert done.returncode == 3 and time.monotonic() - begun < 20, done
     assert "NOT FLAT: f1 still long 2 ESZ6" in done.stderr and "NOT FLAT: f2 still long 4 ESZ6" in done.stderr
     assert "Close it in Tradovate now." in done.stderr
+    text = config.read_text()
+    theirs = f'[accounts.f2]\nlogin = "apex"\nname = "{SECOND}"\n'
+    config.write_text(text[: text.rindex("[[copy.followers]]")].replace(theirs, ""))
+    done = run("daemon", "flatten", "--offline", "--config", str(config), "--wait", "1s")
+    assert done.returncode == 3, done
+    assert "NOT LOOKED AT: f2 is in copier.toml no more, and owned 4 ESZ6" in done.stderr, "nobody forgets it"
 
 
 def test_a_configuration_that_cannot_be_read_is_78_and_without_offline_it_is_an_error_of_usage(tmp_path: Path) -> None:
