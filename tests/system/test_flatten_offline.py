@@ -118,7 +118,7 @@ def test_without_a_broker_it_says_what_is_left_and_ends_in_time(tmp_path: Path) 
     config.write_text(text[: text.rindex("[[copy.followers]]")].replace(theirs, ""))
     done = run("daemon", "flatten", "--offline", "--config", str(config), "--wait", "1s")
     assert done.returncode == 3, done
-    assert "NOT LOOKED AT: f2 is in copier.toml no more, and owned 4 ESZ6" in done.stderr, "nobody forgets it"
+    assert "NOT LOOKED AT: f2 is in copier.toml no more, and owned +4 ESZ6" in done.stderr, "nobody forgets it"
 
 
 def test_a_configuration_that_cannot_be_read_is_78_and_without_offline_it_is_an_error_of_usage(tmp_path: Path) -> None:
