@@ -88,14 +88,21 @@ def _new_terms(copy: Copy) -> Terms | None:
 
 
 def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None, newest: Terms | None = None) -> Copy:
+    assert copy.order_id is not None, "what is changed is at the broker"
+    change = row(draft, copy, verb, reason, newest or copy.terms)
+    draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, ask_after=None))
+    return draft.keep(change)
+
+
+def row(draft: Draft, copy: Copy, verb: Verb, reason: str | None, newest: Terms | None) -> Copy:
+    """The row of a change, not yet kept."""
     book = draft.book
     assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
-    assert copy.order_id is not None, "what is changed is at the broker"
     # The number of the order is part of it: an attempt that turned up has the cause of the one that was made instead.
-    cause, number = copy.wanted_version or copy.cause, copy.order_id
+    cause, number = copy.wanted_version or copy.cause, copy.order_id or 0
     name = client_order_id(book.theirs.broker_id, book.mine.broker_id, cause, verb.value, number, copy.changes)
-    change = Copy(
+    return Copy(
         id=name,
         client_id=name,
         copy=copy.copy,
@@ -106,15 +113,13 @@ def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None, newest: 
         decided_at=draft.at,
         cause=copy.wanted_version,
         kind=copy.kind,
-        terms=newest or copy.terms,
+        terms=newest,
         leader_order_id=copy.leader_order_id,
         leader_symbol=copy.leader_symbol,
         subject=copy.id,
         order_id=copy.order_id,
         reason=reason,
     )
-    draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, ask_after=None))
-    return draft.keep(change)
 
 
 def again(draft: Draft, change: Copy) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, facts, openings, sizing
+from statecharts import exposure, facts, openings, shadows, sizing
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.identity import client_order_id
@@ -110,7 +110,7 @@ def _record(
         if barred is not None:
             row = bar(draft, row, order, barred, rules)
     if rules.shadow and row.stage is Stage.HELD:
-        draft.keep(attrs.evolve(row, stage=Stage.SHADOWED, reason="shadow: decided and recorded, not sent"))
+        draft.keep(attrs.evolve(row, stage=Stage.SHADOWED, reason=shadows.WHY))
 
 
 def name_of(draft: Draft, fill: Fill) -> CopyId:

@@ -24,6 +24,7 @@ from statecharts import (
     firm,
     flattening,
     openings,
+    shadows,
     sizing,
     terms,
 )
@@ -221,7 +222,7 @@ def send(
     assert copy.terms is not None, "what is sent has its terms"
     assert draft.book.mine is not None, "copying begins with both views"
     if rules.shadow:
-        draft.keep(attrs.evolve(copy, stage=Stage.SHADOWED, reason="shadow: decided and recorded, not sent"))
+        draft.keep(attrs.evolve(copy, stage=Stage.SHADOWED, reason=shadows.WHY))
         return
     draft.keep(attrs.evolve(copy, stage=Stage.INTENDED, decided_at=draft.at))
     breaker.placed(draft, rules)
@@ -250,7 +251,9 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     ended_early = order.status in _ENDED_EARLY
     if copy.left:
         return
-    if not copy.open:
+    if copy.stage is Stage.SHADOWED:
+        shadows.changed(draft, copy, order, rules)
+    elif not copy.open:
         if order.filled and copy.kind is not Kind.ENTRY and copy.stage in _CAME_TO_NOTHING:
             exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit has filled and ours came to nothing")
     elif order.status is Status.EXPIRED and copy.stage is Stage.WORKING:
@@ -263,10 +266,10 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
         draft.keep(attrs.evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
         brackets.keep_partner(draft, copy)
     elif order.terms is not None and order.version is not None and order.version != copy.wanted_version:
-        draft.keep(_modified(draft, copy, order, order.terms, order.version, rules))
+        draft.keep(modified(draft, copy, order, order.terms, order.version, rules))
 
 
-def _modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: VersionId, rules: CopyRules) -> Copy:
+def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: VersionId, rules: CopyRules) -> Copy:
     """The copy that wants the leader's new terms. What bars openings bars a larger size too, but no price."""
     assert copy.terms is not None, "what is open has its terms"
     if copy.guards is not None:  # its size is that of what it protects

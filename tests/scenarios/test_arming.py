@@ -30,8 +30,18 @@ def guarded(environment: str) -> str:
 
 def decided(world: World, name: str) -> list[tuple[object, ...]]:
     """What was decided for each leader order: all but what became of it."""
-    keys = ("leader_order_id", "leader_fill_id", "symbol", "action", "quantity", "order_type", "price", "stop_price")
-    return [tuple(row[key] for key in keys) for row in world.rows(name, "place")]
+    keys = (
+        "verb",
+        "leader_order_id",
+        "leader_fill_id",
+        "symbol",
+        "action",
+        "quantity",
+        "order_type",
+        "price",
+        "stop_price",
+    )
+    return [tuple(row[key] for key in keys) for row in world.rows(name) if row["leader_order_id"]]
 
 
 async def a_trade(world: World) -> None:
@@ -40,6 +50,8 @@ async def a_trade(world: World) -> None:
     await trio.sleep(1)
     world.lead("Buy", 2, "Limit", price="5195")
     stop = world.lead("Sell", 3, "Stop", stop="5180")
+    await trio.sleep(1)
+    world.change(stop, stop="5181")
     await trio.sleep(1)
     world.move("5194.75")
     await trio.sleep(1)
@@ -57,10 +69,12 @@ def test_a_shadow_decides_and_records_as_one_that_trades_and_sends_nothing(mode:
     async def story(world: World) -> None:
         await a_trade(world)
         assert decided(world, "shade") == decided(world, "real") != []
-        assert {row["outcome"] for row in world.rows("shade", "place")} <= {"shadowed", "skipped"}
+        assert {row["outcome"] for row in world.rows("shade")} <= {"shadowed", "skipped"}
         assert {row["outcome"] for row in world.rows("real", "place")} <= {"filled", "canceled", "skipped"}
         assert world.ours("shade") == [] and len(world.ours("real")) >= 3
         assert {row["sent_at"] for row in world.rows("shade")} == {None}
+        changes = [row["verb"] for row in world.rows("shade") if row["verb"] != "place"]
+        assert changes == (["modify", "cancel"] if mode == "orders" else [])
 
     text = config_of(
         ("real", "shade"), copy=f'mode = "{mode}"', follower="ratio = 0.5", each={"shade": "shadow = true"}

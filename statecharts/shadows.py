@@ -1,0 +1,60 @@
+"""What a shadow would change: decided and recorded as if it were sent.
+
+Rule 1: the leader's change or cancel of an order that a shadow has copied is a row of its own, as on an account that
+        trades. Nothing is ever sent, and nothing is known of what would have filled.
+Rule 2: what the broker would end by itself has no row: what expires, and the partner of an exit that has filled.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from statecharts import changes, follower, terms
+from statecharts.book import Copy, Verb
+from statecharts.draft import Draft
+from statecharts.order import Stage
+from statecharts.rules import CopyRules
+from statecharts.values import Order, Status
+
+WHY = "shadow: decided and recorded, not sent"
+
+
+def changed(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
+    """The leader's order has changed, of which this is a shadow's copy."""
+    if copy.cancel_wanted is not None:
+        return
+    if order.status in (Status.CANCELED, Status.REJECTED):
+        if not _ends_by_itself(draft, order):
+            _record(draft, attrs.evolve(copy, cancel_wanted=f"the leader's order is {order.status.value.lower()}"))
+    elif (
+        not order.status.finished
+        and order.terms is not None
+        and order.version is not None
+        and order.version != copy.wanted_version
+    ):
+        _record(draft, follower.modified(draft, copy, order, order.terms, order.version, rules))
+
+
+def _ends_by_itself(draft: Draft, order: Order) -> bool:
+    theirs = draft.book.theirs
+    partner = theirs.orders.get(order.oco_id) if theirs is not None and order.oco_id is not None else None
+    return partner is not None and partner.filled > 0
+
+
+def _record(draft: Draft, copy: Copy) -> None:
+    """The row for what this copy wants. It wants it no more; a copy that would be cancelled stays so."""
+    assert copy.terms is not None, "what was decided has its terms"
+    then = copy
+    if copy.cancel_wanted is not None:
+        change = changes.row(draft, copy, Verb.CANCEL, copy.cancel_wanted, copy.terms)
+        if copy.renew and copy.wanted is not None:  # and then another order, in its place
+            then = attrs.evolve(copy, terms=copy.wanted, cancel_wanted=None, renew=False)
+    elif copy.wanted is None or terms.same(copy.wanted, copy.terms):
+        draft.keep(copy)
+        return
+    else:
+        newest = terms.restated(copy.terms, copy.wanted)
+        change = changes.row(draft, copy, Verb.MODIFY, WHY, newest)
+        then = attrs.evolve(copy, terms=newest)
+    draft.keep(attrs.evolve(then, wanted=None, changes=copy.changes + 1))
+    draft.keep(attrs.evolve(change, stage=Stage.SHADOWED))
