@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,8 @@ def simulator(faults: Path) -> Iterator[str]:
         yield found.rest
 
 
-def configuration(directory: Path, rest: str) -> Path:
-    """A leader and two followers on one login, at this address."""
+def configuration(directory: Path, rest: str, more: str = "") -> Path:
+    """A leader and two followers on one login, at this address; `more` are further tables."""
     path = directory / "copier.toml"
     path.write_text(f"""
 [daemon]
@@ -99,6 +99,7 @@ runaway = {{ orders = 1000, per = "5s" }}
 account = "f2"
 ratio = 2
 runaway = {{ orders = 1000, per = "5s" }}
+{more}
 """)
     return path
 
@@ -108,10 +109,10 @@ def daemon(config: Path) -> Iterator[subprocess.Popen[str]]:
     """`copierd run`; what it says goes to a file beside the configuration. Killed at the end, if it still runs."""
     environment = {**os.environ, "COPIERD_APEX_PASSWORD": "invented"}
     environment.pop("NOTIFY_SOCKET", None)
-    with (config.parent / "log").open("a") as log:
+    with (config.parent / "log").open("a") as written:
         process = subprocess.Popen(
             [sys.executable, "-m", "daemon", "run", "--config", str(config)],
-            stdout=log,
+            stdout=written,
             stderr=subprocess.STDOUT,
             text=True,
             env=environment,
@@ -121,6 +122,11 @@ def daemon(config: Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+def log(config: Path) -> str:
+    """What the daemons of this configuration have said."""
+    return (config.parent / "log").read_text()
 
 
 class _Unix(http.client.HTTPConnection):
@@ -149,13 +155,18 @@ def status(config: Path) -> dict[str, Any] | None:
 
 def wait_until_connected(config: Path) -> None:
     """Until every account is Connected. Raises TimeoutError."""
-    end = time.monotonic() + START_LIMIT
+    wait_for(config, lambda told: all(account["state"] == "Connected" for account in told["accounts"]))
+
+
+def wait_for(config: Path, holds: Callable[[dict[str, Any]], bool], limit: float = START_LIMIT) -> None:
+    """Until the daemon's status is as it is wanted. Raises TimeoutError."""
+    end = time.monotonic() + limit
     while time.monotonic() < end:
         told = status(config)
-        if told is not None and all(account["state"] == "Connected" for account in told["accounts"]):
+        if told is not None and holds(told):
             return
         time.sleep(0.02)
-    raise TimeoutError(f"not connected: {(config.parent / 'log').read_text()[-2000:]}")
+    raise TimeoutError(f"not in {limit:g} s: {log(config)[-2000:]}")
 
 
 def stop(process: subprocess.Popen[str]) -> int:
@@ -166,16 +177,20 @@ def stop(process: subprocess.Popen[str]) -> int:
 
 @attrs.define(eq=False)
 class Person:
-    """Trades the leader's account from another terminal, until told to stop; then closes what is open."""
+    """Trades the leader's account from another terminal, until told to stop; then closes what is open.
+
+    `between`: seconds from one order to the next, at least and at most.
+    """
 
     rest: str
     dice: random.Random
+    between: tuple[float, float] = (0.05, 0.25)
     enough: threading.Event = attrs.field(factory=threading.Event)
     orders: int = 0
     client: httpx.Client = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.client = httpx.Client(base_url=self.rest, trust_env=False, timeout=10.0)
+        self.client = httpx.Client(base_url=self.rest, trust_env=False, timeout=30.0)
         token = self.post("auth/accesstokenrequest", {"name": USER, "password": "invented"})["accessToken"]
         self.client.headers["Authorization"] = f"Bearer {token}"
 
@@ -192,6 +207,12 @@ class Person:
         answer = self.post("order/placeorder", {**body, "orderQty": quantity, "orderType": "Market"})
         assert "orderId" in answer, answer
         self.orders += 1
+
+    def flatten(self) -> None:
+        """Closes what the leader holds."""
+        net = self.positions().get(LEADER, 0)
+        if net:
+            self.place("Sell" if net > 0 else "Buy", abs(net))
 
     def accounts(self) -> dict[str, int]:
         return {row["name"]: row["id"] for row in self.rows("account/list")}
@@ -213,7 +234,7 @@ class Person:
                 quantity = min(quantity, net)
                 self.place("Sell", quantity)
                 net -= quantity
-            time.sleep(self.dice.uniform(0.05, 0.25))
+            time.sleep(self.dice.uniform(*self.between))
         if net:
             self.place("Sell", net)
 
