@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from daemon.control import bodies, chain, metrics, page, queries, report, views
+from daemon.control import bodies, chain, metrics, openapi, page, queries, report, views
 from daemon.control.authorizing import Authorizing
 from daemon.control.evidence import Evidence
 from daemon.control.guard import Guard
@@ -56,6 +56,7 @@ def application(supervisor: Supervisor) -> ASGIApp:
             Route("/v1/copies", answers.copies, methods=["GET"]),
             Route("/v1/why/{id}", answers.why, methods=["GET"]),
             Route("/v1/events", Live(supervisor.board).events, methods=["GET"]),
+            Route("/v1/openapi.json", answers.described, methods=["GET"]),
             Route("/v1/report", answers.report, methods=["GET"]),
             Route("/metrics", answers.metrics, methods=["GET"]),
             *(Route(f"/v1/accounts/{{account}}/{verb}", answers.asked, name=verb, methods=["POST"]) for verb in ASKED),
@@ -108,6 +109,10 @@ class Answers:
         rows, turns = chain.found(self.supervisor.ledger, asked)
         links = list(chain.links(turns, frozenset(str(row["id"]) for row in rows)))
         return JSONResponse({"id": asked, "copies": [_shown(row) for row in rows], "chain": links})
+
+    async def described(self, request: Request) -> JSONResponse:
+        queries.nothing(request.query_params)
+        return JSONResponse(openapi.document())
 
     async def report(self, request: Request) -> JSONResponse:
         queries.nothing(request.query_params)
