@@ -2,8 +2,8 @@
 
 Rule 1: a bust moves the target back, and what goes beyond it then is closed at market: reduce always.
 Rule 2: a bust opens nothing: what it leaves us short of is told, and the contract waits until the leader is flat.
-Rule 3: the comparison waits until no order of ours is on its way, and, in mode "orders", while what is ours is ahead of
-        the leader's own order, which may still fill.
+Rule 3: the comparison waits until no order of ours is on its way. In mode "orders", what an order of the leader's that
+        may still fill would bring is not too much (`excess.py`).
 """
 
 from __future__ import annotations
@@ -35,16 +35,15 @@ def ours(draft: Draft, before: Order | None, order: Order) -> None:
         draft.note(order.symbol, busted=f"{_words(change, order)} of ours")
 
 
-def compare(draft: Draft, symbol: Symbol, rules: CopyRules, ahead: bool) -> None:
-    """Ours against the leader's after a bust. `ahead`: may the leader's own order for what we have still fill?"""
+def compare(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int) -> None:
+    """Ours against the leader's after a bust. `keep` is the part of ours that may stay."""
     contract = draft.contract(symbol)
-    if contract.busted is None or contract.left or contract.due or contract.close_to is not None or ahead:
+    if contract.busted is None or contract.left or contract.due or contract.close_to is not None:
         return
     working = [copy for copy in draft.book.in_progress(symbol) if copy.trades]
     if any(_is_on_its_way(copy) for copy in working):
         return
     target = exposure.total_target(draft.book, symbol, rules)
-    keep = exposure.goal(contract.own, target)
     openings = any(copy.kind is not Kind.EXIT for copy in working)
     if keep != contract.own:
         exposure.want_closed(draft, symbol, keep, contract.busted)

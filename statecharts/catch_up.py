@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import executions, exposure, flattening, freshness, resync, sizing
+from statecharts import excess, executions, exposure, flattening, freshness, resync, sizing
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -160,10 +160,10 @@ def _position(draft: Draft, symbol: Symbol, rules: CopyRules, waits: bool) -> No
     draft.note(symbol, due=undecided)
     if undecided or flattening.latched(draft.book, symbol) is not None:
         return
-    keep = exposure.goal(own, target)
+    keep = excess.may_stay(draft, symbol, rules)
     if own != keep:
-        _too_much(draft, symbol, own, target, rules)
-    if own * target < 0:
+        _too_much(draft, symbol, keep, target, rules)
+    if own * target < 0 and own != keep:
         _other_side(draft, symbol, own, target)
     elif abs(target) > abs(keep):
         _too_little(draft, symbol, target - keep, target)
@@ -174,14 +174,15 @@ def _at_once(copy: Copy) -> bool:
     return copy.terms is not None and copy.terms.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
 
 
-def _too_much(draft: Draft, symbol: Symbol, own: int, target: int, rules: CopyRules) -> None:
+def _too_much(draft: Draft, symbol: Symbol, keep: int, target: int, rules: CopyRules) -> None:
+    own = draft.contract(symbol).own
     what = "the leader is flat" if target == 0 else f"the leader's position stands for {target}"
     why = f"after a reconnect: we own {own}, {what}"
     if rules.catch_up == "none":
         draft.tell("position.drifted", f"{symbol}: {why}. Left as it is (catch_up = none)", Severity.WARNING)
         draft.note(symbol, left=True)
     else:
-        exposure.want_closed(draft, symbol, exposure.goal(own, target), why)
+        exposure.want_closed(draft, symbol, keep, why)
 
 
 def _other_side(draft: Draft, symbol: Symbol, own: int, target: int) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import attrs
 
-from statecharts import calendar, exposure, follower, legs
+from statecharts import calendar, excess, exposure, follower, legs
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -32,7 +32,7 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
         return
     close_to = exposure.goal(contract.own, contract.close_to)  # never to the other side, also when ours has changed it
     if current:  # the leader has gone on: a closing may go further than was wanted at first, never less far
-        close_to = exposure.goal(close_to, exposure.total_target(draft.book, symbol, rules))
+        close_to = exposure.goal(close_to, excess.may_stay(draft, symbol, rules))
     if close_to == contract.own:
         _closed(draft, symbol)
         return

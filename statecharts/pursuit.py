@@ -19,6 +19,7 @@ from statecharts import (
     calendar,
     changes,
     closing,
+    excess,
     expiry,
     exposure,
     facts,
@@ -37,13 +38,10 @@ from statecharts import (
 from statecharts.bars import Bar
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
-from statecharts.effects import Severity
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Order, OrderType, Status, Symbol
-
-_WITHOUT_AN_ORDER = frozenset({Stage.SKIPPED, Stage.CANCELED, Stage.EXPIRED})
+from statecharts.values import Status, Symbol
 
 
 def advance(draft: Draft, rules: CopyRules) -> None:
@@ -64,7 +62,8 @@ def advance(draft: Draft, rules: CopyRules) -> None:
 def _wants_something(contract: Contract) -> bool:
     waits = contract.retry_at is not None or contract.close_to is not None or contract.no_entry is not None
     stays = bool(contract.own) or contract.left or contract.busted is not None
-    return waits or stays or contract.exposed is not None or contract.excess_since is not None
+    looks = contract.exposed is not None or contract.excess_since is not None or contract.too_much_since is not None
+    return waits or stays or looks
 
 
 def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
@@ -75,8 +74,9 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     deadlines.extend(draft.book.asked.values())
     if not draft.book.held_back():
         deadlines.extend(draft.book.waiting.values())
-    looked_at = (protection.next_deadline(contract) for contract in draft.book.contracts.values())
-    deadlines.extend(at for at in looked_at if at is not None)
+    for contract in draft.book.contracts.values():
+        looked_at = (protection.next_deadline(contract), excess.next_deadline(contract, rules))
+        deadlines.extend(at for at in looked_at if at is not None)
     deadlines.extend(calendar.deadlines(draft))
     deadlines.extend(risk.deadlines(draft, rules))
     deadlines.extend(expiry.edges(draft))
@@ -120,14 +120,14 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         refusals.overtaken(draft, copy, rules)
     by_fills = rules.mode == "fills"
     if current and contract.busted is not None:
-        busts.compare(draft, symbol, rules, not by_fills and _is_ahead(draft, symbol))
+        busts.compare(draft, symbol, rules, excess.may_stay(draft, symbol, rules))
     if by_fills and not latched:
         fills.advance(draft, symbol, rules, current)
     elif current and not latched:
-        _flat_with_the_leader(draft, symbol, rules)
-        _on_the_leaders_side(draft, symbol, rules)
         _exit_what_became_ours(draft, symbol, rules)
-        _exit_what_had_no_order(draft, symbol, rules)
+        excess.look_for(draft, symbol, rules)
+    else:
+        draft.note(symbol, too_much_since=None)
     if ready:
         closing.close(draft, symbol, rules, current)
     if not by_fills:
@@ -184,34 +184,6 @@ def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
         exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit is complete and ours is not")
 
 
-def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
-    """The leader flat means the follower flat: what no order of ours is about to close is closed at market."""
-    contract = draft.contract(symbol)
-    if contract.left or contract.close_to is not None:
-        return
-    if not contract.own or not exposure.leader_flat(draft.book, symbol, rules):
-        return
-    in_progress = tuple(draft.book.in_progress(symbol))
-    against = any(c.trades and c.side.sign * contract.own < 0 and _is_coming(draft, c) for c in in_progress)
-    if not against and not any(c.stage.in_doubt for c in in_progress) and not _is_ahead(draft, symbol):
-        exposure.want_closed(draft, symbol, 0, "the leader is flat")
-
-
-def _on_the_leaders_side(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
-    """Real world: two exits of ours fill at once. A position on the other side of the leader's is closed, and paged."""
-    contract = draft.contract(symbol)
-    if contract.left or contract.due or contract.close_to is not None:
-        return
-    if not exposure.is_against_the_leader(draft.book, symbol, rules) or _is_ahead(draft, symbol):
-        return
-    in_progress = tuple(draft.book.in_progress(symbol))
-    if any(c.stage.in_doubt or (c.trades and _is_coming(draft, c)) for c in in_progress):
-        return
-    why = f"we hold {contract.own}, on the other side of the leader"
-    draft.tell("position.drifted", f"{symbol}: {why}. Closing at market now", Severity.PAGE, reason=why)
-    exposure.want_closed(draft, symbol, 0, why)
-
-
 def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """An exit that was skipped, because there was nothing of ours for it, is wanted once there is."""
     theirs = draft.book.theirs
@@ -232,50 +204,6 @@ def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> No
                 meant = max(found.meant, found.quantity)
                 copy = draft.keep(attrs.evolve(copy, kind=Kind.EXIT, meant=meant, opens=0))
                 closing.put_back(draft, copy, "there is something of ours for it now")
-
-
-def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
-    """What the leader has exited by an order that we do not mirror, or by one whose copy has ended, is closed."""
-    contract = draft.contract(symbol)
-    if contract.left or contract.due or contract.close_to is not None:
-        return
-    if exposure.goal(contract.own, exposure.total_target(draft.book, symbol, rules)) == contract.own:
-        return
-    in_progress = tuple(draft.book.in_progress(symbol))
-    if any(c.stage.in_doubt or (exposure.reduces(c, contract.own) and _is_coming(draft, c)) for c in in_progress):
-        return
-    ended = (c for c in draft.book.copies.values() if c.symbol == symbol and c.kind is not Kind.ENTRY)
-    theirs = [follower.leaders(draft, c) for c in ended if c.verb is Verb.PLACE and c.stage in _WITHOUT_AN_ORDER]
-    if any(order is not None and order.filled for order in theirs) and not _is_ahead(draft, symbol):
-        exposure.want_as_leader(draft, symbol, rules, "the leader's exit has filled, and ours is not there")
-
-
-def _is_ahead(draft: Draft, symbol: Symbol) -> bool:
-    """Real world: our order fills before the leader's own, which it mirrors and which may still fill, or just did."""
-    own = draft.contract(symbol).own
-    ours = (c for c in draft.book.copies.values() if c.symbol == symbol and c.filled and c.side.sign * own > 0)
-    openings = (copy for copy in ours if copy.kind is not Kind.EXIT)
-    return any(_may_fill(follower.leaders(draft, copy)) for copy in openings)
-
-
-def _may_fill(theirs: Order | None) -> bool:
-    """Are there fills of this order still to be told? Those that were busted or corrected have been."""
-    if theirs is None or (theirs.status.finished and theirs.status is not Status.FILLED):
-        return False
-    if theirs.status is Status.FILLED and any(fill.corrected for fill in theirs.fills):
-        return False
-    return theirs.terms is not None and sum(fill.quantity for fill in theirs.fills) < theirs.terms.quantity
-
-
-def _is_coming(draft: Draft, copy: Copy) -> bool:
-    """Is this order about to close? One that rests at the leader too, untouched, is not."""
-    if brackets.waits_for_its_entry(draft, copy):
-        return False
-    theirs = follower.leaders(draft, copy)
-    at_market = copy.terms is not None and copy.terms.order_type is OrderType.MARKET
-    if at_market or copy.kind is Kind.ENTRY:
-        return at_market
-    return copy.stage is Stage.HELD or theirs is None or theirs.filled > 0
 
 
 def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: bool) -> Copy | None:

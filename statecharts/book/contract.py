@@ -54,6 +54,7 @@ class Contract:
     guarded: tuple[CopyId, ...] = ()  # entries whose exits are looked after, see protection.py
     exposed: Exposure | None = None
     restored_at: datetime | None = None  # when exits that were gone were last placed anew
+    too_much_since: datetime | None = None  # nothing explains any more that ours is beyond the leader's, see excess.py
     excess_since: datetime | None = None  # stops are larger than our position, while openings may still make up for it
 
 

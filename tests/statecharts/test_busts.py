@@ -184,9 +184,11 @@ def test_what_is_ahead_of_the_leader_is_not_trimmed_for_a_bust_of_an_earlier_tra
     desk.fills(ahead, 901)
     assert desk.own == {ES: 4}
     desk.leader(busted(theirs, 0))
-    assert desk.places == []
-    desk.leader(order(101, BUY, limit(2), 2))
     assert desk.quantities == [(SELL, 1)]
+    desk.fills(desk.place, 902)
+    desk.leader(order(101, BUY, limit(2), 2))
+    assert desk.places == []
+    assert desk.own == {ES: 3}
 
 
 def test_a_resting_entry_of_ours_keeps_the_comparison_open() -> None:

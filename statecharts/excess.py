@@ -1,0 +1,161 @@
+"""What is ours beyond the leader's: whatever the reason, it is closed at market, and told.
+
+Rule 1: level-triggered: it asks how we stand and not how it came about, so a restart decides the same.
+Rule 2: real world: our order fills before the leader's own, which it mirrors. While his may still fill, what it would
+        bring is not too much; once it has ended without, it is.
+Rule 3: what an order of ours is about to take away is waited for. One that is being cancelled is about to take nothing.
+Rule 4: the leader flat means the follower flat, a position on his other side, and what he has exited by an order that
+        ours cannot follow: at once. All else that is too much for longer than `chase_after`.
+Rule 5: never opens anything. What is missing is not chased.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from statecharts import brackets, exposure, follower
+from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
+from statecharts.draft import Draft
+from statecharts.effects import Severity
+from statecharts.order import Stage
+from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
+from statecharts.values import Order, OrderType, Status, Symbol
+
+_WITHOUT_AN_ORDER = frozenset({Stage.SKIPPED, Stage.CANCELED, Stage.EXPIRED})
+
+
+def look_for(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """Wants closed what is too much of ours, the leader's view being current."""
+    contract = draft.contract(symbol)
+    if contract.left or contract.close_to is not None or not contract.own:
+        draft.note(symbol, too_much_since=None)
+        return
+    _flat_with_the_leader(draft, symbol, rules)
+    _on_the_leaders_side(draft, symbol, rules)
+    _exit_what_had_no_order(draft, symbol, rules)
+    _for_too_long(draft, symbol, rules)
+
+
+def next_deadline(contract: Contract, rules: CopyRules) -> datetime | None:
+    """When what is too much has been so for long enough."""
+    return None if contract.too_much_since is None else contract.too_much_since + rules.chase_after
+
+
+def may_stay(draft: Draft, symbol: Symbol, rules: CopyRules) -> int:
+    """The part of our position that the leader's stands for, or will when the orders that ours are ahead of fill."""
+    own = draft.contract(symbol).own
+    kept = exposure.goal(own, exposure.total_target(draft.book, symbol, rules))
+    return kept if kept == own else exposure.goal(own, _reach(draft, symbol, own, rules))
+
+
+def _reach(draft: Draft, symbol: Symbol, own: int, rules: CopyRules) -> int:
+    """Our target once his orders that ours are ahead of have caught up. His exits take him no further than flat."""
+    theirs = draft.book.theirs
+    assert theirs is not None, "copying begins with both views"
+    net = dict(theirs.net)
+    for order in theirs.orders.values():
+        copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
+        if copy is None or copy.symbol != symbol or copy.kind is Kind.EXIT:
+            continue
+        if copy.side.sign * own > 0:
+            net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * min(_to_come(order), _behind(copy, order))
+    return exposure.target_of(net, symbol, rules)
+
+
+def _to_come(order: Order) -> int:
+    """Contracts of this order whose fills are still to be told. Those that were busted or corrected have been."""
+    if order.terms is None or (order.status.finished and order.status is not Status.FILLED):
+        return 0
+    if order.status is Status.FILLED and any(fill.corrected for fill in order.fills):
+        return 0
+    return max(0, order.terms.quantity - sum(fill.quantity for fill in order.fills))
+
+
+def _behind(copy: Copy, order: Order) -> int:
+    """Contracts that the leader's order has yet to fill before it stands for what ours has filled.
+
+    One that rounds to nothing by itself stands for a part of what came after it.
+    """
+    size = _size(copy)
+    if not size or order.terms is None:
+        return order.rest if copy.stage is Stage.SKIPPED and not copy.meant else 0
+    return max(0, -(-copy.filled * order.terms.quantity // size) - order.filled)
+
+
+def _size(copy: Copy) -> int:
+    return copy.terms.quantity + copy.earlier if copy.terms is not None else 0
+
+
+def _leaving(draft: Draft, symbol: Symbol) -> int:
+    """Contracts of our position that orders of ours are about to take away."""
+    own = draft.contract(symbol).own
+    against = (c for c in draft.book.in_progress(symbol) if c.trades and c.side.sign * own < 0)
+    return sum(_coming(draft, copy) for copy in against)
+
+
+def _coming(draft: Draft, copy: Copy) -> int:
+    """Contracts that this order is about to fill. One that rests at the leader too, untouched, fills none."""
+    if brackets.waits_for_its_entry(draft, copy):
+        return 0
+    if copy.stage is Stage.HELD:
+        return max(copy.rest, copy.meant - copy.filled)  # as large as what it stands for, when it goes
+    if copy.stage.in_doubt or (copy.terms is not None and copy.terms.order_type is OrderType.MARKET):
+        return copy.rest
+    order = follower.leaders(draft, copy)
+    if copy.cancel_wanted is not None or copy.kind is Kind.ENTRY or order is None or order.terms is None:
+        return 0
+    share = -(-_size(copy) * order.filled // max(1, order.terms.quantity))
+    return max(0, min(copy.rest, share - copy.filled))
+
+
+def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """The leader flat means the follower flat: what no order of ours is about to close is closed at market."""
+    own = draft.contract(symbol).own
+    if not exposure.leader_flat(draft.book, symbol, rules) or _leaving(draft, symbol) >= abs(own):
+        return
+    if any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
+        return
+    exposure.want_closed(draft, symbol, may_stay(draft, symbol, rules), "the leader is flat")
+
+
+def _on_the_leaders_side(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """Real world: two exits of ours fill at once. A position on the other side of the leader's is closed, and paged."""
+    contract = draft.contract(symbol)
+    if contract.due or contract.close_to is not None or may_stay(draft, symbol, rules):
+        return
+    if not exposure.is_against_the_leader(draft.book, symbol, rules):
+        return
+    in_progress = tuple(draft.book.in_progress(symbol))
+    if any(c.stage.in_doubt or (c.trades and _coming(draft, c)) for c in in_progress):
+        return
+    why = f"we hold {contract.own}, on the other side of the leader"
+    draft.tell("position.drifted", f"{symbol}: {why}. Closing at market now", Severity.PAGE, reason=why)
+    exposure.want_closed(draft, symbol, 0, why)
+
+
+def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """What the leader has exited by an order that we do not mirror, or by one whose copy has ended, is closed."""
+    contract = draft.contract(symbol)
+    if contract.due or contract.close_to is not None or may_stay(draft, symbol, rules) == contract.own:
+        return
+    if _leaving(draft, symbol) or any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
+        return
+    ended = (c for c in draft.book.copies.values() if c.symbol == symbol and c.kind is not Kind.ENTRY)
+    theirs = [follower.leaders(draft, c) for c in ended if c.verb is Verb.PLACE and c.stage in _WITHOUT_AN_ORDER]
+    if any(order is not None and order.filled for order in theirs):
+        exposure.want_as_leader(draft, symbol, rules, "the leader's exit has filled, and ours is not there")
+
+
+def _for_too_long(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """Whatever it was: nothing explains any more that we have more than the leader's, and nothing will mend it."""
+    contract = draft.contract(symbol)
+    keep = may_stay(draft, symbol, rules)
+    if contract.due or contract.close_to is not None or abs(contract.own - keep) <= _leaving(draft, symbol):
+        draft.note(symbol, too_much_since=None)
+        return
+    contract = draft.note(symbol, too_much_since=contract.too_much_since or draft.at)
+    if contract.too_much_since is not None and draft.at >= contract.too_much_since + rules.chase_after:
+        target = exposure.total_target(draft.book, symbol, rules)
+        draft.note(symbol, too_much_since=None)
+        exposure.want_closed(draft, symbol, keep, f"we own {contract.own}, the leader's position stands for {target}")
