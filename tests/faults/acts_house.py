@@ -74,7 +74,7 @@ class HouseActs(Acts):
         return 0.0
 
     def _crash_loop(self) -> float:
-        self.storm.short_lives = self.dice.randint(3, 20)
+        self.storm.short_lives = self.dice.randint(3, 8)
         self.storm.kill(power_lost=False)
         return 0.0
 

@@ -134,6 +134,12 @@ class Climate:
     latency: tuple[float, float]
     pieces: int
 
+    @property
+    def refuses_tokens(self) -> bool:
+        """Is there anything in this world for which a login may have to be authorized anew?"""
+        ill = {"expire_tokens", "revoke_tokens", "evict", "password", "authorize", "renewals", "penalty", "captcha"}
+        return bool(ill & self.acts.keys() or {"token_life", "max_sessions", "login_style"} & self.faults.keys())
+
     @classmethod
     def of(cls, seed: int) -> Climate:
         r = random.Random(f"climate {seed}")

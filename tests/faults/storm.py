@@ -53,7 +53,6 @@ class Storm(World):
     alive: bool = False
     deaths: int = 0
     slept_at: float = -1.0  # when the machine last stood still
-    forgotten: bool = False  # has a power cut taken commits that were acted on?
     visited: set[str] = attrs.field(factory=set)
     humans: list[tuple[str, str, str]] = attrs.field(factory=list)  # what they have yet to get out of
     short_lives: int = 0  # how many of a crash loop are left
@@ -125,7 +124,7 @@ class Storm(World):
             committed=self._committed,
         )
         mortality.counting = True
-        self._mortality, self._power_lost = mortality, False
+        self._mortality = mortality
         self.tell("process", "starts")
         try:
             async with trio.open_nursery() as nursery:
@@ -146,7 +145,6 @@ class Storm(World):
                 await mortality.bury()
                 lost = self.disk.restore(kept, self._power_lost)
         self.deaths += 1
-        self.forgotten = self.forgotten or lost > 0
         self.tell("process", "dies" + (f", and the power with it: {lost} bytes are lost" if self._power_lost else ""))
 
     async def _die_soon(self, seconds: float) -> None:
@@ -167,8 +165,10 @@ class Storm(World):
         mortality.full = lambda: self.disk.full
         ledger = mortality.ledger(self.disk.path)
         ledger.ballast = self.disk.ballast()
+        self.invariants.reopened(ledger, self._power_lost)
         dice = random.Random(f"daemon {self.climate.seed} {self.deaths}")
         ports = Ports(self.wall, dice, mortality.network(self.wire), aside=_on_the_loop)
+        self._power_lost = False
         supervisor = Supervisor(self.config, ports, journal, ledger)
         self.supervisor, self.alive = supervisor, True
         await supervisor.run()
