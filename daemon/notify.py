@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 try:
@@ -10,6 +11,11 @@ except ImportError:  # the extra `systemd` is not installed
     _systemd_notify = None
 
 Notify = Callable[[str], None]
+
+
+def reloading() -> str:
+    """What systemd wants to hear at the begin of a reload; READY=1 ends it (sd_notify(3), Type=notify-reload)."""
+    return f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"
 
 
 def notifier() -> Notify:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,7 @@ from daemon.exits import Exit
 from daemon.journal import Journal
 from daemon.last_stop import boot_id
 from daemon.ledger import Ballast, Ledger, LedgerError
+from daemon.lookout import fed_every
 from daemon.notify import notifier
 from daemon.ports import Ports
 from daemon.state_lock import StateInUse, StateLock
@@ -82,6 +84,7 @@ def _hold_state(config: Config, path: Path, journal: Journal) -> None:
         ledger = Ledger.open(directory / "ledger.sqlite")
         ledger.ballast = Ballast(directory / "ballast")
         supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path, boot=boot_id())
+        supervisor.fed_every = fed_every(os.environ)
         supervisor.embedded = Embedded.of(config, supervisor.ports)
         trio.run(_serve, supervisor)
 

@@ -47,6 +47,10 @@ from statecharts.events import Event, Reauthorized, RulesChanged, SessionFound, 
 BETWEEN_CRASHES = 1.0  # seconds before an account that crashed runs again
 
 
+class Stuck(Exception):
+    """An account took no turn although something waited for it: a bug like any other."""
+
+
 @attrs.define(eq=False)
 class Roster:
     """`logins` and `accounts` by their names in copier.toml, `gates` and `addresses` by environment."""
@@ -283,7 +287,7 @@ class Roster:
         task_status.started()
         while True:
             try:
-                await running.runner.run()
+                await _until_stuck(running)
             except* LedgerError:
                 raise
             except* Exception as bug:  # noqa: BLE001 - one account's bug must not end the others; told with its traceback
@@ -291,6 +295,16 @@ class Roster:
                 self.journal.crash(f"{running.runner.name} crashed and is restarted", bug, account=running.runner.name)
                 self.rounds.fail(running.runner, bug)
             await trio.sleep(BETWEEN_CRASHES)
+
+
+async def _until_stuck(running: Running) -> None:
+    """Runs the account. Raises what it raises, and Stuck when it has been found so."""
+    running.stuck = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(running.runner.run)
+        await running.stuck.wait()
+        nursery.cancel_scope.cancel()
+    raise Stuck("it has taken no turn for half a minute, and its inbox was not empty")
 
 
 async def _while_wanted(

@@ -44,6 +44,7 @@ class Inbox:
     """`idle`: is its account waiting with nothing left to do? Only then may a round take it along."""
 
     idle: bool = False
+    taken: int = 0  # events that have been taken out so far
     unheard: int = 0  # events of activities whose state had been left
     closing: bool = False  # from now on only what comes back from errands
     _bug: Exception | None = None
@@ -85,6 +86,7 @@ class Inbox:
         while self._items:
             await trio.lowlevel.checkpoint()  # before: what is cancelled here leaves the event to the next run
             item = self._items.popleft() if self._items else None
+            self.taken += 1
             if item is None or item.visit is None or not item.visit.over:
                 return item
             self.unheard += 1

@@ -29,8 +29,9 @@ from daemon.journal import Journal
 from daemon.ledger import DiskFull, Ledger
 from daemon.logins.budget import Budget
 from daemon.logins.login import Login
+from daemon.lookout import Lookout
 from daemon.notifications import Notifications
-from daemon.notify import Notify
+from daemon.notify import Notify, reloading
 from daemon.ports import Ports
 from daemon.reloading import objections, objections_at_start
 from daemon.revision import revised
@@ -62,6 +63,7 @@ class Supervisor:
     embedded: Embedded | None = None
     getting_out: bool = False
     boot: str = ""  # of this life of the machine
+    fed_every: float | None = None  # seconds, where systemd's watchdog wants to be fed
     logins: dict[str, Login] = attrs.field(factory=dict)
     accounts: dict[str, Running] = attrs.field(factory=dict)
     started_at: datetime = attrs.field(init=False)
@@ -127,6 +129,7 @@ class Supervisor:
             nursery.start_soon(self._checkpoint)
             nursery.start_soon(self.almanac.watch)
             nursery.start_soon(self.almanac.ask_the_time, self.logins.values, lambda: bool(self.budget.held_until))
+            nursery.start_soon(Lookout(self.ledger, self.accounts, self.notify, self.fed_every).run)
             nursery.start_soon(DiskWatch(self.ledger, self.ports, self.board, self.accounts.values).run)
             self.ready.set()
             if not self.getting_out:
@@ -211,6 +214,13 @@ class Supervisor:
 
         Raises ConfigErrors and changes nothing when it has an error.
         """
+        self.notify(reloading())
+        try:
+            return self._reloaded()
+        finally:
+            self.notify("READY=1")
+
+    def _reloaded(self) -> list[str]:
         assert self.config_path is not None, "only a daemon with a file can read it again"
         read = load(self.config_path)
         newcomers = [

@@ -66,6 +66,7 @@ class Running:
     errands: AccountErrands
     config: AccountConfig
     leaving: trio.Event = attrs.field(factory=trio.Event)  # set: it goes
+    stuck: trio.Event = attrs.field(factory=trio.Event)  # set: its present run is ended from outside
 
     @property
     def account(self) -> Account:
