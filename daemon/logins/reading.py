@@ -176,6 +176,9 @@ class Reading:
         for collection, endpoint in _NEEDED.items():
             if collection in self.mirror.absent:  # not even empty: it is asked for, because absent is not flat
                 self._load({collection: await self._asked(endpoint)})
+        nothing = sorted(self.mirror.absent & _NEEDED.keys())
+        if nothing or self.mirror.unread:
+            raise SocketLost(f"the broker's snapshot cannot be read: {self.mirror.unread or f'no {nothing[0]}'}")
         if not await self._name_contracts():
             raise SocketLost("the broker did not name a contract of its snapshot")
         self.synced.set()

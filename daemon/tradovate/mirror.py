@@ -73,6 +73,7 @@ class _Touched:
     orders: set[int] = attrs.Factory(set)
     positions: set[tuple[int, int]] = attrs.Factory(set)
     accounts: set[int] = attrs.Factory(set)
+    unread: list[str] = attrs.Factory(list)  # rows of which nothing could be made
 
 
 class Mirror:
@@ -86,6 +87,7 @@ class Mirror:
         self.user_id: int | None = None
         self.listings = Listings()
         self._seen: set[str] = set()
+        self._unread: list[str] = []
         self._accounts: dict[int, str] = {}
         self._contracts: dict[int, str] = {}
         self._positions: dict[tuple[int, int], PositionPart] = {}  # by account and contract
@@ -117,6 +119,9 @@ class Mirror:
             if isinstance(rows, list):
                 self._seen.add(name)
                 faults += self._take(kind, rows, at, touched)
+                if kind == "position":
+                    self._unread += touched.unread
+                touched.unread.clear()
             elif name in data:
                 faults.append(f"{name}: no array")
         self._past.ends(at + ahead)
@@ -133,6 +138,11 @@ class Mirror:
     def absent(self) -> frozenset[str]:
         """The collections that no SyncMessage has shown, not even empty: nobody knows whether there is anything."""
         return frozenset(COLLECTIONS) - self._seen
+
+    @property
+    def unread(self) -> str | None:
+        """What a SyncMessage told of a position, and nobody understood: without it, an account may look flat."""
+        return self._unread[0] if self._unread else None
 
     # What is pushed, and what was asked for
 
@@ -244,7 +254,9 @@ class Mirror:
         for row in rows:
             decoded = decode(kind, row)
             faults += decoded.faults
-            if decoded.part is not None and not (pushed and self._past.takes(decoded.part, at)):
+            if decoded.part is None:
+                touched.unread += decoded.faults[:1]
+            elif not (pushed and self._past.takes(decoded.part, at)):
                 self._put(decoded.part, at, touched)
         return faults
 
