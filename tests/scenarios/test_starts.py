@@ -17,6 +17,7 @@ from tests.scenarios.world import SYMBOL, World, config_of, run
 Story = Callable[[World], Awaitable[None]]
 
 
+@pytest.mark.rule("outcomes.baseline")
 def test_what_the_leader_has_at_the_first_start_is_not_copied_until_it_is_flat(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.lead("Buy", 2)
@@ -68,6 +69,7 @@ async def killed(world: World, before: Story) -> None:
         await mortality.bury()
 
 
+@pytest.mark.rule("outcomes.restart")
 @pytest.mark.parametrize("end", [clean, killed])
 @pytest.mark.parametrize("catch_up", ["none", "reduce"])
 def test_a_restart_in_the_middle_of_a_trade(
@@ -100,6 +102,7 @@ def test_a_restart_in_the_middle_of_a_trade(
     run(story, tmp_path, config_of(copy=f'catch_up = "{catch_up}"'))
 
 
+@pytest.mark.rule("outcomes.restart")
 @pytest.mark.parametrize("end", [clean, killed])
 def test_the_leader_closes_while_no_daemon_runs(end: Callable[[World, Story], Awaitable[None]], tmp_path: Path) -> None:
     async def before(world: World) -> None:

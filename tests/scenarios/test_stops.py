@@ -57,6 +57,7 @@ def test_an_order_in_flight_is_waited_for_and_its_answer_is_written_down(tmp_pat
     run(story, tmp_path, TWO)
 
 
+@pytest.mark.rule("outcomes.restart")
 @pytest.mark.parametrize("delay", [20.0, None])
 def test_an_answer_that_does_not_come_is_waited_for_five_seconds_and_looked_up_afterwards(
     tmp_path: Path, delay: float | None
