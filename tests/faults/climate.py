@@ -150,14 +150,14 @@ class Climate:
             seed,
             faults,
             acts,
-            kill_at_port=r.choice((0.0, 0.0, 0.0002, 0.001)),
+            kill_at_port=r.choice((0.0, 0.0, 0.0001, 0.0004)),
             trading=r.choice((5.0, 10.0, 20.0)),
             own_login=r.random() < 0.4,
             login=_some(r, LOGIN),
             copy=_some(r, COPY),
             follower=_some(r, FOLLOWER),
             latency=(0.001, r.choice((0.005, 0.03, 0.3))),
-            pieces=r.choice((0, 0, 0, 7)),
+            pieces=r.choice((0, 0, 0, 5)),
         )
 
 

@@ -13,11 +13,11 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 
 from daemon.ledger import Ballast, DiskFull, Ledger, Posted, Taken
-from statecharts.account import Account
 from tests.scenarios.mortality import Mortality, MortalLedger
 
 LOG = "ledger.sqlite-wal"
@@ -81,6 +81,7 @@ class SmallBallast(Ballast):
         return not self.disk.full and Ballast.put(self, spare)
 
 
+T = TypeVar("T")
 Watch = Callable[[Sequence[Taken]], None]
 
 
@@ -109,17 +110,12 @@ class Watched(Mortality):
 
 @attrs.define
 class WatchedLedger(MortalLedger):
-    def _commit(self, turns: Sequence[Taken], posted: Sequence[Posted]) -> list[int]:
-        self._room()
-        return MortalLedger._commit(self, turns, posted)
+    def _with_room(self, write: Callable[[], T]) -> T:
+        def with_room() -> T:
+            self._room()
+            return write()
 
-    def save(self, account: Account) -> None:
-        self._room()
-        MortalLedger.save(self, account)
-
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        self._room()
-        MortalLedger._write(self, statement, values)
+        return MortalLedger._with_room(self, with_room)
 
     def _room(self) -> None:
         assert isinstance(self.mortality, Watched)

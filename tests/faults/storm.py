@@ -12,6 +12,7 @@ import attrs
 import trio
 
 from daemon.journal import Journal
+from daemon.ledger import LedgerError
 from daemon.ports import Ports
 from daemon.supervisor import Supervisor
 from statecharts.values import Symbol
@@ -135,7 +136,7 @@ class Storm(World):
                 nursery.start_soon(self._patience)
                 await self._process(mortality)
                 nursery.cancel_scope.cancel()
-        except* Killed:
+        except* (Killed, LedgerError):  # with the ledger gone it ends, and is started again
             pass
         finally:
             self.alive = False

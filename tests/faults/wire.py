@@ -23,7 +23,7 @@ UPGRADE_WAIT = 120.0  # seconds that a connect hangs when nobody answers
 
 @attrs.define(eq=False)
 class Weather:
-    """What the network is like now. Latencies in seconds, `pieces` is the largest piece of a split write (0: whole)."""
+    """What the network is like now. Latencies in seconds, a write is cut up to `pieces` times."""
 
     up: tuple[float, float] = (0.001, 0.03)
     down: tuple[float, float] = (0.001, 0.03)
@@ -98,15 +98,10 @@ class Link:
                 return
 
     def _pieces(self, data: bytes) -> list[bytes]:
-        most = self.wire.weather.pieces
-        if not most:
-            return [data]
-        cuts, at = [], 0
-        while at < len(data):
-            size = self.wire.dice.randint(1, most)
-            cuts.append(data[at : at + size])
-            at += size
-        return cuts
+        """Cut at any byte. A byte at a time would show no more, and take most of the time of the whole world."""
+        dice, most = self.wire.dice, self.wire.weather.pieces
+        cuts = sorted(dice.randint(0, len(data)) for _ in range(dice.randint(0, most)))
+        return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True) if a < b]
 
 
 @attrs.define(eq=False)
