@@ -200,8 +200,10 @@ class Invariants:
             late = isinstance(taken.event, e.LeaderViewTaken | e.SnapshotTaken) and before is None
             fresh = after.rules.copy is not None and after.rules.copy.catch_up == "fresh"
             self.expect("I10", fresh or not late, f"{name}: {copy.id} opens what was missed")
-        elif doubtful and before is not None and before.lost_at is not None and after.rules.copy is not None:
-            settled = before.absent and taken.event.at >= before.lost_at + after.rules.copy.settle
+        elif doubtful and before is not None and after.rules.copy is not None:
+            sent = taken.before.book.copies.get(before.sent_with or before.id, before)  # a leg goes with its request
+            lost_at = sent.lost_at or sent.decided_at
+            settled = sent.absent and taken.event.at >= lost_at + after.rules.copy.settle
             self.expect("I04", bool(settled), f"{name}: {copy.id} goes again and may yet exist")
         if copy.kind is not Kind.EXIT:
             self.expect("I07", name not in self._flattened, f"{name}: opens in {effect.symbol} after it was flattened")
