@@ -53,7 +53,10 @@ async def _shown(session: Session, number: int, lists: Lists) -> bool | None:
         return None
     if outcome.status == 404:
         return False
+    fills = await session.request("fill/deps", None, Urgency.READ, f"masterid={number}").answer(LIMIT)
     for kind, rows in zip(look_up.KINDS, lists, strict=True):
         session.learn(kind, [row for row in rows or () if isinstance(row, dict) and row.get("orderId") == number])
+    if isinstance(fills, Answered) and fills.status == 200:  # else they are told, or come with the next read-back
+        session.learn("fill", fills.data)
     session.learn("order", outcome.data)
     return True

@@ -19,6 +19,7 @@ from statecharts.effects import CancelOrder, ModifyOrder, Priority
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
 from statecharts.values import BrokerAccountId, OrderId, Terms
 
 PENDING_NEW = timedelta(seconds=2)  # risk and exchange take milliseconds; after this the event that says so is lost
@@ -42,7 +43,16 @@ def wanted(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     able = copy.trades and copy.order_id is not None and copy.pending is None
     waits = wish and able and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
     waits = waits and not (copy.cancel_wanted is not None and legs.cancel_waits(draft.book, copy))
-    return waits and not _still_protects(draft, copy, rules)
+    return waits and not _still_protects(draft, copy, rules) and not _grows_beside_an_unknown(draft, copy)
+
+
+def _grows_beside_an_unknown(draft: Draft, copy: Copy) -> bool:
+    """A larger opening is an opening: it waits until it is known what an order without an answer has done."""
+    newest = None if copy.cancel_wanted is not None or copy.kind is Kind.EXIT else _new_terms(copy)
+    if newest is None:
+        return False
+    assert copy.terms is not None, "new terms are compared with the present ones"
+    return newest.quantity > copy.terms.quantity and exposure.unknown(draft.book, copy.symbol)
 
 
 def _still_protects(draft: Draft, copy: Copy, rules: CopyRules) -> bool:

@@ -41,7 +41,7 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
         return
     side = Side.of(close_to - contract.own)
     in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
-    if any(c.stage is Stage.UNKNOWN for c in in_progress):
+    if exposure.unknown(draft.book, symbol):
         return  # a look-up takes a while: our exits protect meanwhile
     exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
     if any(copy.put_off for copy in exits):  # it goes when its time is over, and this closing with it

@@ -2,6 +2,8 @@
 
 Rule 1: market reductions in flight never exceed our position: what leaves already cannot leave again.
 Rule 2: nothing here adds to a position; `goal` is never more than what is ours, and never on the other side.
+Rule 3: one unknown at a time: while the answer to an order is lost, nothing is placed in its contract, no exit either,
+        because what it should take depends on the unknown. What rests at the broker stays and protects; changes go on.
 """
 
 from __future__ import annotations
@@ -66,6 +68,11 @@ def _missed(book: Book, number: OrderId) -> bool:
     """Has our copy come to its end before the leader's order? Also when it has filled: that was closed meanwhile."""
     copy = book.copies.get(book.placed.get(number, LEADERS_OWN))
     return copy is not None and not copy.open and copy.stage is not Stage.SHADOWED
+
+
+def unknown(book: Book, symbol: Symbol) -> bool:
+    """Is the answer to an order in this contract lost, so that nothing is placed there before it has been looked up?"""
+    return any(copy.trades and copy.stage is Stage.UNKNOWN for copy in book.in_progress(symbol))
 
 
 def goal(own: int, target: int) -> int:

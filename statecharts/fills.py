@@ -6,7 +6,8 @@ An opening goes from `high` up to the target, as if every buy under way filled a
 fill, and in which order, ours is never beyond the target and never on the other side of it. (All of this for a long
 target; for a short one the other way round.) The leader's own resting orders are nothing to this mode.
 
-Rule 1: reductions are never delayed; what only an opening that is under way would bring waits for it.
+Rule 1: reductions are never delayed, but by an order whose answer was lost: nothing is sent before it is looked up.
+        What only an opening that is under way would bring waits for it.
 Rule 2: an opening needs an execution whose row waits. What was skipped, cut, refused or lost is never made up for.
 Rule 3: openings are gathered for at most GATHER while the leader's order has more to come. One order carries the rows
         that are gathered: that of the newest execution; the others go with it.
@@ -72,8 +73,11 @@ def advance(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> No
         if copy.put_off and copy.verb is Verb.CLOSE and draft.contract(symbol).close_to is None:
             wanted = draft.contract(symbol).own + copy.side.sign * copy.rest
             exposure.want_closed(draft, symbol, wanted, copy.reason or "it was put off")
-    while _order(draft, symbol, rules, current):
-        pass
+    if exposure.unknown(draft.book, symbol):
+        _bar(draft, [row for row in _rows(draft, symbol) if row.opens], rules, current)
+    else:
+        while _order(draft, symbol, rules, current):
+            pass
     _let_go(draft, symbol, rules)
 
 

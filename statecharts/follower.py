@@ -103,10 +103,13 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     wanted = asked(draft, copy, order, order.terms)
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found), chase_at=chase_at)
     copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=_apart(draft, order))
+    whole, barred = found.quantity, only_exits or openings.bar(draft, order, copy.symbol, rules)
+    if found.kind is not Kind.ENTRY and exposure.unknown(draft.book, copy.symbol):
+        _waits_for_a_look_up(draft, copy, order, barred, rules)
+        return None
     if awaited(draft, copy, found) or (found.kind is not Kind.ENTRY and firm.frozen(draft.book, copy.symbol)):
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for what is on its way in this contract"))
         return None
-    whole, barred = found.quantity, only_exits or openings.bar(draft, order, copy.symbol, rules)
     found = openings.allowed(draft, copy, found, barred)
     if found.quantity < whole:
         openings.missed(draft, order, copy.symbol, barred, rules)
@@ -120,6 +123,14 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, opens_at=opens, reason="waits for its market to open"))
         return None
     return copy
+
+
+def _waits_for_a_look_up(draft: Draft, copy: Copy, order: Order, barred: str | None, rules: CopyRules) -> None:
+    """What is to be exited depends on an order whose answer was lost. Of a reversal nothing opens so late."""
+    if copy.kind is Kind.REVERSAL:
+        openings.missed(draft, order, copy.symbol, barred, rules)
+        copy = attrs.evolve(copy, kind=Kind.EXIT, opens=0)
+    draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits until an order without an answer has been looked up"))
 
 
 def new_copy(draft: Draft, order: Order, rules: CopyRules) -> Copy:

@@ -37,7 +37,7 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
         return f"our position in {symbol} is being closed"
     if contract.due:
         return f"{symbol} is not yet compared with the leader: an order of ours is in doubt"
-    if any(copy.trades and copy.stage is Stage.UNKNOWN for copy in draft.book.in_progress(symbol)):
+    if exposure.unknown(draft.book, symbol):
         return f"the answer to an order in {symbol} was lost, and it is looked up"
     return (
         draft.opens_nothing or risk.unread(draft.book, rules.limits) or expiry.bar(draft, symbol) or contract.no_entry

@@ -46,7 +46,8 @@ def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) ->
         unprotected.look_for(draft, symbol, [*guards.of_entries(draft, symbol), *plain], rules)
     elif contract.exposed is not None and not contract.exposed.told:
         draft.note(symbol, exposed=None)  # nobody knows what the leader has by now
-    _place(draft, symbol, rules)
+    if not exposure.unknown(draft.book, symbol):
+        _place(draft, symbol, rules)
 
 
 def next_deadline(contract: Contract) -> datetime | None:

@@ -3,7 +3,8 @@
 Rule 1: level-triggered: whatever the last event was, `advance` looks at each contract and asks for what may be asked.
 Rule 2: one rule for all exits: market reductions in flight never exceed our position; our own resting exits of that
         contract are cancelled, and confirmed cancelled, before a close at market.
-Rule 3: while an order of the contract is in doubt, nothing is closed: two unknowns at once cannot be told apart.
+Rule 3: while an order of the contract is in doubt, nothing is closed: two unknowns at once cannot be told apart. Once
+        its answer is lost, nothing at all is placed in the contract, no mirrored exit either, until it is looked up.
 """
 
 from __future__ import annotations
@@ -226,6 +227,8 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
             draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
     ready = ready or exposure.is_stop(copy)  # protection does not wait for the next try of a closing
     if awaited or (found.kind is not Kind.EXIT and not current) or (found.quantity and not ready):
+        return None
+    if exposure.unknown(draft.book, copy.symbol):
         return None
     whole, barred = found.quantity, penalties.stale(draft, copy) or openings.bar(draft, order, copy.symbol, rules)
     found = openings.allowed(draft, copy, found, barred)

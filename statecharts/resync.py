@@ -50,7 +50,7 @@ def compare(draft: Draft, before: View | None, snapshot: Snapshot, rules: CopyRu
     for copy in tuple(draft.book.all_open()):
         if copy.trades:
             if copy.order_id is None or copy.order_id not in snapshot.orders:
-                _missing(draft, copy, rules)
+                _missing(draft, copy)
         elif copy.stage in (Stage.ACCEPTED, Stage.UNKNOWN):
             # The order's own view, folded in above, has settled the change if it was made.
             draft.keep(attrs.evolve(copy, lost_at=draft.at - rules.settle))
@@ -59,14 +59,13 @@ def compare(draft: Draft, before: View | None, snapshot: Snapshot, rules: CopyRu
     _forget(draft)
 
 
-def _missing(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+def _missing(draft: Draft, copy: Copy) -> None:
     """An order of ours that the snapshot does not show."""
     if copy.stage in (Stage.ACCEPTED, Stage.WORKING):
         lost = attrs.evolve(copy, lost_at=draft.at)
         copy = draft.news(lost, News.VANISHED, "the broker's lists no longer show it")
     if copy.stage is Stage.UNKNOWN and not legs.in_doubt_with_another(draft.book, copy):
-        settled = (copy.lost_at or copy.decided_at) + rules.settle
-        unknowns.look_up(draft, copy, max(draft.at, settled))
+        unknowns.look_up(draft, copy, draft.at)  # its contract is frozen until it is found, or has settled
 
 
 def compare_position(draft: Draft, symbol: Symbol) -> None:

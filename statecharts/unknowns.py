@@ -4,6 +4,8 @@ Rule 1: a lost answer is never a reason to send again. The order is looked up by
         is skipped and told, an exit is derived again from the position, after the settling time and two look-ups that
         agree.
 Rule 2: an unknown never expires in silence: it ends when the broker shows the order, or agrees that there is none.
+Rule 3: its contract is frozen meanwhile (`exposure.unknown`), so it is looked up at once, and again until it has
+        settled, each time after twice as long.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from statecharts.sizing import Kind
 from statecharts.values import OrderId
 
 LOOK_UPS_THAT_AGREE = 2
-NEXT_LOOK_UP = timedelta(seconds=2)  # between look-ups that find nothing
+NEXT_LOOK_UP = timedelta(seconds=2)  # the least time between look-ups that find nothing
 AFTER_A_FAILED_LOOK_UP = timedelta(seconds=5)
 NOT_AT_ONCE = timedelta(seconds=1)  # a request that never left is not repeated into the same dead session
 
@@ -40,7 +42,7 @@ def lost(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
             reason=reason,
             copy=copy.id,
         )
-        look_up(draft, copy, draft.at + NEXT_LOOK_UP)
+        look_up(draft, copy, draft.at)  # its contract is frozen until it is found
 
 
 def look_up(draft: Draft, copy: Copy, not_before: datetime) -> None:
@@ -50,9 +52,10 @@ def look_up(draft: Draft, copy: Copy, not_before: datetime) -> None:
 
 def not_found(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> None:
     """A look-up has found nothing. Two that agree, after the settling time, end the doubt."""
-    settled = (copy.lost_at or copy.decided_at) + rules.settle
-    if event.asked_at < settled:
-        look_up(draft, copy, settled)
+    lost_at = copy.lost_at or copy.decided_at
+    settled = lost_at + rules.settle
+    if event.asked_at < settled:  # it may yet be found; that it is absent nobody can say before
+        look_up(draft, copy, min(settled, draft.at + max(NEXT_LOOK_UP, draft.at - lost_at)))
         return
     if copy.absent_at is not None and event.asked_at < copy.absent_at + NEXT_LOOK_UP:
         # The same moment asked twice agrees with itself: another look-up was under way when the account was read anew.

@@ -12,7 +12,7 @@ from daemon.simulator import Server
 from daemon.simulator.service import Fate
 from tests.scenarios import truth
 from tests.scenarios.test_copying import told
-from tests.scenarios.world import SYMBOL, World, run
+from tests.scenarios.world import SYMBOL, World, config_of, run
 
 PLACE = "order/placeorder"
 Deed = Callable[[Server], None]
@@ -106,6 +106,47 @@ def test_an_exit_that_arrived_is_not_repeated(deed: Deed, tmp_path: Path) -> Non
         await trio.sleep(60)
         assert accepted(world) == [("Buy", 2), ("Sell", 2)]
         assert world.row(exit_)["outcome"] == "filled"
+
+    told(story, tmp_path)
+
+
+@pytest.mark.rule("outcomes.one-unknown")
+@pytest.mark.parametrize("mode", ["orders", "fills"])
+def test_an_exit_beside_an_unknown_goes_when_it_is_known_what_there_is_to_exit(mode: str, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(1)
+        world.server.lose_request(endpoint=PLACE)
+        world.lead("Buy", 1)
+        await trio.sleep(12)
+        assert world.said("copy.unknown")
+        world.lead("Sell", 1)
+        world.lead("Sell", 2)
+        await trio.sleep(2)
+        assert accepted(world) == [("Buy", 2)], "frozen"
+        await trio.sleep(5)
+        assert sum(quantity for action, quantity in accepted(world) if action == "Sell") == 2
+        assert world.positions("f1") == {}
+
+    told(story, tmp_path, config_of(copy=f'mode = "{mode}"'))
+
+
+@pytest.mark.rule("outcomes.one-unknown")
+def test_an_exit_waits_for_the_look_up_and_no_longer(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(1)
+        world.server.fates.append(Fate(late=1.0, silent=True, endpoint=PLACE))
+        world.lead("Buy", 1)
+        await trio.sleep(0.5)
+        world.fault(mute_props=True)
+        await trio.sleep(1)
+        world.fault(mute_props=False)
+        await trio.sleep(9)
+        assert accepted(world) == [("Buy", 2), ("Buy", 1)]
+        world.lead("Sell", 3)
+        await trio.sleep(1)
+        assert accepted(world) == [("Buy", 2), ("Buy", 1), ("Sell", 3)], "the first look-up has found it"
 
     told(story, tmp_path)
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from statecharts import connection
+from statecharts import connection, exposure
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.account import Account, step
@@ -112,6 +112,8 @@ class Desk:
         self.account, self.effects = turn.account, turn.effects
         self.everything.extend(turn.effects)
         self.told.extend(effect for effect in turn.effects if isinstance(effect, Tell))
+        for place in self.places:  # one unknown at a time, whatever is tested
+            assert not exposure.unknown(self.account.book, place.symbol), f"{place} goes out beside an unknown"
         return turn.effects
 
     def wait(self, seconds: float) -> None:

@@ -281,8 +281,38 @@ def test_a_flip_while_the_answer_to_an_entry_is_lost_only_exits() -> None:
     desk, trader = holding(2)
     trader.trades(BUY, 3)
     lost(desk)
+    (look_up,) = desk.look_ups
     trader.trades(SELL, 7)
-    assert desk.quantities == [(SELL, 2)]
+    assert desk.places == [], "nothing is sent beside an unknown"
+    assert "looked up" in (row(desk, 10_003).reason or "")
+    desk.looked_up(look_up, 901)
+    assert desk.quantities == [(SELL, 2)], "what is ours already leaves as soon as it is found"
+
+
+@pytest.mark.parametrize(("found", "left"), [(True, 5), (False, 2)])
+def test_a_flip_beside_a_lost_entry_exits_what_is_ours_when_that_is_known(found: bool, left: int) -> None:
+    desk, trader = holding(2)
+    trader.trades(BUY, 3)
+    entry = desk.place
+    lost(desk)
+    (look_up,) = desk.look_ups
+    trader.trades(SELL, 7)
+    if found:
+        desk.seen(entry, 901, 3)
+    while not found and desk.places == []:
+        desk.looked_up(look_up)
+        look_up = desk.look_ups[0] if desk.look_ups else look_up
+    assert desk.quantities == [(SELL, left)]
+    desk.fills(desk.place, 902)
+    assert desk.own == {} and desk.places == []
+
+
+def test_an_opening_beside_an_unknown_is_missed_at_once() -> None:
+    desk, trader = holding(2)
+    trader.trades(SELL, 1)
+    lost(desk)
+    trader.trades(BUY, 4)
+    assert row(desk, 10_003).stage is Stage.SKIPPED
     assert "looked up" in (row(desk, 10_003).reason or "")
 
 
@@ -485,11 +515,14 @@ def test_a_lost_exit_that_is_absent_is_derived_again_from_the_position() -> None
     assert desk.own == {}
 
 
-def test_a_reduction_beside_a_lost_exit_takes_only_what_that_one_cannot() -> None:
+def test_a_reduction_waits_for_the_look_up_of_a_lost_exit() -> None:
     desk, trader = holding(5)
     trader.trades(SELL, 2)
+    exit_ = desk.place
     lost(desk)
     trader.trades(SELL, 2)
+    assert desk.places == []
+    desk.seen(exit_, 901, 2)
     assert desk.quantities == [(SELL, 2)]
 
 

@@ -83,9 +83,8 @@ def test_a_lost_order_that_turns_up_in_a_snapshot_is_ours() -> None:
     desk.leader(order(1, BUY, terms(2), 2))
     place = desk.place
     desk.answer_lost(place)
-    for _ in range(4):
-        if desk.look_ups:
-            desk.looked_up(desk.look_ups[0])
+    while desk.look_ups:
+        desk.looked_up(desk.look_ups[0])
     assert desk.copy_of(1).stage is Stage.SKIPPED
     away(desk, order(2, SELL, terms(2), 2))
     desk.read_anew(ours(desk, place, 901, 2), positions={ES: 2})
