@@ -238,6 +238,8 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
             draft.lift(Bar.DISK)
     if draft.book.unattributed:
         strangers.settle(draft)
+    if not isinstance(event, e.LeaderEvent):  # those say nothing of this account
+        strangers.look(draft)
     if not draft.acting or penalties.silent(draft):
         return
     absence.pursue(draft, rules)

@@ -1,7 +1,7 @@
 """Whose is it: what the operator says of a position that is not ours, or that waits.
 
-Rule 1: `release` ends a quarantine. What is not ours now stays untouched, and the contract is copied again beside it,
-        sized by ours alone; what was missed meanwhile is not chased.
+Rule 1: `release` ends a quarantine. What is not ours now, orders too, stays untouched, and the contract is copied
+        again beside it, sized by ours alone; what was missed meanwhile is not chased.
 Rule 2: `adopt` says that the whole position is ours from now on. Then the catch-up table decides: as much as the
         leader's ends the wait, more is trimmed, less goes on waiting until the leader is flat.
 Rule 3: in mode "orders" the leader's exits that rest are copied for what was adopted; they protect it.
@@ -31,11 +31,12 @@ def release(draft: Draft, symbol: Symbol) -> None:
     if no_release(draft.book, symbol) is not None:
         return
     contract = draft.contract(symbol)
-    draft.note(symbol, accepted=contract.foreign)
+    draft.note(symbol, accepted=contract.foreign, beside=frozenset(), tolerated=contract.tolerated | contract.beside)
     waits = f"; {contract.no_entry}" if contract.no_entry else ""
+    orders = f" and {len(contract.beside)} orders" if contract.beside else ""
     draft.tell(
         "account.released",
-        f"{symbol} is copied again beside {contract.foreign:+d} that are not ours and are not touched. "
+        f"{symbol} is copied again beside {contract.foreign:+d}{orders} that are not ours and are not touched. "
         f"Ours are {contract.own}{waits}",
     )
 

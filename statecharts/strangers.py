@@ -4,6 +4,8 @@ Rule 1: the human wins: his part of a position is never touched, and while there
 Rule 2: what he closes of ours is closed: ours is never more than what the account holds.
 Rule 3: what the operator has released (`ownership`) is his as before, and bars nothing; the next trade bars again,
         unless it only makes that part smaller.
+Rule 4: an order of his that works bars before it has filled, and as long as it works: nobody knows when it fills.
+        An order that a request of ours may yet claim is nobody's so far.
 """
 
 from __future__ import annotations
@@ -18,8 +20,13 @@ from statecharts.values import Order, OrderId, Symbol
 
 
 def quarantined(contract: Contract) -> bool:
-    """Is there a part that is not ours, beyond what was released?"""
-    return not min(0, contract.accepted) <= contract.foreign <= max(0, contract.accepted)
+    """Is there a part that is not ours, or an order that may make one, beyond what was released?"""
+    return bool(contract.beside) or _beyond(contract, contract.foreign)
+
+
+def _beyond(contract: Contract, foreign: int) -> bool:
+    """Is so large a part of somebody else's more than was released?"""
+    return not min(0, contract.accepted) <= foreign <= max(0, contract.accepted)
 
 
 def apart(contract: Contract, there: int) -> tuple[int, int]:
@@ -35,7 +42,9 @@ def note(draft: Draft, symbol: Symbol, own: int, foreign: int, order: OrderId | 
     if foreign != contract.foreign:
         seen = draft.at if foreign else None
         contract = attrs.evolve(contract, foreign=foreign, foreign_at=seen, foreign_order=order if foreign else None)
-    accepted = foreign if not quarantined(contract) else contract.accepted if foreign * contract.accepted > 0 else 0
+    accepted = contract.accepted if foreign * contract.accepted > 0 else 0
+    if not _beyond(contract, foreign):
+        accepted = foreign
     contract = attrs.evolve(contract, own=own, accepted=accepted)
     draft.book = draft.book.with_contract(symbol, contract)
     return contract
@@ -48,6 +57,8 @@ def order_seen(draft: Draft, order: Order, before: Order | None) -> None:
     if not moved:
         return
     contract = draft.contract(order.symbol)
+    if order.status.finished:
+        contract = draft.note(order.symbol, beside=contract.beside - {order.id})
     there = contract.own + contract.foreign + moved
     own, foreign = apart(contract, there)
     lost = own != contract.own
@@ -88,6 +99,56 @@ def settle(draft: Draft) -> None:
             order_seen(draft, order, None)
 
 
+def look(draft: Draft) -> None:
+    """Whose orders work on this account? Looked at whenever that may have changed."""
+    book = draft.book
+    working: dict[Symbol, list[Order]] = {}
+    for order in book.mine.orders.values() if book.mine is not None else ():
+        if not order.status.finished and _is_strange(draft, order):
+            working.setdefault(order.symbol, []).append(order)
+    known = {symbol for symbol, contract in book.contracts.items() if contract.beside or contract.tolerated}
+    for symbol in sorted({*working, *known}):
+        _work(draft, symbol, working.get(symbol, []))
+
+
+def _is_strange(draft: Draft, order: Order) -> bool:
+    """What the firm places is not waited for here: `firm.py` answers it."""
+    if order.id in draft.book.orders or order.admin:
+        return False
+    contract = draft.contract(order.symbol)
+    return order.id in contract.beside | contract.tolerated or not _may_be_ours(draft, order)
+
+
+def _work(draft: Draft, symbol: Symbol, orders: list[Order]) -> None:
+    """These orders of somebody else's work in this contract now."""
+    before = draft.contract(symbol)
+    tolerated = before.tolerated & {order.id for order in orders}
+    bars = {
+        order.id: order
+        for order in orders
+        if order.id not in tolerated and _beyond(before, before.foreign + order.side.sign * max(1, order.rest))
+    }
+    after = draft.note(symbol, beside=frozenset(bars), tolerated=tolerated)
+    whose = f"Ours {after.own}, theirs {after.foreign}"
+    for number in sorted(after.beside - before.beside):
+        if after.foreign_at is None:
+            after = draft.note(symbol, foreign_at=draft.at, foreign_order=number)
+        asked, order = bars[number].terms, bars[number]
+        what = f"{order.side.value} {order.rest} {symbol} {asked.order_type.value}" if asked else symbol
+        draft.tell(
+            "account.quarantined",
+            f"somebody else has an order here: {what} (order {number}). {whose}. Nothing opens; we touch only ours",
+            Severity.WARNING,
+            remedy=remedy(draft, symbol),
+        )
+    if not after.beside and not after.foreign:
+        draft.note(symbol, foreign_at=None, foreign_order=None)
+    if before.beside and not quarantined(after):
+        draft.tell(
+            "account.released", f"{symbol}: no order of somebody else's is left. {whose}. It is copied as before"
+        )
+
+
 def _may_be_ours(draft: Draft, order: Order) -> bool:
     return any(
         copy.trades and copy.stage.in_doubt and copy.order_id is None and copy.side is order.side
@@ -99,7 +160,7 @@ def remedy(draft: Draft, symbol: Symbol) -> str | None:
     """How a quarantine ends; None where there is none."""
     if not quarantined(draft.contract(symbol)):
         return None
-    return f"it ends when the other part is flat, or by: copierctl release {draft.name} {symbol}"
+    return f"it ends when the other part is flat and has no order, or by: copierctl release {draft.name} {symbol}"
 
 
 def _closed(draft: Draft, symbol: Symbol, before: int, own: int) -> None:

@@ -36,7 +36,7 @@ def quarantined(account: Account) -> list[Json]:
 def in_hand(account: Account) -> list[Json]:
     """One element for each contract in which we, somebody else or the leader have something, or that waits."""
     book, rules = account.book, account.in_force.copy
-    symbols = {symbol for symbol, one in book.contracts.items() if one.own or one.foreign or one.no_entry}
+    symbols = {symbol for symbol, one in book.contracts.items() if one.own or one.foreign or one.beside or one.no_entry}
     symbols |= {symbol for symbol, copies in book.open.items() if copies} | set(book.positions)
     current = rules is not None and not book.held_back()
     if rules is not None and book.theirs is not None:

@@ -26,7 +26,8 @@ class Contract:
 
     `own` is our position in it. `no_entry` says why nothing opens until the leader is flat in it. `foreign` is the part
     of the position that is not ours, since the trade `foreign_order` at `foreign_at`; `accepted` is how much of it the
-    operator has released, so that we trade beside it. `close_to` is the position that ours is being brought to at
+    operator has released, so that we trade beside it. `beside` are the orders of somebody else that work here and bar
+    openings, `tolerated` those of them that were released. `close_to` is the position that ours is being brought to at
     market, and why.
     """
 
@@ -36,6 +37,8 @@ class Contract:
     foreign_at: datetime | None = None
     foreign_order: OrderId | None = None
     accepted: int = 0
+    beside: frozenset[OrderId] = frozenset()
+    tolerated: frozenset[OrderId] = frozenset()
     close_to: int | None = None
     close_why: str | None = None
     refused: int = 0  # closings refused in a row
