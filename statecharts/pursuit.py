@@ -132,7 +132,10 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if ready:
         closing.close(draft, symbol, rules, current)
     if not by_fills:
+        closes = draft.contract(symbol).close_to is not None
         protection.look_after(draft, symbol, rules, current)
+        if ready and not closes:  # what had a stop refused is closed now, and not when something else happens
+            closing.close(draft, symbol, rules, current)
     for copy in tuple(draft.book.in_progress(symbol)) if not by_fills else ():
         together = brackets.held_together(draft, draft.book.copies[copy.id])
         released = [_released(draft, one, rules, current, ready) for one in together]

@@ -4,7 +4,9 @@ Rule 1: a refused entry is not retried; follower x contract is skipped until the
 Rule 2: a refused exit is told at once. What the leader has exited is closed at market, again and again: after a wait
         that grows, in smaller pieces when it was too large, and with nothing of ours in its way when that may be why.
 Rule 3: a refused exit that rests at the leader is asked for again: without end when the reason passes by itself, else a
-        few times. When the leader's fills meanwhile, ours is closed at market.
+        few times. When the leader's fills meanwhile, ours is closed at market. A stop that has been refused so often
+        ends as `on_stop_refused` says, also when the reason should have passed: closed at market by `protection.py`,
+        or told, and tried on.
 Rule 4: when the broker limits requests, even exits are tried sparingly: a request prolongs the lock-out.
 Rule 5: our own market order is the last resort. order/liquidateposition is not used: it takes the human's part too, and
         it has no client order id, so when its answer is lost it cannot be looked up.
@@ -38,7 +40,7 @@ from statecharts.reasons import Refusal
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 
-TRIES = 5  # of a resting exit, when nothing says that the reason passes by itself: half a minute in all
+TRIES = 5  # of a resting exit, and of any stop before `on_stop_refused` has its say: half a minute in all
 FIRST_SPARING = timedelta(seconds=15)  # between exits while the broker limits requests; doubled with each further one
 LONGEST_SPARING = timedelta(minutes=5)
 _IN_THE_WAY = (Refusal.CONFLICT, Refusal.MARGIN)  # orders of ours may be why: their margin counts as well
@@ -110,16 +112,20 @@ def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: Co
     executed = copy.leader_fill_id is not None or (theirs is not None and theirs.filled > 0)
     left = copy.verb is Verb.CLOSE or executed
     remedy = _REMEDIES.get(reason, "when it does not close by itself, close {symbol} in Tradovate")
+    stops = protection.is_stop(copy) and contract.own != 0
+    often = not left and stops and copy.refusals + 1 >= TRIES
+    answered = protection.answers(copy, reason, rules) or (often and rules.flatten_when_stop_refused)
+    paged = left or not (copy.refusals or answered) or (often and (answered or copy.refusals + 1 == TRIES))
     draft.tell(
         "copy.failed",
-        f"{copy.symbol} EXIT REFUSED: {why}. {abs(contract.own)} of ours still open",
-        Severity.PAGE if left or not (copy.refusals or protection.answers(copy, reason, rules)) else Severity.WARNING,
+        f"{copy.symbol} EXIT REFUSED: {why}. {abs(contract.own)} of ours still open{_after_so_many(often, rules)}",
+        Severity.PAGE if paged else Severity.WARNING,
         reason=why,
         remedy=remedy.format(symbol=copy.symbol),
         copy=copy.id,
     )
     if not left:
-        if not protection.answers(copy, reason, rules):
+        if not answered:
             _try_again(draft, copy, reason, why)
         return
     if copy.verb is not Verb.CLOSE:
@@ -134,6 +140,14 @@ def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: Co
     )
     if reason not in (Refusal.LIMITED, Refusal.DENIED, Refusal.LOCKED):  # a stop would be refused as well
         closing.protect_again(draft, copy.symbol)
+
+
+def _after_so_many(often: bool, rules: CopyRules) -> str:
+    """What comes of a stop that is refused again and again, in words."""
+    if not often:
+        return ""
+    doing = "closed at market" if rules.flatten_when_stop_refused else "nothing is closed (on_stop_refused = tell)"
+    return f" without a stop, which was refused {TRIES} times or more: {doing}"
 
 
 def _try_again(draft: Draft, copy: Copy, reason: Refusal, why: str) -> None:

@@ -378,6 +378,7 @@ def test_a_stop_that_is_refused_when_it_wakes(flatten: bool) -> None:
     if not flatten:
         desk.wait(0.5)
     (told,) = desk.heard("position.unprotected")
+    assert bool(desk.cancels) == flatten, "what is in the way of the closing goes at once"
     doing = "Closing at market now" if flatten else "It is placed anew"
     assert told == f"HAS NO STOP: long 4 ESZ6 since 18:00:00 UTC; stop 4990 refused (InvalidPrice). {doing}"
     assert next(tell for tell in desk.told if tell.event == "position.unprotected").severity is Severity.PAGE

@@ -7,10 +7,10 @@ import pytest
 
 from statecharts import events as e
 from statecharts import refusals
-from statecharts.effects import CancelOrder, PlaceOrder, Severity
+from statecharts.effects import CancelOrder, PlaceOco, PlaceOrder, PlaceOso, Severity
 from statecharts.order import Stage
 from statecharts.reasons import Refusal
-from statecharts.values import CopyId, Status, View
+from statecharts.values import CopyId, OrderType, Status, View
 from tests.statecharts.desk import (
     BUY,
     ES,
@@ -25,6 +25,7 @@ from tests.statecharts.desk import (
     stop,
     terms,
 )
+from tests.statecharts.families import bracket, oco
 
 
 def closing(quantity: int = 3) -> Desk:
@@ -95,11 +96,11 @@ def test_a_refused_stop_is_told_and_closed_when_the_leaders_fills() -> None:
 
 def test_a_resting_exit_that_is_refused_for_a_moment_s_trouble_is_asked_for_again_as_it_was() -> None:
     desk = in_position(2)
-    desk.leader(order(101, SELL, stop(2)))
+    desk.leader(order(101, SELL, limit(2, 5010)))
     seen = set()
     for n in range(8):
         place = desk.place
-        assert place.terms == stop(2)
+        assert place.terms == limit(2, 5010)
         seen.add(place.client_id)
         desk.refused(place, "ExecutionProviderUnavailable")
         pages = [tell for tell in desk.told if tell.severity is Severity.PAGE and tell.event == "copy.failed"]
@@ -111,6 +112,89 @@ def test_a_resting_exit_that_is_refused_for_a_moment_s_trouble_is_asked_for_agai
     assert len(seen) == 8
     desk.accepted(desk.place, 901)
     assert desk.copy_of(101).refusals == 0
+
+
+def refused_again_and_again(desk: Desk, times: int, reason: str = "ExecutionProviderUnavailable") -> None:
+    for n in range(times):
+        desk.refused(desk.place, reason)
+        assert (desk.places, desk.own) == ([], {ES: 2})
+        desk.wait(refusals.wait(Refusal.TRANSIENT, n) / SECOND)
+
+
+def paged(desk: Desk) -> list[str]:
+    return [tell.message for tell in desk.told if tell.severity is Severity.PAGE and tell.event == "copy.failed"]
+
+
+def test_a_stop_that_is_refused_five_times_is_answered_by_closing_though_the_reason_should_have_passed() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, stop(2)))
+    refused_again_and_again(desk, refusals.TRIES - 1)
+    desk.refused(desk.place, "ExecutionProviderUnavailable")
+    assert desk.copy_of(101).stage is Stage.REJECTED
+    assert desk.quantities == [(SELL, 2)] and desk.place.terms == terms(2)
+    assert len(paged(desk)) == 2 and "closed at market" in paged(desk)[1]
+    desk.fills(desk.place, 901)
+    assert desk.own == {}
+    assert "refused" in (desk.account.book.contract(ES).no_entry or "")
+
+
+def test_a_stop_that_is_refused_five_times_is_only_told_and_tried_on() -> None:
+    desk = in_position(2, flatten_when_stop_refused=False)
+    desk.leader(order(101, SELL, stop(2)))
+    refused_again_and_again(desk, refusals.TRIES + 2)
+    assert desk.place.terms == stop(2)
+    assert len(paged(desk)) == 2 and "on_stop_refused = tell" in paged(desk)[1]
+    desk.accepted(desk.place, 901)
+    assert desk.copy_of(101).refusals == 0
+
+
+def test_a_stop_with_nothing_of_ours_behind_it_is_asked_for_without_end() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, stop(2)))
+    refused_again_and_again(desk, 2)
+    place = desk.place
+    desk.foreign(order(7, SELL, terms(2), 2))
+    desk.refused(place, "ExecutionProviderUnavailable")
+    assert all("closed at market" not in words for words in paged(desk))
+
+
+@pytest.mark.parametrize("carries", ["stop", "limit"])
+def test_of_an_oco_that_is_refused_for_a_moment_s_trouble_both_are_asked_for_again(carries: str) -> None:
+    desk = in_position(2)
+    legs = [(SELL, limit(2, 5020)), (SELL, stop(2))]
+    desk.frame(*oco(101, *(reversed(legs) if carries == "stop" else legs)))
+    for n in range(refusals.TRIES - 1):
+        assert isinstance(desk.place, PlaceOco)
+        desk.refused(desk.place, "ExecutionProviderUnavailable")
+        assert desk.places == []
+        desk.wait(refusals.wait(Refusal.TRANSIENT, n) / SECOND)
+    desk.refused(desk.place, "ExecutionProviderUnavailable")
+    assert [place.terms for place in desk.places] == [terms(2)]
+    desk.fills(desk.place, 901)
+    assert desk.own == {}
+
+
+def test_a_bracket_s_stop_that_is_rejected_again_and_again_ends_in_a_close() -> None:
+    desk = follower()
+    desk.frame(*bracket(1, terms(2), 2))
+    entry = desk.place
+    assert isinstance(entry, PlaceOso)
+    desk.accepted(entry, 901, legs=(902, 903))
+    desk.seen(entry, 901, 2)
+    why = "ExecutionProviderUnavailable"
+    stopped = entry.brackets[1]
+    number, name = 903, stopped.client_id
+    for n in range(refusals.TRIES):
+        one = order(number, SELL, stop(2), status=Status.REJECTED, client_ids=frozenset({name}), reject_reason=why)
+        desk.foreign(one)
+        if n == refusals.TRIES - 1:
+            break
+        desk.wait(refusals.wait(Refusal.TRANSIENT, n) / SECOND)
+        (again,) = [place for place in desk.places if place.terms.order_type is OrderType.STOP]
+        number, name = number + 1, again.client_id
+        desk.accepted(again, number, working=False)
+    assert "closed at market" in paged(desk)[-1]
+    assert desk.account.book.contract(ES).close_to == 0
 
 
 def test_a_refused_resting_exit_whose_leader_order_fills_meanwhile_is_closed_at_market() -> None:
@@ -318,3 +402,10 @@ def test_a_refused_change_of_an_order_that_is_at_its_end_says_nothing() -> None:
     desk.seen(place, 900, status=Status.CANCELED)
     desk.refused(cancel, "AccessDenied", "Access is denied")
     assert desk.heard("copy.failed") == []
+
+
+def test_a_stop_that_is_refused_for_good_is_closed_in_the_same_turn() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, stop(2)))
+    desk.refused(desk.place, "InvalidPrice")
+    assert desk.quantities == [(SELL, 2)] and desk.place.terms == terms(2)
