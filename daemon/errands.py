@@ -216,10 +216,8 @@ class AccountErrands:
                 return RequestAccepted(at=now, copy=copy, client_id=name, order_id=accepted, sent_at=sent_at, legs=legs)
             case Refused(reason=reason, text=text):
                 pass
-            case Penalty() as penalty if not effect.legs:
+            case Penalty() as penalty:
                 return self._penalised(effect, penalty, sent_at, session)
-            case Penalty(seconds=seconds):
-                reason, text = "Penalty", f"the broker asks to wait {seconds} s"
             case Held(status=status):
                 reason, text = str(status), "the broker limits this login's requests"
             case Doubtful(why=why):

@@ -281,6 +281,22 @@ def _send_oso(draft: Draft, entry: Copy, children: Sequence[Order], rules: CopyR
     follower.send(draft, draft.book.copies[entry.id], rules, brackets=tuple(_leg(leg) for leg in legs))
 
 
+def once_more(draft: Draft, entry: Copy) -> tuple[Leg, ...]:
+    """The legs of an entry that the broker has put off with it: they go again with it, as the leader has them now."""
+    assert entry.terms is not None, "an entry that was sent has its terms"
+    put_off = [leg for leg in legs.of(draft.book, entry) if leg.stage is Stage.HELD and waits_for_its_entry(draft, leg)]
+    again = []
+    for leg, other in zip(put_off, reversed(put_off), strict=True):
+        theirs = follower.leaders(draft, leg)
+        assert theirs is not None, "what waits for its entry has its leader's order"
+        terms = follower.asked(draft, leg, theirs, theirs.terms) if theirs.terms is not None else leg.terms
+        newest = attrs.evolve(leg, terms=terms, wanted=None, reason=None, ask_after=None)
+        mate = other.id if other is not leg else None
+        going = _going_out(draft, newest, entry.terms.quantity, mate=mate, sent_with=entry.id)
+        again.append(draft.keep(attrs.evolve(going, wanted=None, wanted_version=theirs.version or leg.wanted_version)))
+    return tuple(_leg(leg) for leg in again)
+
+
 def _going_out(
     draft: Draft, copy: Copy, size: int, *, mate: CopyId | None = None, sent_with: CopyId | None = None
 ) -> Copy:

@@ -176,6 +176,7 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
             cancel_wanted=None,
             wanted=None,
             ask_after=None,
+            fresh_until=None,
             pending=None,
             restore=False,
             opens_at=calendar.opens_at(draft, copy.symbol),

@@ -5,7 +5,8 @@ Rule 2: a missed entry is the leader's young fills for which nothing of ours sta
         one Limit order, IOC, at the best price of these fills plus fresh_ticks in our disfavour; never more than they
         stand for, within the caps, and never at any price: without the contract's tick there is no bound and no order.
 Rule 3: an order of the leader's that still rests goes on resting with ours, at no worse a price than that bound.
-Rule 4: it is the copy of the newest of these orders, so it is made once, whatever comes of it.
+Rule 4: it is the copy of the newest of these orders, so it is made once, whatever comes of it. The children of that
+        order protect it as they would have protected the copy of the order itself.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import attrs
 
-from statecharts import calendar, executions, exposure, facts, follower, openings, sizing
+from statecharts import brackets, calendar, executions, exposure, facts, follower, openings, sizing
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -39,15 +40,17 @@ def untouched(order: Order, draft: Draft, rules: CopyRules) -> bool:
 def entries(draft: Draft, orders: Iterable[Order], rules: CopyRules) -> frozenset[OrderId]:
     """Makes up for what was missed of these orders, contract by contract of the leader's.
 
-    Answers which of them must wait, while they are young: for the contract's tick, or for an order of ours in doubt.
-    What is not made up for the catch-up table tells.
+    Answers which of them must wait, while they are young: for the contract's tick, or for an order of ours in doubt;
+    and their children with them. What is not made up for the catch-up table tells.
     """
+    orders = tuple(orders)
     missed: dict[Symbol, list[Order]] = {}
     for order in orders:
         if _missed(order, draft, rules):
             missed.setdefault(order.symbol, []).append(order)
     waiting = [those for _, those in sorted(missed.items()) if _must_wait(draft, those, rules)]
-    return frozenset(order.id for those in waiting for order in those)
+    entries = {order.id for those in waiting for order in those}
+    return frozenset(order.id for order in orders if order.id in entries or order.parent_id in entries)
 
 
 def _missed(order: Order, draft: Draft, rules: CopyRules) -> bool:
@@ -89,7 +92,10 @@ def _must_wait(draft: Draft, orders: Collection[Order], rules: CopyRules) -> boo
         Severity.WARNING,
         copy=copy.id,
     )
-    follower.send(draft, copy, rules)
+    if rules.mode == "orders":
+        brackets.send(draft, [copy], rules)  # with its children, or these held for it
+    else:
+        follower.send(draft, copy, rules)
     return False
 
 

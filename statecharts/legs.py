@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import attrs
 
-from statecharts import outcomes, unknowns
+from statecharts import outcomes, refusals, unknowns
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.events import (
@@ -68,12 +68,15 @@ def _came_back(draft: Draft, copy: Copy, before: Copy, event: ErrandEvent, rules
             else:
                 _lost(draft, attrs.evolve(copy, sent_at=sent_at), "the answer does not name it")
                 unknowns.look_up(draft, draft.book.copies[copy.id], draft.at + unknowns.NEXT_LOOK_UP)
+        case RequestRefused() if alone:
+            refused = attrs.evolve(copy, sent_at=event.sent_at, answered_at=event.at)
+            refusals.answered(draft, refused, event, rules)
         case RequestRefused():
             draft.news(
                 attrs.evolve(copy, answered_at=event.at), News.REFUSED, f"refused with its order: {event.reason}"
             )
         case RequestPenalised(seconds=seconds) if _waits(draft, before):
-            _put_off(draft, copy, seconds)
+            _put_off(draft, copy, seconds, alone)
         case RequestPenalised():
             draft.news(attrs.evolve(copy, answered_at=event.at), News.REFUSED, "refused with its order: Penalty")
         case AnswerLost(sent_at=sent_at, reason=reason):
@@ -96,11 +99,13 @@ def _waits(draft: Draft, before: Copy) -> bool:
     return carrier is not None and carrier.stage is Stage.HELD
 
 
-def _put_off(draft: Draft, copy: Copy, seconds: int) -> None:
-    """Nothing was processed: it waits as the order does that it went out with."""
+def _put_off(draft: Draft, copy: Copy, seconds: int, alone: bool) -> None:
+    """Nothing was processed: it waits as its order does, and the leg of an entry goes again with that."""
     why = f"the broker asks to wait {seconds} s (penalty ticket)"
     copy = draft.news(copy, News.PUT_OFF, why)
-    draft.keep(attrs.evolve(copy, ask_after=draft.at + timedelta(seconds=seconds), mate=None, sent_with=None))
+    if alone:  # who is its partner is decided when it goes
+        copy = attrs.evolve(copy, mate=None, sent_with=None)
+    draft.keep(attrs.evolve(copy, ask_after=draft.at + timedelta(seconds=seconds)))
 
 
 def _absent(draft: Draft, copy: Copy, news: News, why: str, rules: CopyRules, alone: bool) -> None:

@@ -1,7 +1,7 @@
 """The broker answers with a penalty ticket: the request was not processed, and is to wait.
 
-Rule 1: an exit, and a change of an order, is sent again when the time is over: the very same request, with the ticket.
-        The daemon keeps the ticket; the book keeps the time.
+Rule 1: an exit, and a change of an order, is sent again when the time is over: the very same request, with the ticket,
+        and with the orders that went out in it. The daemon keeps the ticket; the book keeps the time.
 Rule 2: an entry is sent again only while it is fresh (`fresh_age`, from the decision); else it is missed, and told.
 Rule 3: with a captcha no program can go on: nothing at all is sent on this login for an hour. A human must log in to
         Tradovate. When it is over, or the operator resumes, the accounts are compared as after a reconnect.
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import changes, exposure, follower, openings, refusals, unknowns
+from statecharts import brackets, changes, exposure, follower, openings, refusals, unknowns
 from statecharts.bars import Bar
 from statecharts.book import Copy
 from statecharts.draft import Draft
@@ -88,7 +88,8 @@ def entry(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
         _missed(draft, copy, barred or "nothing is left to copy of it")
         return
     terms = attrs.evolve(follower.asked(draft, copy, order, order.terms or copy.terms), quantity=quantity)
-    follower.send(draft, attrs.evolve(copy, terms=terms, wanted=None, reason=None, ask_after=None), rules)
+    again = draft.keep(attrs.evolve(copy, terms=terms, wanted=None, reason=None, ask_after=None))
+    follower.send(draft, again, rules, brackets=brackets.once_more(draft, again))
 
 
 def _missed(draft: Draft, copy: Copy, why: str) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.account import Account
+from statecharts.effects import PlaceOco, PlaceOso
 from statecharts.order import Stage
 from statecharts.rules import MapTo, Rules
 from statecharts.values import Fill, FillId, Order, OrderType, Root, Side, Status, Terms, TimeInForce, View
@@ -36,6 +37,7 @@ from tests.statecharts.desk import (
     terms,
 )
 from tests.statecharts.exchange import Exchange
+from tests.statecharts.families import bracket
 from tests.statecharts.gaps import gap, holding, ours
 from tests.statecharts.test_worlds import CAP, Leader, at_rest, live, moves
 from tests.statecharts.trading_hours import CLOSED, with_hours
@@ -426,3 +428,56 @@ def test_whole_days_of_gaps_break_no_cap_and_end_flat(day: list[tuple[str, int, 
         live(desk, leader, exchange, what, a, b)
         assert abs(exchange.position.get(ES, 0)) <= CAP
     at_rest(desk, leader, exchange)
+
+
+def family(quantity: int = 2, age: float = 1, size: int | None = None) -> tuple[Order, Order, Order]:
+    """The leader's entry 101 that has filled, and its children that work: 102 the target, 103 the stop."""
+    entry, target, stopped = bracket(101, terms(quantity), quantity, size=size)
+    return filled(entry, (quantity, "5000", age)), target, stopped
+
+
+@pytest.mark.parametrize("first", ["mine", "theirs"])
+def test_a_fresh_entry_goes_with_its_children_as_an_oso(first: str) -> None:
+    desk = fresh()
+    gap(desk, first, *family(), net=2)
+    (place,) = desk.places
+    assert isinstance(place, PlaceOso) and place.terms == ioc(2, "5001")
+    assert [leg.terms for leg in place.brackets] == [limit(2, 5020), stop(2, 4990)]
+    assert [desk.copy_of(n).stage for n in (101, 102, 103)] == [Stage.INTENDED] * 3
+    desk.accepted(place, 901, legs=(902, 903), working=False)
+    assert desk.copy_of(103).order_id == 903 and desk.copy_of(101).chase_at is not None
+
+
+def test_children_that_do_not_fit_one_request_are_held_and_sized_to_what_the_fresh_entry_fills() -> None:
+    desk = fresh()
+    gap(desk, "mine", *family(4, size=2), net=4)
+    place = desk.place
+    assert not isinstance(place, PlaceOso) and place.terms == ioc(4, "5001")
+    assert [desk.copy_of(n).stage for n in (102, 103)] == [Stage.HELD] * 2
+    desk.accepted(place, 901, working=False)
+    desk.seen(place, 901, 2, Status.CANCELED)
+    (legs,) = desk.places
+    assert isinstance(legs, PlaceOco) and legs.terms.quantity <= 2
+
+
+def test_children_wait_with_an_entry_that_waits_for_its_tick() -> None:
+    desk = follower(catch_up="fresh")
+    gap(desk, "mine", *family(), net=2)
+    assert desk.places == [] and not {101, 102, 103} & desk.account.book.placed.keys()
+    desk.contract_read(facts_of(ES))
+    assert isinstance(desk.place, PlaceOso)
+
+
+def test_children_of_an_entry_that_has_waited_too_long_are_skipped_with_it() -> None:
+    desk = follower(catch_up="fresh")
+    gap(desk, "mine", *family(), net=2)
+    desk.now += 20 * SECOND
+    desk.contract_read(facts_of(ES))
+    assert desk.places == []
+    assert [desk.copy_of(n).stage for n in (101, 102, 103)] == [Stage.SKIPPED] * 3
+
+
+def test_in_mode_fills_the_leader_s_resting_orders_are_nothing_to_a_fresh_entry() -> None:
+    desk = fresh(mode="fills")
+    gap(desk, "mine", *family(), net=2)
+    assert not isinstance(desk.place, PlaceOso) and desk.place.terms == ioc(2, "5001")

@@ -10,7 +10,7 @@ import pytest
 from statecharts import events as e
 from statecharts.effects import PlaceOco, PlaceOso
 from statecharts.order import Stage
-from statecharts.values import Order, OrderId, Snapshot, Status
+from statecharts.values import Order, OrderId, Snapshot, Status, VersionId
 from tests.statecharts.desk import BUY, ES, EVAL_ID, SELL, Desk, follower, in_position, limit, order, stop
 from tests.statecharts.families import bracket, ended, oco
 
@@ -216,17 +216,56 @@ def penalised(desk: Desk, place: PlaceOso | PlaceOco, seconds: int, captcha: boo
     )
 
 
-def test_what_the_broker_puts_off_waits_with_its_order_and_legs_come_when_that_has_filled() -> None:
+def test_what_the_broker_puts_off_goes_again_with_its_legs_the_very_same_request() -> None:
     desk, place = sent_oso()
     penalised(desk, place, 3)
     assert stages(desk, 1, 2, 3) == [Stage.HELD] * 3
+    assert desk.places == []
     desk.wait(3)
-    entry = desk.place
-    assert entry.client_id == place.client_id
-    desk.fills(entry, 901)
-    (legs,) = desk.places
-    assert isinstance(legs, PlaceOco)
-    assert {legs.client_id, legs.other.client_id} == {leg.client_id for leg in place.brackets}
+    assert desk.place == place
+    desk.accepted(place, 901, legs=(902, 903))
+    assert [desk.copy_of(n).order_id for n in (1, 2, 3)] == [901, 902, 903]
+
+
+def test_legs_go_again_as_the_leader_has_them_by_then() -> None:
+    desk, place = sent_oso()
+    penalised(desk, place, 3)
+    _, target, stopped = bracket(1, limit(2))
+    desk.leader(attrs.evolve(stopped, terms=stop(2, 4980), version=VersionId(1003)))
+    desk.leader(ended(target))
+    desk.wait(3)
+    (again,) = desk.places
+    assert isinstance(again, PlaceOso)
+    (leg,) = again.brackets
+    assert (leg.client_id, leg.terms) == (place.brackets[1].client_id, stop(2, 4980))
+    assert stages(desk, 1, 2, 3) == [Stage.INTENDED, Stage.SKIPPED, Stage.INTENDED]
+    assert desk.copy_of(3).mate is None
+    desk.accepted(again, 901, legs=(903,))
+    assert desk.modifies == []
+
+
+def test_an_entry_whose_legs_are_gone_by_then_goes_alone() -> None:
+    desk, place = sent_oso()
+    penalised(desk, place, 3)
+    desk.leader(*(ended(leg) for leg in bracket(1, limit(2))[1:]))
+    desk.wait(3)
+    assert not isinstance(desk.place, PlaceOso)
+    assert desk.place.client_id == place.client_id
+
+
+def test_legs_of_an_entry_that_is_no_more_fresh_go_with_it() -> None:
+    desk, place = sent_oso()
+    penalised(desk, place, 30)
+    assert stages(desk, 1, 2, 3) == [Stage.REJECTED] * 3
+    desk, place = sent_oso()
+    penalised(desk, place, 3)
+    desk.lost()
+    desk.wait(60)
+    desk.resuming()
+    desk.read_anew()
+    desk.leader_read_anew()
+    assert desk.places == []
+    assert stages(desk, 1, 2, 3) == [Stage.SKIPPED] * 3
 
 
 def test_an_oco_that_the_broker_puts_off_goes_again_as_one() -> None:
