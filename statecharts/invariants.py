@@ -196,8 +196,8 @@ def _placement(seen: Seen, copy: Copy, rules: CopyRules) -> Iterator[tuple[str, 
         leaving = sum(one.rest for one in seen.after.in_progress(copy.symbol) if _leaves(one, copy))
         if leaving > max(0, -own):
             yield "exits", f"market exits of {leaving} {copy.symbol} would be on their way, and we own {abs(own)}"
-        if copy.verb is Verb.CLOSE and rules.mode == "orders" and _in_doubt(seen.after, copy):
-            yield "doubt", f"{copy.symbol} would be closed beside an order that is looked up"
+    if copy.kind is Kind.EXIT and _in_doubt(seen.after, copy):
+        yield "doubt", f"{copy.symbol} would be exited beside an order that is looked up"
 
 
 def _bars(seen: Seen, copy: Copy) -> Iterator[str]:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import brackets, calendar, closing, flattening, follower, guards, unprotected
+from statecharts import brackets, calendar, closing, exposure, flattening, follower, guards, unprotected
 from statecharts.book import LEADERS_OWN, Contract, Copy
 from statecharts.draft import Draft
 from statecharts.guards import Unit

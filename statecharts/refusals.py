@@ -27,6 +27,7 @@ from statecharts import (
     facts,
     firm,
     follower,
+    guards,
     margin,
     protection,
     reasons,
@@ -112,7 +113,7 @@ def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: Co
     executed = copy.leader_fill_id is not None or (theirs is not None and theirs.filled > 0)
     left = copy.verb is Verb.CLOSE or executed
     remedy = _REMEDIES.get(reason, "when it does not close by itself, close {symbol} in Tradovate")
-    stops = protection.is_stop(copy) and contract.own != 0
+    stops = guards.is_stop(copy) and contract.own != 0
     often = not left and stops and copy.refusals + 1 >= TRIES
     answered = protection.answers(copy, reason, rules) or (often and rules.flatten_when_stop_refused)
     paged = left or not (copy.refusals or answered) or (often and (answered or copy.refusals + 1 == TRIES))

@@ -334,13 +334,12 @@ def test_nothing_opens_beside_an_unknown() -> None:
     assert names(unknown(an_entry(), Symbol("NQZ6"))) == set()
 
 
-def test_nothing_is_closed_beside_an_unknown_but_an_exit_of_the_leaders_goes() -> None:
-    assert names(unknown(an_exit())) == set()
+def test_nothing_is_exited_beside_an_unknown_neither_by_the_leader_nor_by_a_closing() -> None:
+    assert names(unknown(an_exit())) == {"doubt"}
+    assert names(unknown(an_exit(), Symbol("NQZ6"))) == set()
     desk = in_position(2)
     seen = turn(desk, e.FlattenAsked(at=desk.now))
     assert names(unknown(seen)) == {"doubt"}
-    copying = attrs.evolve(seen.rules, copy=rules(mode="fills"))
-    assert names(attrs.evolve(unknown(seen), rules=copying)) == set(), "there, what may fill is counted instead"
 
 
 def with_rules(seen: Seen, **changes: Any) -> Seen:
