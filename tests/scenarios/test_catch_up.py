@@ -47,6 +47,16 @@ async def sell_two(world: World) -> None:
     world.lead("Sell", 2)
 
 
+async def bracketed(world: World) -> None:
+    """The leader buys two, with a target and a stop behind them."""
+    ticket = world.broker.ticket
+    world.broker.place_oso(
+        ticket("LEAD", "Buy", SYMBOL, 2, "Market"),
+        ticket("LEAD", "Sell", SYMBOL, 2, "Limit", price=Decimal(5260)),
+        ticket("LEAD", "Sell", SYMBOL, 2, "Stop", stop=Decimal(5150)),
+    )
+
+
 async def flat_again(world: World) -> None:
     """The leader gets out of everything, and copying goes on."""
     for order in world.broker.working("LEAD"):
@@ -109,6 +119,21 @@ def test_follower_above_target(policy: str, where: str, tmp_path: Path) -> None:
         assert world.positions("f1") == {} if policy != "none" else {SYMBOL: 1}
 
     table(where, policy, tmp_path, buy_two, within, after)
+
+
+@LATER
+@pytest.mark.rule("catch-up.below-target.fresh")
+def test_a_fresh_entry_is_protected_by_its_children_from_the_first_moment(where: str, tmp_path: Path) -> None:
+    async def after(world: World) -> None:
+        assert world.positions("f1") == {SYMBOL: 2}
+        assert world.server.calls["order/placeoso"] == 1
+        legs = sorted((one.terms.kind, one.terms.qty) for one in world.broker.working("F1"))
+        assert legs == [("Limit", 2), ("Stop", 2)]
+        world.move("5150")
+        await trio.sleep(2)
+        assert world.positions("f1") == {} == world.positions("lead") and not world.broker.working("F1")
+
+    table(where, "fresh", tmp_path, nothing, bracketed, after)
 
 
 @LATER

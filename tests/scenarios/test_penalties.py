@@ -9,10 +9,13 @@ import pytest
 import trio
 
 from statecharts import events as e
+from tests.scenarios.test_brackets import bracket, known, pair
 from tests.scenarios.test_copying import told
 from tests.scenarios.world import SYMBOL, World, config_of, now, run
 
 PLACE = "order/placeorder"
+OSO = "order/placeoso"
+OCO = "order/placeoco"
 TICKET = pytest.mark.rule("outcomes.penalty")
 
 
@@ -144,3 +147,63 @@ def test_a_captcha_silences_the_login_and_a_human_is_told(solved: bool, tmp_path
             assert world.positions("a") == world.positions("b") == {}
 
     run(story, tmp_path, config_of(("a", "b")))
+
+
+@TICKET
+def test_an_entry_with_its_children_goes_again_as_one_with_its_ticket(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await known(world)
+        world.fault(insist_on_tickets=True)
+        world.server.penalise(OSO, seconds=5)
+        entry, stop, target = bracket(world, "Buy", 2, price="5190")
+        await trio.sleep(3)
+        assert [world.row(one)["outcome"] for one in (entry, stop, target)] == ["intended"] * 3
+        names = {world.row(one)["cl_ord_id"] for one in (entry, stop, target)}
+        await trio.sleep(5)
+        assert world.server.calls[OSO] == 2, "once more, and no more"
+        assert len(world.broker.working("F1")) == 3
+        assert names == {world.row(one)["cl_ord_id"] for one in (entry, stop, target)}
+        world.move("5190")
+        await trio.sleep(2)
+        assert world.positions("f1") == {SYMBOL: 2} and len(world.broker.working("F1")) == 2
+        world.broker.flatten("LEAD", SYMBOL)
+
+    told(story, tmp_path)
+
+
+@TICKET
+def test_an_entry_that_is_no_more_fresh_takes_its_children_along(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await known(world)
+        world.server.penalise(OSO, seconds=30)
+        entry, stop, target = bracket(world, "Buy", 2, price="5190")
+        await trio.sleep(40)
+        assert world.row(entry)["outcome"] == "rejected" and "longer than an entry is fresh" in str(
+            world.row(entry)["reason"]
+        )
+        assert [world.row(one)["outcome"] for one in (stop, target)] == ["rejected"] * 2
+        assert world.broker.working("F1") == [] and world.server.calls[OSO] == 1
+        world.broker.flatten("LEAD", SYMBOL)
+
+    told(story, tmp_path)
+
+
+@TICKET
+@pytest.mark.parametrize("seconds", [5, 30])
+def test_a_pair_of_exits_goes_again_as_one_with_its_ticket(seconds: int, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(2)
+        world.fault(insist_on_tickets=True)
+        world.server.penalise(OCO, seconds=seconds)
+        pair(world, 2)
+        await trio.sleep(seconds - 1)
+        assert world.broker.working("F1") == []
+        await trio.sleep(4)
+        assert world.server.calls[OCO] == 2
+        assert len(world.broker.working("F1")) == 2
+        world.move("5220")
+        await trio.sleep(2)
+        assert world.positions("f1") == {} and world.broker.working("F1") == []
+
+    told(story, tmp_path)

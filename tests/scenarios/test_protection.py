@@ -47,6 +47,46 @@ def test_a_refused_stop_closes_the_position_at_market_and_is_paged(tmp_path: Pat
     told(story, tmp_path)
 
 
+@pytest.mark.rule("orders.stop-refused-flatten", "outcomes.exit-transient")
+@pytest.mark.parametrize("one", ["a stop alone", "a stop with a target"])
+def test_a_stop_that_is_refused_five_times_for_a_moment_s_trouble_closes_the_position(one: str, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(2)
+        world.broker.reject_next("F1", "ExecutionProviderUnavailable", stage="answer", times=5)
+        if one == "a stop alone":
+            world.lead("Sell", 2, "Stop", stop="5180")
+        else:
+            pair(world, 2)
+        await trio.sleep(12)
+        assert world.positions("f1") == {SYMBOL: 2}
+        await trio.sleep(20)
+        assert world.positions("f1") == {} and world.broker.working("F1") == []
+        pages = [entry.message for entry in world.journal if entry.severity == "page" and entry.kind == "copy.failed"]
+        assert "closed at market" in pages[-1]
+        world.broker.flatten("LEAD", SYMBOL)
+
+    told(story, tmp_path)
+
+
+@pytest.mark.rule("orders.stop-refused-tell", "outcomes.exit-transient")
+def test_with_tell_such_a_stop_is_paged_and_tried_on(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(2)
+        world.broker.reject_next("F1", "ExecutionProviderUnavailable", stage="answer", times=7)
+        world.lead("Sell", 2, "Stop", stop="5180")
+        await trio.sleep(40)
+        pages = [entry.message for entry in world.journal if entry.severity == "page" and entry.kind == "copy.failed"]
+        assert len(pages) == 2 and "on_stop_refused = tell" in pages[1]
+        await trio.sleep(60)
+        (stop,) = world.broker.working("F1")
+        assert stop.terms.kind == "Stop" and world.positions("f1") == {SYMBOL: 2}
+        world.move("5180")
+
+    told(story, tmp_path, TELL)
+
+
 @pytest.mark.rule("orders.stop-refused-tell")
 def test_with_tell_a_refused_stop_is_paged_and_nothing_is_closed(tmp_path: Path) -> None:
     async def story(world: World) -> None:

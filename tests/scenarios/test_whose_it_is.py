@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,58 @@ def test_what_a_human_adds_is_never_touched_and_nothing_opens_beside_it(tmp_path
             again = world.lead("Buy", 1)
             await trio.sleep(2)
             assert world.row(again)["outcome"] == "filled", "both are flat"
+
+    run(story, tmp_path)
+
+
+@FOREIGN
+def test_an_order_by_hand_bars_openings_before_it_fills_and_until_it_is_gone(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 2)
+            await trio.sleep(2)
+            theirs = world.broker.place("F1", "Buy", SYMBOL, 1, "Limit", price=Decimal(5100))
+            await trio.sleep(2)
+            (words,) = world.said("account.quarantined")
+            assert f"Buy 1 ESZ6 Limit (order {theirs})" in words and "Ours 2, theirs 0" in words
+            more = world.lead("Buy", 1)
+            await trio.sleep(2)
+            assert world.row(more)["outcome"] == "skipped" and "somebody else" in str(world.row(more)["reason"])
+            world.lead("Sell", 3)
+            await trio.sleep(5)
+            assert world.positions("f1") == {} and sold(world) == 2
+            assert [one.order_id for one in world.broker.working("F1")] == [theirs], "it is not touched"
+            world.broker.cancel(theirs)
+            await trio.sleep(2)
+            assert any("copied as before" in words for words in world.said("account.released"))
+            again = world.lead("Buy", 1)
+            await trio.sleep(2)
+            assert world.row(again)["outcome"] == "filled"
+
+    run(story, tmp_path)
+
+
+@FOREIGN
+def test_an_order_by_hand_that_was_there_at_the_start_or_in_a_gap_is_seen(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        first = world.broker.place("F1", "Buy", SYMBOL, 1, "Limit", price=Decimal(5100))
+        async with world.daemon():
+            await world.copying()
+            await trio.sleep(2)
+            assert any(f"order {first}" in words for words in world.said("account.quarantined"))
+            world.release("f1")
+            entry = world.lead("Buy", 1)
+            await trio.sleep(2)
+            assert world.row(entry)["outcome"] == "filled", "released"
+            world.server.drop_sockets("apex")
+            second = world.broker.place("F1", "Sell", SYMBOL, 1, "Limit", price=Decimal(5300))
+            await world.copying()
+            await trio.sleep(5)
+            assert any(f"order {second}" in words for words in world.said("account.quarantined"))
+            more = world.lead("Buy", 1)
+            await trio.sleep(2)
+            assert world.row(more)["outcome"] == "skipped"
 
     run(story, tmp_path)
 

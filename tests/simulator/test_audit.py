@@ -70,8 +70,14 @@ def test_a_session_of_everything_is_valid() -> None:
             await client.ask("order/cancelorder", {"orderId": order_id, "isAutomated": True})
             leg = {"action": "Sell", "orderType": "Stop", "stopPrice": 5000.0, "clOrdId": "cp-sl"}
             target = {"action": "Sell", "orderType": "Limit", "price": 5400.0}
-            await client.ask("order/placeoso", {**limit, "bracket1": leg, "bracket2": target})
-            await client.ask("order/placeoco", {**order, **target, "other": leg})
+            families = {
+                "order/placeoso": {**limit, "bracket1": leg, "bracket2": target},
+                "order/placeoco": {**order, **target, "other": leg},
+            }
+            for command, family in families.items():
+                server.penalise(command, 1)
+                await client.ask(command, {**family, "p-ticket": "of-a-penalty"})
+                await client.ask(command, family)
             contract_id = broker.listings["MESZ6"].contract_id
             close = {"accountId": broker.account_ids["LEAD"], "contractId": contract_id, "admin": False}
             await client.ask("order/liquidateposition", close)
