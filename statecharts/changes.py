@@ -37,6 +37,17 @@ def wish(copy: Copy) -> Copy:
     return copy
 
 
+def cut(copy: Copy, rest: int, why: str) -> Copy:
+    """The copy that wants no more than `rest` contracts to fill yet; none: its cancel, for this reason."""
+    if copy.rest <= rest or copy.cancel_wanted is not None or copy.terms is None:
+        return copy
+    if not rest:
+        return attrs.evolve(copy, cancel_wanted=why)
+    newest = copy.wanted or copy.terms
+    quantity = min(newest.quantity, copy.filled - copy.earlier + rest)
+    return attrs.evolve(copy, wanted=attrs.evolve(newest, quantity=quantity))
+
+
 def wanted(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     """Exactly what `ask` will send at `not_before`: a deadline that nobody answers would ring without end."""
     wish = copy.cancel_wanted is not None or _new_terms(copy) is not None

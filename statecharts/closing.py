@@ -54,8 +54,9 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
         elif copy.cancel_wanted is None and copy.verb is Verb.PLACE:
             draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=True))
     in_the_way = in_progress if contract.clear else exits
-    for copy in in_the_way:
-        if copy.cancel_wanted is None and copy.kind is not Kind.EXIT:
+    for copy in (draft.book.copies[one.id] for one in in_the_way):
+        held_exit = copy.kind is Kind.EXIT and copy.stage is Stage.HELD
+        if copy.cancel_wanted is None and copy.verb is Verb.PLACE and not held_exit:
             draft.keep(attrs.evolve(copy, cancel_wanted="it may be in the way of an exit"))
     if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in in_the_way):
         return

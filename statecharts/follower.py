@@ -94,7 +94,7 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     flattened = f"flattened: {latch.why}" if latch is not None else None
     why_not = refusal(order, rules) or facts.nowhere(draft.book, copy.symbol) or flattened
     if why_not is not None or order.terms is None:
-        kind = _kind(draft, order)
+        kind = kind_now(draft, order)
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, kind=kind, reason=why_not), why_not or "")
         return None
     found = size_of(draft, copy, order, rules)
@@ -102,7 +102,7 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     wanted = asked(draft, copy, order, order.terms)
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found), chase_at=chase_at)
-    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=_apart(draft, order))
+    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=is_apart(draft, order))
     whole, barred = found.quantity, only_exits or openings.bar(draft, order, copy.symbol, rules)
     if found.kind is not Kind.ENTRY and exposure.unknown(draft.book, copy.symbol):
         _waits_for_a_look_up(draft, copy, order, barred, rules)
@@ -163,18 +163,27 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     assert book.theirs is not None, "copying begins with both views"
     if order.terms is not None and order.status in _ENDED_EARLY and order.filled:
         order = attrs.evolve(order, terms=attrs.evolve(order.terms, quantity=order.filled))
-    own = book.contract(copy.symbol).own
+    own = met(draft, copy, order, rules)
+    return within_cap(draft, copy, order, sizing.size(order, book.theirs, own, rules), own, rules)
+
+
+def met(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> int:
+    """The position of ours that the whole of this copy meets."""
+    book = draft.book
+    assert book.theirs is not None, "copying begins with both views"
     if rules.shadow:  # nothing of ours is ever there: suppose that all before was copied
         own = sizing.target(book.theirs.position(order.symbol) - order.net, order.symbol, rules)
     else:
-        own = exposure.free(book, copy.symbol, own, copy.id, _apart(draft, order))
-    own -= copy.side.sign * copy.filled
-    found = sizing.size(order, book.theirs, own, rules)
+        own = exposure.free(book, copy.symbol, book.contract(copy.symbol).own, copy.id, is_apart(draft, order))
+    return own - copy.side.sign * copy.filled
+
+
+def within_cap(draft: Draft, copy: Copy, order: Order, found: Size, own: int, rules: CopyRules) -> Size:
     cap = sizing.agreement(order.symbol, rules).max_position
-    return found if cap is None else exposure.within_cap(book, copy, found, own, cap)
+    return found if cap is None else exposure.within_cap(draft.book, copy, found, own, cap)
 
 
-def _apart(draft: Draft, order: Order) -> bool:
+def is_apart(draft: Draft, order: Order) -> bool:
     return draft.book.theirs is not None and sizing.apart(order, draft.book.theirs)
 
 
@@ -292,7 +301,7 @@ def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: Ver
     whole = found.quantity or present
     if whole > present and found.kind is not Kind.EXIT and openings.bar(draft, order, copy.symbol, rules):
         whole = present
-    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=_apart(draft, order))
+    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=is_apart(draft, order))
     if copy.stage is Stage.HELD:
         return attrs.evolve(copy, wanted_version=version)  # it is sent with the newest terms
     if whole <= copy.filled:
@@ -310,8 +319,8 @@ def asked(draft: Draft, copy: Copy, order: Order, theirs: Terms) -> Terms:
     return terms.asked(theirs, copy.side is not order.side, copy.side, known.tick if known is not None else None)
 
 
-def _kind(draft: Draft, order: Order) -> Kind:
-    """What it is to the leader's own position."""
+def kind_now(draft: Draft, order: Order) -> Kind:
+    """What the whole of it is to the leader's own position, as that is without it."""
     assert draft.book.theirs is not None, "copying begins with both views"
     held = draft.book.theirs.position(order.symbol) - order.net
     return sizing.kind_of(held, order.side, order.terms.quantity if order.terms else 0)

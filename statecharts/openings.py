@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import expiry, exposure, flattening, risk, strangers
+from statecharts import changes, expiry, exposure, flattening, risk, strangers
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import Stage
@@ -78,15 +78,12 @@ def withdraw(draft: Draft, symbol: Symbol) -> None:
         return
     for copy in tuple(draft.book.in_progress(symbol)):
         opens = copy.verb is Verb.PLACE and copy.kind is not Kind.EXIT and copy.stage is not Stage.HELD
-        if not opens or copy.cancel_wanted is not None or copy.terms is None:
+        if not opens or copy.cancel_wanted is not None:
             continue
         room = 0 if copy.kind is Kind.ENTRY else max(0, -copy.side.sign * draft.contract(symbol).own)
         if copy.rest <= room:
             continue
-        if room:
-            wanted = attrs.evolve(copy.wanted or copy.terms, quantity=copy.filled - copy.earlier + room)
-            draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0, wanted=wanted))
-        else:
-            draft.keep(attrs.evolve(copy, cancel_wanted=why))
+        less = changes.cut(copy, room, why)
+        draft.keep(attrs.evolve(less, kind=Kind.EXIT, opens=0) if room else less)
         if draft.contract(symbol).no_entry is None:
             draft.note(symbol, no_entry=f"an entry was taken back ({why}); waits until the leader is flat")

@@ -28,13 +28,13 @@ from statecharts import (
     firm,
     flattening,
     follower,
+    kinds,
     openings,
     penalties,
     protection,
     refusals,
     replays,
     risk,
-    sizing,
 )
 from statecharts.bars import Bar
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
@@ -111,6 +111,8 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if ready:
         draft.note(symbol, retry_at=None)
     latched = flattening.pursue(draft, symbol)
+    if current and not latched and rules.mode == "orders":
+        kinds.look_again(draft, symbol, rules)
     if Bar.DENIED not in draft.book.barred:  # denied orders include cancels
         openings.withdraw(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
@@ -148,8 +150,6 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
 
 def _within_ours(draft: Draft, symbol: Symbol) -> None:
     """A resting exit takes no more than is ours, or than our openings may still bring: the rest of it would open."""
-    theirs = draft.book.theirs
-    assert theirs is not None, "the leader's view is current"
     in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
     for copy in in_progress:
         order = follower.leaders(draft, copy)
@@ -159,16 +159,11 @@ def _within_ours(draft: Draft, symbol: Symbol) -> None:
             continue
         if order is None or not order.rest or copy.terms is None:
             continue
-        held = theirs.position(order.symbol) - order.net
-        if sizing.kind_of(held, order.side, order.rest) is not Kind.EXIT:
+        if follower.kind_now(draft, order) is not Kind.EXIT:
             continue
         coming = sum(c.rest for c in in_progress if c.side is not copy.side and c.kind is not Kind.EXIT)
         room = max(0, -copy.side.sign * draft.contract(symbol).own) + coming
-        if not room:
-            draft.keep(attrs.evolve(copy, cancel_wanted="nothing of ours is left for it to exit"))
-        elif copy.rest > room:
-            wanted = attrs.evolve(copy.wanted or copy.terms, quantity=copy.filled - copy.earlier + room)
-            draft.keep(attrs.evolve(copy, wanted=wanted))
+        draft.keep(changes.cut(copy, room, "nothing of ours is left for it to exit"))
 
 
 def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
@@ -178,13 +173,14 @@ def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     if copy.stage.in_doubt:
         draft.keep(attrs.evolve(copy, chase_at=draft.at + rules.chase_after))
         return
-    opens = None if copy.kind is Kind.ENTRY else calendar.opens_at(draft, copy.symbol)
+    contract = draft.contract(copy.symbol)
+    takes = copy.side.sign * contract.own < 0  # whatever it was when it came
+    opens = calendar.opens_at(draft, copy.symbol) if takes else None
     if opens is not None:  # until then it protects, and nothing could take its place
         draft.keep(attrs.evolve(copy, chase_at=opens))
         return
     draft.keep(attrs.evolve(copy, chase_at=None, cancel_wanted="the leader's order is complete; ours is not chased"))
-    contract = draft.contract(copy.symbol)
-    if copy.kind is Kind.EXIT and contract.close_to is None:
+    if takes and contract.close_to is None:
         exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit is complete and ours is not")
 
 

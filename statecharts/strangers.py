@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, firm
+from statecharts import changes, exposure, firm
 from statecharts.book import Contract
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -168,10 +168,5 @@ def _closed(draft: Draft, symbol: Symbol, before: int, own: int) -> None:
     why = f"somebody else closed {abs(before - own)} of ours"
     draft.note(symbol, no_entry=f"{why}; waits until the leader is flat")
     for copy in tuple(draft.book.in_progress(symbol)):
-        if not exposure.reduces(copy, before) or copy.terms is None or copy.rest <= abs(own):
-            continue
-        if own:
-            wanted = attrs.evolve(copy.wanted or copy.terms, quantity=copy.filled - copy.earlier + abs(own))
-            draft.keep(attrs.evolve(copy, wanted=wanted))
-        else:
-            draft.keep(attrs.evolve(copy, cancel_wanted=why))
+        if exposure.reduces(copy, before):
+            draft.keep(changes.cut(copy, abs(own), why))

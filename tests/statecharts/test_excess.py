@@ -270,3 +270,34 @@ def test_a_reversal_that_has_filled_before_the_leaders_is_not_on_the_other_side(
     desk.leader(order(101, SELL, stop(3), 3))
     desk.wait(60)
     assert desk.heard("position.drifted") == []
+
+
+def test_what_a_reversal_of_the_leaders_has_exited_is_closed_when_ours_does_not_fill() -> None:
+    """Both are short 2, he would turn long by 1; then he sells 1 more, so that his order only exits."""
+    desk = follower()
+    desk.leader(order(100, SELL, terms(2), 2))
+    desk.fills(desk.place, 900)
+    desk.leader(order(101, BUY, stop(3, 5020)))
+    reversal = desk.place
+    desk.accepted(reversal, 901)
+    desk.leader(order(102, SELL, terms(1), 1))
+    desk.fills(desk.place, 902)
+    desk.leader(order(101, BUY, stop(3, 5020), 3))
+    desk.wait(5)
+    assert [one.order_id for one in desk.cancels] == [901]
+    desk.seen(reversal, 901, 0, Status.CANCELED)
+    assert desk.quantities == [(BUY, 3)]
+    desk.fills(desk.place, 903)
+    assert desk.own == {}
+
+
+def test_what_a_reversal_has_exited_before_the_leader_cancelled_it_is_closed() -> None:
+    desk = in_position(1)
+    desk.leader(order(101, SELL, stop(2)))
+    reversal = desk.place
+    desk.accepted(reversal, 901)
+    desk.leader(order(101, SELL, stop(2), 1))
+    desk.leader(order(101, SELL, stop(2), 1, Status.CANCELED))
+    assert [one.order_id for one in desk.cancels] == [901]
+    desk.seen(reversal, 901, 0, Status.CANCELED)
+    assert desk.quantities == [(SELL, 1)]
