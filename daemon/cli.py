@@ -26,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status. Usage errors, --help and --version leave by SystemExit."""
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
-    return command(options)
+    try:
+        return command(options)
+    except KeyboardInterrupt:  # before a command has its own way to end, or in one that needs none
+        return Exit.INTERRUPTED
 
 
 def parser() -> CommandLine:
@@ -111,7 +114,10 @@ def parser() -> CommandLine:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return number
@@ -134,7 +140,7 @@ def _window(text: str) -> float:
 
 
 def _port(text: str) -> int:
-    port = int(text)
+    port = int(text) if text.isascii() and text.isdigit() else -1
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port (0 to 65535)")
     return port

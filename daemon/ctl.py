@@ -25,7 +25,6 @@ from daemon.control.watching import Copies, Status
 from daemon.exits import Exit
 
 NO_DAEMON = 2
-UNREADABLE = 422  # HTTP's: what was asked for makes no sense, which is an error of usage
 
 _ACCOUNT = "its name in copier.toml"
 
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except Refused as refused:
         print(f"copierctl: {tables.plain(refused)}", file=sys.stderr)
-        return Exit.USAGE if refused.status == UNREADABLE else Exit.FAILED
+        return Exit.USAGE if refused.unreadable else Exit.FAILED
     except NoDaemon as nobody:
         print(f"copierctl: {tables.plain(nobody)}", file=sys.stderr)
         return NO_DAEMON

@@ -15,3 +15,4 @@ class Exit(enum.IntEnum):
     BUG = 70
     CANNOT_CREATE = 73
     CONFIG = 78
+    INTERRUPTED = 130  # Ctrl-C before there was anything to stop

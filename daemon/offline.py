@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import trio
@@ -91,7 +92,8 @@ async def get_out(supervisor: Supervisor, wait: float) -> int:
     async def watch() -> None:
         await supervisor.ready.wait()
         with trio.move_on_after(wait):
-            await supervisor.herald.until(lambda: all(_verified(account) for account in followers()))
+            since = supervisor.started_at  # what was seen before is no news
+            await supervisor.herald.until(lambda: all(_verified(account, since) for account in followers()))
         supervisor.stopping.set()
 
     left = list(leavers(supervisor.ledger, supervisor.config.accounts))  # the ledger is closed at the end
@@ -106,9 +108,9 @@ async def get_out(supervisor: Supervisor, wait: float) -> int:
     return Exit.NOT_FLAT if left else status
 
 
-def _verified(account: Account) -> bool:
+def _verified(account: Account, since: datetime) -> bool:
     latches = account.book.latches
-    return bool(latches) and all(latch.verified_at is not None for latch in latches)
+    return bool(latches) and all(latch.verified_at is not None and latch.verified_at >= since for latch in latches)
 
 
 def _shown(account: Account) -> getting_out.Json:

@@ -81,6 +81,10 @@ def run_replay(ledger: Path, config: Path, as_json: bool, out: TextIO | None = N
     except LedgerError as error:
         print(f"copierd: {error}", file=err)
         return Exit.NO_INPUT
+    if not outcome.turns:
+        words = "there is no turn in it. A copy of a ledger in use needs the file beside it as well (-wal)"
+        print(f"copierd: {ledger}: {words}", file=err)
+        return Exit.NO_INPUT
     print(json.dumps(_summary(outcome)) if as_json else "\n".join(_told(outcome)), file=out)
     return Exit.FAILED if outcome.different else Exit.OK
 

@@ -35,7 +35,7 @@ class StateLock:
         except BlockingIOError as error:
             raise AnotherRuns(
                 f"another copierd is running on {directory}: two would copy every order twice. "
-                "Stop that one first, or give this one another state_directory"
+                "Stop that one first. One that copies other accounts needs a state_directory of its own"
             ) from error
         else:
             yield

@@ -28,11 +28,16 @@ from statecharts.values import Symbol
 
 
 def ask(draft: Draft, by: FlattenedBy, why: str, symbol: Symbol | None = None) -> None:
-    """Latches one contract or all of them (None). To ask again for what is latched already changes nothing."""
+    """Latches one contract or all of them (None). To ask again for what is latched already changes nothing.
+
+    But when the operator asks again, it is read again: he is not told of what was seen before.
+    """
     known = by_whom(draft.book, by)
     symbols = None if symbol is None else frozenset({symbol})
     if known is not None:
         if known.symbols is None or (symbols is not None and symbols <= known.symbols):
+            if by is FlattenedBy.OPERATOR and known.verified_at is not None:
+                _put(draft, attrs.evolve(known, verified_at=None, reading=None))
             return
         symbols = None if symbols is None else symbols | known.symbols
     latch = Latch(by=by, why=why, since=draft.at, symbols=symbols)

@@ -16,6 +16,7 @@ from daemon.config.values import Login
 
 Kind = Literal["password", "sec", "client_secret"]
 NOTIFY_VARIABLE = "COPIERD_NOTIFY_SECRET"
+LONGEST = 4096  # bytes of a secret
 
 
 class Secret:
@@ -100,20 +101,23 @@ def _credential(name: str, environ: Mapping[str, str]) -> Secret | None:
 
 def _private_file(path: Path) -> Secret:
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise SecretUnreadable(f"{path} is not a file", "Name a file that holds nothing but the secret.")
-            if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                message = f"others than its owner may use {path} (mode {stat.S_IMODE(mode):04o})"
+        # Nobody writes into a pipe of that name: without O_NONBLOCK the whole daemon would wait for him.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise SecretUnreadable(f"{path} is not a file", "Name a file that holds nothing but the secret")
+            if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                message = f"others than its owner may use {path} (mode {stat.S_IMODE(found.st_mode):04o})"
                 raise SecretUnreadable(message, f"Run: chmod 600 {path}")
-            return _content(path, file.read())
+            return _content(path, file.read(LONGEST + 1))
+    except IsADirectoryError as error:
+        raise SecretUnreadable(f"{path} is a directory", "Name a file that holds nothing but the secret") from error
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: OSError) -> SecretUnreadable:
-    return SecretUnreadable(f"{path} cannot be read: {error.strerror}", "Make it readable for the daemon's user.")
+    return SecretUnreadable(f"{path} cannot be read: {error.strerror}", "Make it readable for the daemon's user")
 
 
 def _content(path: Path, content: bytes) -> Secret:
@@ -121,7 +125,9 @@ def _content(path: Path, content: bytes) -> Secret:
     try:
         value = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise SecretUnreadable(f"{path} is not text", "Save it as UTF-8.") from None
+        raise SecretUnreadable(f"{path} is not text", "Save it as UTF-8") from None
     if not value:
-        raise SecretUnreadable(f"{path} is empty", "Write the secret into it.")
+        raise SecretUnreadable(f"{path} is empty", "Write the secret into it")
+    if len(value.splitlines()) > 1 or len(content) > LONGEST:
+        raise SecretUnreadable(f"{path} holds more than one line", "Leave nothing but the secret in it")
     return Secret(value)

@@ -29,11 +29,17 @@ class NoDaemon(Exception):
 
 @attrs.frozen
 class Refused(Exception):
-    """The daemon said no. `status` is HTTP's."""
+    """The daemon said no. `status` is HTTP's, `kind` the problem's type."""
 
     status: int
     detail: str
     remedy: str | None = None
+    kind: str = ""
+
+    @property
+    def unreadable(self) -> bool:
+        """Did the daemon not understand what was asked for: an error of usage?"""
+        return self.kind.startswith("unreadable")
 
     def __str__(self) -> str:
         return f"{self.detail}. {self.remedy}" if self.remedy else self.detail
@@ -145,7 +151,8 @@ def _refusal(answer: httpx.Response) -> Refused:
     """Raises ValueError when the answer is not JSON."""
     content = answer.json()
     said = content if isinstance(content, dict) else {}
-    return Refused(answer.status_code, str(said.get("detail", f"HTTP {answer.status_code}")), said.get("remedy"))
+    detail = str(said.get("detail", f"HTTP {answer.status_code}"))
+    return Refused(answer.status_code, detail, said.get("remedy"), str(said.get("type", "")))
 
 
 def _is_there(path: Path) -> bool:

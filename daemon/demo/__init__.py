@@ -30,21 +30,22 @@ def run_demo(seconds: float | None, keep: bool) -> int:
         console = Console(highlight=False, markup=False, soft_wrap=True, width=PLAIN_WIDTH)
         screen = PlainScreen(console)
     state = Path(tempfile.mkdtemp(prefix="copierd-demo-"))
-    well = False
+    well = interrupted = False
     try:
         config = load(written(state))
         well = trio.run(play, Performance(config, state, screen, seconds))
     except* KeyboardInterrupt:
+        interrupted = True
         console.print("Interrupted: the session is not at its end, so nothing is reckoned up.")
     finally:
-        _put_away(console, state, keep, well)
+        _put_away(console, state, keep, well, interrupted)
     return Exit.OK if well else Exit.FAILED
 
 
-def _put_away(console: Console, state: Path, keep: bool, well: bool) -> None:
-    if well and not keep:
+def _put_away(console: Console, state: Path, keep: bool, well: bool, interrupted: bool) -> None:
+    if (well or interrupted) and not keep:
         shutil.rmtree(state, ignore_errors=True)
         return
-    if not well:
+    if not well and not interrupted:
         console.print(f"Something is wrong. The daemon's journal: {state / 'copierd.log'}")
     console.print(f"The state directory is kept: {state} (configuration, journal, ledger)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import attrs
@@ -48,7 +49,16 @@ def test_a_file_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> Non
     assert "hunter22" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"", "is empty"), (b"\n", "is empty"), (b"\xff", "is not text")])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"\xff", "is not text"),
+        (b"one\ntwo\n", "more than one line"),
+        (b"x" * 5000, "more than one line"),
+    ],
+)
 def test_a_file_without_a_secret_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     path = file_with(tmp_path / "file", "")
     path.write_bytes(content)
@@ -59,6 +69,13 @@ def test_a_file_without_a_secret_is_refused(tmp_path: Path, content: bytes, word
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SecretUnreadable, match="nowhere cannot be read: No such file"):
         find(attrs.evolve(LOGIN, sec_file=tmp_path / "nowhere"), "sec", {})
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(SecretUnreadable, match=r"is not a file|is a directory"):
+            find(attrs.evolve(LOGIN, sec_file=path), "sec", {})
 
 
 def test_a_secret_shows_nothing() -> None:

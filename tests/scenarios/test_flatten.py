@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.lowlevel
 
 from statecharts import states as s
 from tests.scenarios import truth
@@ -97,10 +98,29 @@ def test_twice_at_once_is_the_same_as_once(tmp_path: Path) -> None:
             world.flatten("f1")
         world.flatten("f1", SYMBOL)
         await world.until(lambda: world.verified("f1"), within=5)
-        world.flatten("f1")
-        await trio.sleep(5)
-        assert [(one.action, one.terms.qty) for one in world.ours("f1")] == [("Buy", 2), ("Sell", 2)]
         assert len(world.said("account.flattening")) == len(world.said("account.flattened")) == 1
+        world.flatten("f1")
+        await trio.lowlevel.checkpoint()
+        assert not world.verified("f1"), "who asks again is not told of what was seen before"
+        await world.until(lambda: world.verified("f1"), within=5)
+        assert [(one.action, one.terms.qty) for one in world.ours("f1")] == [("Buy", 2), ("Sell", 2)]
+        assert len(world.said("account.flattening")) == 1
+
+    told(story, tmp_path)
+
+
+def test_asked_again_without_a_connection_it_is_not_called_flat(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await in_position(world)
+        world.flatten("f1")
+        await world.until(lambda: world.verified("f1"), within=5)
+        world.server.go_down(refusing=True)
+        await world.until(lambda: not isinstance(world.account("f1").account.connection, s.Copying), within=30)
+        world.flatten("f1")
+        await trio.sleep(60)
+        assert not world.verified("f1")
+        world.server.come_up()
+        await world.until(lambda: world.verified("f1"), within=120)
 
     told(story, tmp_path)
 

@@ -192,6 +192,17 @@ def test_flat_that_turns_out_not_to_be_flat_is_said_again_when_it_is() -> None:
     assert len(desk.made(ReadAnew)) == 1
 
 
+def test_who_asks_again_is_not_told_of_what_was_seen_before() -> None:
+    desk = follower()
+    flatten(desk)
+    sees(desk)
+    assert latch_of(desk).verified_at is not None
+    flatten(desk)
+    assert latch_of(desk).verified_at is None and len(desk.made(ReadAnew)) == 1
+    sees(desk)
+    assert latch_of(desk).verified_at is not None
+
+
 def test_a_refused_closing_is_asked_again() -> None:
     desk = in_position(2)
     flatten(desk)
