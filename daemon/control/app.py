@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import attrs
+import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -155,7 +156,13 @@ class Answers:
             running.login.tokens.credential_changed()  # so says the operator, by asking
 
     async def bug(self, request: Request, bug: Exception) -> JSONResponse:
-        self.supervisor.journal.crash(f"a bug in the answer to {request.method} {request.url.path}", bug)
+        if isinstance(bug, trio.BusyResourceError):
+            # Real world: Hypercorn answers twice at the same time, when nonsense follows a request at once.
+            self.supervisor.journal.say(
+                "control.broken", "a client of the control socket talks nonsense", severity="debug"
+            )
+        else:
+            self.supervisor.journal.crash(f"a bug in the answer to {request.method} {request.url.path}", bug)
         return problem_response(
             Problem(status=500, detail="a bug in copierd; its journal has the details", remedy="copying goes on")
         )

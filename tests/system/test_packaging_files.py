@@ -29,7 +29,7 @@ def name_of(requirement: str) -> str:
 
 def locked() -> dict[str, str]:
     lines = [line for line in (ROOT / "packaging/lock.txt").read_text().splitlines() if line and line[0] != "#"]
-    pairs = [line.split("==") for line in lines]
+    pairs = [line.partition(";")[0].strip().split("==") for line in lines]  # behind it: where there is such a wheel
     assert all(len(pair) == 2 for pair in pairs), "the lock holds exact versions and nothing else"
     return {name_of(name): version for name, version in pairs}
 
@@ -40,6 +40,7 @@ def test_everything_that_is_asked_for_is_locked() -> None:
         *tables["project"]["dependencies"],
         *tables["project"]["optional-dependencies"]["systemd"],
         *tables["dependency-groups"]["dev"],
+        *tables["dependency-groups"]["fuzz"],
     ]
     assert {name_of(requirement) for requirement in asked} <= set(locked())
 
