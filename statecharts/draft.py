@@ -12,7 +12,7 @@ from statecharts.book import Book, Contract, Copy
 from statecharts.effects import Effect, Severity, Tell
 from statecharts.market_hours import Markets
 from statecharts.order import News, step
-from statecharts.values import AccountName, CopyId, Symbol
+from statecharts.values import AccountName, CopyId, OrderId, Symbol
 
 
 @attrs.define
@@ -99,8 +99,15 @@ class Draft:
         self.keep(copy)
         self.tell(
             "copy.skipped",
-            f"{copy.side.value} {copy.terms.quantity if copy.terms else 0} {copy.symbol} not copied: {why}",
+            f"{self._of_the_leader(copy)} not copied: {why}",
             severity,
             reason=why,
             copy=copy.id,
         )
+
+    def _of_the_leader(self, copy: Copy) -> str:
+        """What a copy stands for, in the leader's own size and contract where they are known."""
+        order = self.book.theirs.orders.get(copy.leader_order_id or OrderId(0)) if self.book.theirs else None
+        if order is None or order.terms is None or copy.leader_fill_id is not None:
+            return f"{copy.side.value} {copy.terms.quantity if copy.terms else 0} {copy.symbol}"
+        return f"the leader's {order.side.value} {order.terms.quantity} {order.symbol}"

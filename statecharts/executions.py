@@ -172,4 +172,4 @@ def _refusal(draft: Draft, fill: Fill, symbol: Symbol) -> str | None:
 
 def _why_nothing(order: Order, net: tuple[int, int], rules: CopyRules) -> str:
     before, after = (sizing.uncapped(n, order.symbol, rules) for n in net)
-    return "the follower's size for it rounds to 0" if before == after else "max_position is reached"
+    return sizing.ROUNDS_TO_NOTHING if before == after else sizing.CAPPED

@@ -133,14 +133,14 @@ def within_cap(book: Book, copy: Copy, found: Size, own: int, cap: int) -> Size:
         room -= copy.side.sign * book.contract(copy.symbol).own - copy.filled + opening(book, copy)
         if found.quantity <= room:
             return found
-        return attrs.evolve(found, quantity=max(0, room), why_nothing="max_position is reached")
+        return attrs.evolve(found, quantity=max(0, room), why_nothing=sizing.CAPPED)
     opens = max(0, min(found.opens, room))
     if opens == found.opens:
         return found
     quantity = min(found.quantity, max(0, -copy.side.sign * own) + opens)
     kind, less = Kind.REVERSAL if opens else Kind.EXIT, found.opens - opens
-    why = "max_position is reached"
-    return attrs.evolve(found, kind=kind, quantity=quantity, meant=found.meant - less, opens=opens, why_nothing=why)
+    meant = found.meant - less
+    return attrs.evolve(found, kind=kind, quantity=quantity, meant=meant, opens=opens, why_nothing=sizing.CAPPED)
 
 
 def beside(book: Book, symbol: Symbol, side: Side) -> int:

@@ -223,5 +223,5 @@ def _let_go(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         elif span.own:
             why = "what is ours is no more than the leader's already"
         else:
-            why = "it exits a position that this follower does not have"
+            why = sizing.NOTHING_TO_EXIT
         executions.give_up(draft, row, why)

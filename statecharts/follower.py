@@ -164,7 +164,10 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     if order.terms is not None and order.status in _ENDED_EARLY and order.filled:
         order = attrs.evolve(order, terms=attrs.evolve(order.terms, quantity=order.filled))
     own = met(draft, copy, order, rules)
-    return within_cap(draft, copy, order, sizing.size(order, book.theirs, own, rules), own, rules)
+    found = sizing.size(order, book.theirs, own, rules)
+    if found.why_nothing == sizing.NOTHING_TO_EXIT and copy.side.sign * book.contract(copy.symbol).own < 0:
+        found = attrs.evolve(found, why_nothing="other exits of ours are to take what this follower has")
+    return within_cap(draft, copy, order, found, own, rules)
 
 
 def met(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> int:

@@ -4,8 +4,9 @@ Rule 1: the target for a leader's net position n is trunc(n x ratio x factor), t
         `max_position`. An order's quantity is the change of target that it would cause if it filled next, with the
         other working orders on its side counted as filled first: rounding never drifts, two entries never overshoot.
 Rule 2: an exit never makes the follower's position change sign; a reversal is one order, never larger than what is ours
-        plus the target beyond.
-Rule 3: `min_one` raises 0 to 1 on openings only; `max_order` cuts openings only.
+        plus the target beyond. One at market fills before what rests.
+Rule 3: `min_one` raises 0 to 1 on openings only; `max_order` and `max_position` cut openings only. Of the leader's
+        position what is above `max_position` is nobody's, and so is its exit.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from decimal import Decimal
 import attrs
 
 from statecharts.rules import Agreement, CopyRules
-from statecharts.values import Order, Side, Symbol, View, root_of, with_root
+from statecharts.values import Order, OrderType, Side, Symbol, View, root_of, with_root
+
+ROUNDS_TO_NOTHING = "the follower's size for it rounds to 0"
+CAPPED = "max_position is reached"
+NOTHING_TO_EXIT = "it exits a position that this follower does not have"
 
 
 class Kind(enum.Enum):
@@ -106,14 +111,15 @@ def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
     held = view.position(order.symbol) - order.net
     quantity = order.terms.quantity
     kind = kind_of(held, order.side, quantity)
-    first = held + order.side.sign * _others(order, view)
-    before = target(first, order.symbol, rules)
-    after = target(first + order.side.sign * quantity, order.symbol, rules)
-    change = abs(after - before)
+    at_market = kind is not Kind.ENTRY and _at_market(order)
+    first = held + order.side.sign * _others(order, view, only_at_market=at_market)
+    then = first + order.side.sign * quantity
+    change = abs(_target_from(held, then, order.symbol, rules) - _target_from(held, first, order.symbol, rules))
     if kind is Kind.EXIT:
         goes_flat = quantity == abs(held)  # the leader flat means the follower flat, whatever rounding said
         meant = abs(target(held, order.symbol, rules)) if goes_flat else change
-        return attrs.evolve(_exit(side, abs(own) if goes_flat else change, own), meant=meant)
+        wanted = abs(own) if goes_flat else change
+        return attrs.evolve(_exit(side, wanted, own, _why_nothing(first, then, order.symbol, rules)), meant=meant)
     max_order = agreement(order.symbol, rules).max_order
     cap = change if max_order is None else max_order
     if kind is Kind.REVERSAL:
@@ -121,8 +127,19 @@ def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
         against = abs(own) if own * side.sign < 0 else 0
         opens = min(abs(beyond), cap)
         meant = min(change, abs(target(held, order.symbol, rules)) + opens)
-        return attrs.evolve(_sized(Kind.REVERSAL, side, min(change, against + opens)), meant=meant, opens=opens)
-    return _sized(Kind.ENTRY, side, min(change, cap))
+        found = Size(Kind.REVERSAL, side, min(change, against + opens), ROUNDS_TO_NOTHING)
+        return attrs.evolve(found, meant=meant, opens=opens)
+    return Size(Kind.ENTRY, side, min(change, cap), _why_nothing(first, then, order.symbol, rules))
+
+
+def _target_from(held: int, n: int, symbol: Symbol, rules: CopyRules) -> int:
+    """The target for `n`. Beyond flat, where the leader's exits end together, no cap makes one of them nothing."""
+    return target(n, symbol, rules) if n * held >= 0 else uncapped(n, symbol, rules)
+
+
+def _why_nothing(first: int, then: int, symbol: Symbol, rules: CopyRules) -> str:
+    """Why our target is the same for these two positions of the leader's, if it is."""
+    return ROUNDS_TO_NOTHING if uncapped(first, symbol, rules) == uncapped(then, symbol, rules) else CAPPED
 
 
 def apart(order: Order, view: View) -> bool:
@@ -133,7 +150,7 @@ def apart(order: Order, view: View) -> bool:
     return order.terms.quantity + _others(order, view) <= abs(held)
 
 
-def _others(order: Order, view: View) -> int:
+def _others(order: Order, view: View, only_at_market: bool = False) -> int:
     """What the leader's other working orders on this side may fill; of an OCO one of the two, none that sleeps."""
     working = {
         other.id: other
@@ -143,22 +160,19 @@ def _others(order: Order, view: View) -> int:
         and other.id not in (order.id, order.oco_id)
         and other.rest
         and not view.asleep(other)
+        and (not only_at_market or _at_market(other))
     }
     return sum(one.rest for one in working.values() if one.oco_id not in working or (one.oco_id or 0) > one.id)
 
 
-def _exit(side: Side, wanted: int, own: int) -> Size:
+def _at_market(order: Order) -> bool:
+    return order.terms is not None and order.terms.order_type is OrderType.MARKET
+
+
+def _exit(side: Side, wanted: int, own: int, why_nothing: str) -> Size:
     if own * side.sign >= 0:
-        return Size(Kind.EXIT, side, 0, "it exits a position that this follower does not have")
-    if wanted == 0:
-        return Size(Kind.EXIT, side, 0, "the follower's size for it rounds to 0")
-    return Size(Kind.EXIT, side, min(wanted, abs(own)))
-
-
-def _sized(kind: Kind, side: Side, quantity: int) -> Size:
-    return Size(
-        kind, side, quantity, None if quantity else "the follower's size for it rounds to 0, or its cap is reached"
-    )
+        return Size(Kind.EXIT, side, 0, NOTHING_TO_EXIT)
+    return Size(Kind.EXIT, side, min(wanted, abs(own)), why_nothing)
 
 
 def other_side(side: Side) -> Side:

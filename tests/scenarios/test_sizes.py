@@ -219,7 +219,7 @@ def test_max_position_bounds_a_position_on_either_side(tmp_path: Path) -> None:
                 await trio.sleep(1)
                 assert world.positions("f1") == {SYMBOL: sign * held}
             row = world.row(order)
-            assert row["outcome"] == "skipped" and "its cap is reached" in str(row["reason"])
+            assert row["outcome"] == "skipped" and "max_position is reached" in str(row["reason"])
             for qty, held in ((5, 3), (1, 2)):  # 8, 3, 2: what is above the cap is nobody's
                 world.lead(back, qty)
                 await trio.sleep(1)
@@ -229,6 +229,27 @@ def test_max_position_bounds_a_position_on_either_side(tmp_path: Path) -> None:
             assert world.positions("f1") == {}
 
     told(story, tmp_path, config_of(follower="max_position = 3"))
+
+
+@pytest.mark.rule("sizing.max-position")
+def test_an_exit_at_market_goes_also_beside_a_stop_and_a_target_that_are_not_linked(tmp_path: Path) -> None:
+    """Together they would take the leader beyond flat, and there max_position is reached as well."""
+
+    async def story(world: World) -> None:
+        world.lead("Buy", 2)
+        await trio.sleep(1)
+        orders = [world.lead("Sell", 2, "Stop", stop="5100"), world.lead("Sell", 2, "Limit", price="5300")]
+        await trio.sleep(1)
+        for left in (1, 0):
+            world.lead("Sell", 1)
+            await trio.sleep(1)
+            assert world.broker.position("F1", SYMBOL) == left
+        for order in orders:
+            world.broker.cancel(order)
+        await trio.sleep(5)
+        assert world.broker.working("F1") == []
+
+    told(story, tmp_path, config_of(follower="max_position = 2"))
 
 
 @pytest.mark.rule("sizing.max-position")

@@ -8,7 +8,23 @@ from statecharts.effects import Priority
 from statecharts.events import LeaderLost
 from statecharts.order import Stage
 from statecharts.values import OrderType, Status, View
-from tests.statecharts.desk import BUY, ES, LEAD, LEAD_ID, SECOND, SELL, Desk, in_position, limit, order, stop, terms
+from tests.statecharts.desk import (
+    BUY,
+    ES,
+    LEAD,
+    LEAD_ID,
+    SECOND,
+    SELL,
+    Desk,
+    follower,
+    in_position,
+    limit,
+    order,
+    stop,
+    terms,
+)
+from tests.statecharts.exchange import Exchange
+from tests.statecharts.families import bracket
 
 
 def missed_exit(net: int = 1, quantity: int = 3) -> Desk:
@@ -159,3 +175,21 @@ def test_a_market_exit_leaves_to_a_resting_one_what_the_leader_has_exited_there(
     desk.fills(desk.place, 902)
     desk.wait(5)
     assert [one.order_id for one in desk.cancels] == [901]
+
+
+def test_the_stop_of_an_entry_protects_between_two_tries_of_a_closing() -> None:
+    desk = follower()
+    exchange = Exchange(desk)
+    desk.frame(*bracket(1, terms(4), 4))
+    exchange.take()
+    exchange.settle()
+    desk.leader_read_anew(View(LEAD_ID, 2, desk.theirs.orders, {ES: 2}))
+    exchange.take()
+    exchange.answer("well")
+    exchange.take()
+    exchange.answer("refused")
+    assert [(one.terms.order_type, one.terms.quantity) for one in desk.places] == [(OrderType.STOP, 4)]
+    exchange.take()
+    exchange.settle()
+    assert exchange.position == {ES: 2}
+    assert [exchange.orders[number][1].rest for number in exchange.working] == [2, 2]

@@ -225,4 +225,21 @@ def test_exits_that_stand_side_by_side_share_what_is_ours() -> None:
     desk.accepted(desk.place, 901)
     desk.leader(order(112, SELL, terms(1), 1))
     assert desk.places == []
-    assert "does not have" in skipped(desk, 112)
+    assert skipped(desk, 112) == "other exits of ours are to take what this follower has"
+
+
+def test_a_cap_that_is_reached_keeps_no_exit_back() -> None:
+    """His stop and his target are not linked: together they would take him to the other side, where the cap is too."""
+    desk = in_position(2, max_position=2)
+    for number, asked in ((101, stop(2)), (102, limit(2, 5300))):
+        desk.leader(order(number, SELL, asked))
+        desk.accepted(desk.place, 800 + number)
+    desk.leader(order(103, SELL, terms(1), 1))
+    assert desk.quantities == [(SELL, 1)]
+
+
+def test_what_is_not_copied_is_told_in_the_leaders_words() -> None:
+    desk = follower(map={Root("ES"): MapTo(Root("MES"), Decimal("0.1"))})
+    desk.leader(order(1, BUY, limit(4)))
+    assert desk.heard("copy.skipped") == ["the leader's Buy 4 ESZ6 not copied: the follower's size for it rounds to 0"]
+    assert desk.copy_of(1).symbol == MES

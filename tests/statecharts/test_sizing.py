@@ -14,7 +14,7 @@ from statecharts import sizing
 from statecharts.rules import MapTo
 from statecharts.sizing import Kind
 from statecharts.values import Order, Root, Symbol, View, root_of, with_root
-from tests.statecharts.desk import BUY, ES, LEAD_ID, MES, SELL, limit, order, rules, terms
+from tests.statecharts.desk import BUY, ES, LEAD_ID, MES, SELL, limit, order, rules, stop, terms
 
 HALF = Decimal("0.5")
 TO_MICRO = {Root("ES"): MapTo(Root("MES"), Decimal(10))}
@@ -102,6 +102,30 @@ def test_an_exit_never_flips_and_never_opens() -> None:
 def test_an_exit_that_rounds_to_nothing_says_so() -> None:
     found = size(order(1, SELL, terms(1)), 3, 1, ratio=HALF)
     assert (found.quantity, found.why_nothing) == (0, "the follower's size for it rounds to 0")
+
+
+def test_an_opening_of_none_says_whether_the_ratio_or_the_cap_makes_it_so() -> None:
+    assert size(order(1, BUY, terms(1)), 0, 0, ratio=HALF).why_nothing == "the follower's size for it rounds to 0"
+    assert size(order(1, BUY, terms(1)), 4, 3, max_position=3).why_nothing == "max_position is reached"
+
+
+def test_what_the_leader_has_above_the_cap_is_nobodys_and_so_is_its_exit() -> None:
+    found = size(order(1, SELL, terms(5)), 8, 3, max_position=3)
+    assert (found.kind, found.quantity, found.why_nothing) == (Kind.EXIT, 0, "max_position is reached")
+    assert size(order(1, SELL, terms(6)), 8, 3, max_position=3).quantity == 1
+
+
+def test_exits_that_cover_the_position_twice_are_not_clamped_on_its_other_side() -> None:
+    stop_of_all, target_of_all = order(1, SELL, stop(2)), order(2, SELL, limit(2, 5300))
+    for asked in (terms(1), limit(1, 5290)):
+        assert size(order(3, SELL, asked), 2, 2, stop_of_all, target_of_all, max_position=2).quantity == 1
+    assert size(order(3, SELL, terms(4)), 2, 2, stop_of_all, target_of_all, max_position=2).quantity == 4
+
+
+def test_an_exit_at_market_fills_before_those_that_rest() -> None:
+    stop_of_all, at_market = order(1, SELL, stop(3)), order(2, SELL, terms(1))
+    assert size(order(3, SELL, terms(1)), 3, 1, stop_of_all, ratio=HALF).quantity == 0  # 3 and 2 are both 1 of ours
+    assert size(order(3, SELL, terms(1)), 3, 1, stop_of_all, at_market, ratio=HALF).quantity == 1
 
 
 def test_a_reversal_is_one_order() -> None:
