@@ -160,8 +160,14 @@ def look_after(draft: Draft, entry: Copy, *legs: Copy) -> None:
 
 
 def waits_for_its_entry(draft: Draft, copy: Copy) -> bool:
-    """Is this a held exit that `protection.py` places when its entry has filled, and not before?"""
-    if copy.guards not in draft.contract(copy.symbol).guarded or copy.cancel_wanted is not None:
+    """Is this a held exit that `protection.py` places when its entry has filled, and not before?
+
+    While we are closing it places nothing, and what our entries have made ours is to be protected meanwhile.
+    """
+    contract = draft.contract(copy.symbol)
+    if copy.guards not in contract.guarded or copy.cancel_wanted is not None:
+        return False
+    if contract.close_to is not None and not draft.book.copies[copy.guards or LEADERS_OWN].open:
         return False
     theirs = follower.leaders(draft, copy)
     return theirs is not None and not theirs.status.finished

@@ -3,6 +3,7 @@
 Rule 1: how the broker wakes the legs of a partly filled OSO is documented nowhere: their size is read, and changed
         where it is wrong.
 Rule 2: what waits for its entry is placed as soon as that has filled something, as large as that is.
+        What is held for an entry that has ended, and for which nothing of ours is left, ends too, until there is.
 Rule 3: here nothing is decided from one event alone: what belongs together comes in several, within `guards.GRACE`.
 Who guards what is `guards.py`'s, what is missing `unprotected.py`'s.
 """
@@ -18,7 +19,7 @@ from statecharts import brackets, calendar, closing, exposure, flattening, follo
 from statecharts.book import LEADERS_OWN, Contract, Copy
 from statecharts.draft import Draft
 from statecharts.guards import Unit
-from statecharts.order import Stage
+from statecharts.order import News, Stage
 from statecharts.reasons import Refusal
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -67,6 +68,8 @@ def _fit(draft: Draft, symbol: Symbol, units: Sequence[Unit]) -> None:
     for unit in units:
         for leg in unit.legs:
             entry = draft.book.copies[leg.guards or LEADERS_OWN]
+            if leg.stage is Stage.HELD and not entry.open and not unit.size:
+                draft.news(attrs.evolve(leg, restore=True), News.GIVEN_UP, "nothing of ours is left for it to protect")
             if leg.stage not in (Stage.ACCEPTED, Stage.WORKING) or leg.cancel_wanted is not None:
                 continue
             if entry.open and not guards.opened(entry):

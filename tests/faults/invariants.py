@@ -19,7 +19,7 @@ from statecharts import events as e
 from statecharts import exposure, sizing
 from statecharts import states as s
 from statecharts.account import Turn, broken
-from statecharts.book import Book, Verb
+from statecharts.book import LEADERS_OWN, Book, Verb
 from statecharts.breaker import BROKEN
 from statecharts.effects import PlaceOrder, Request, Tell, Unexpected
 from statecharts.order import Stage
@@ -293,7 +293,9 @@ class Invariants:
         storm = self.storm
         running = storm.account(name).account
         for copy in running.book.all_open():
-            fine = copy.stage.value in ("working", "accepted", "held") and not copy.stage.in_doubt
+            entry = running.book.copies.get(copy.guards or LEADERS_OWN)
+            waits = copy.stage is Stage.HELD and (copy.opens_at is not None or (entry is not None and entry.open))
+            fine = copy.stage in (Stage.WORKING, Stage.ACCEPTED) or waits
             self.expect(
                 "I33", fine, f"{name}: {copy.verb.value} {copy.symbol} is still {copy.stage.value}: {copy.reason}"
             )

@@ -412,3 +412,28 @@ def test_the_children_of_an_entry_close_it_when_nobody_is_there(tmp_path: Path) 
             truth.all_is_well(world)
 
     run(story, tmp_path)
+
+
+@pytest.mark.rule("outcomes.protection-kept")
+def test_the_exits_of_an_earlier_trade_are_not_held_for_ever_after_a_closing(tmp_path: Path) -> None:
+    """The leader leaves the legs of his first trade behind. What makes way for our closing comes back, or ends."""
+
+    async def story(world: World) -> None:
+        bracket(world, "Buy", 4, "Market")
+        await trio.sleep(3)
+        world.lead("Sell", 4)
+        await trio.sleep(3)
+        bracket(world, "Buy", 4, "Market")
+        await trio.sleep(3)
+        world.disconnect("f1")
+        await trio.sleep(1)
+        world.lead("Sell", 2)
+        world.reconnect("f1")
+        await trio.sleep(10)
+        assert [row["outcome"] for row in world.rows("f1", "close")] == ["filled"]
+        assert world.positions("f1") == {SYMBOL: 2}
+        assert [one.terms.qty for one in world.broker.working("F1")] == [2, 2]
+        truth.all_is_well(world)
+        world.lead("Sell", 2)
+
+    told(story, tmp_path)

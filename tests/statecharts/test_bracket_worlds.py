@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from statecharts import events as e
+from statecharts.order import Stage
 from statecharts.values import Order, OrderId, OrderType, Side, Status, Terms, VersionId, View
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
@@ -247,6 +248,10 @@ def at_rest(desk: Desk, leader: Bracketeer, exchange: Exchange) -> None:
     assert sum(one.rest for one in ours if _is_stop(one)) <= abs(position)
     odd = [tell.message for tell in desk.told if "did not expect" in tell.message]
     assert not odd, odd
+    book = desk.account.book
+    held = [copy for copy in book.all_open() if copy.stage is Stage.HELD]
+    in_vain = [copy.id for copy in held if copy.guards is None or not book.copies[copy.guards].open]
+    assert not in_vain, in_vain
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -294,6 +294,26 @@ def test_what_the_leader_protects_again_gets_its_stop_again() -> None:
     assert (exchange.position[ES], stops(exchange), targets(exchange)) == (1, 1, 1)
 
 
+def test_what_made_way_for_a_closing_and_has_nothing_left_to_protect_is_not_held_for_ever() -> None:
+    """The leader's exits of a trade before still rest; a closing of ours moves the exits of both."""
+    desk = follower()
+    exchange = Exchange(desk)
+    for number in (1, 11):
+        desk.frame(*bracket(number, terms(4), 4))
+        exchange.take()
+        exchange.settle()
+        if number == 1:
+            desk.leader(order(6, SELL, terms(4), 4))
+            exchange.take()
+            exchange.settle()
+    desk.leader_read_anew(attrs.evolve(desk.theirs, generation=2, net={ES: 1}))
+    exchange.take()
+    exchange.settle()
+    assert (exchange.position[ES], stops(exchange), targets(exchange)) == (1, 1, 1)
+    stages = [desk.copy_of(number).stage for number in (2, 3, 12, 13)]
+    assert sorted(stage.value for stage in stages) == ["skipped", "skipped", "working", "working"]
+
+
 # What is gone, refused or asleep
 
 
