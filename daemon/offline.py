@@ -23,9 +23,9 @@ from daemon.embedded import Embedded
 from daemon.exits import Exit
 from daemon.journal import Journal
 from daemon.leavers import leavers
-from daemon.ledger import Ledger, LedgerError
+from daemon.ledger import LedgerError
 from daemon.ports import Ports
-from daemon.process import leaves
+from daemon.process import leaves, ledger_of
 from daemon.state_lock import AnotherRuns, StateInUse, StateLock
 from daemon.supervisor import Supervisor
 from statecharts.account import Account
@@ -59,9 +59,8 @@ def run_offline(path: Path, wait: float) -> int:
 
 
 def _hold_state(config: Config, path: Path, journal: Journal, wait: float) -> int:
-    directory = config.daemon.state_directory
-    with StateLock.taken(directory):
-        ledger = Ledger.open(directory / "ledger.sqlite")
+    with StateLock.taken(config.daemon.state_directory):
+        ledger = ledger_of(config)
         ports = Ports.real()
         supervisor = Supervisor(config, ports, journal, ledger, config_path=path, getting_out=True)
         supervisor.embedded = Embedded.of(config, ports)

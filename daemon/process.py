@@ -13,6 +13,7 @@ import trio
 
 from daemon import control
 from daemon.config import Config, ConfigErrors, load
+from daemon.config.values import SIMULATOR
 from daemon.embedded import Embedded
 from daemon.exits import Exit
 from daemon.journal import Journal
@@ -24,6 +25,8 @@ from daemon.ports import Ports
 from daemon.state_lock import StateInUse, StateLock
 from daemon.supervisor import Supervisor
 from daemon.unheeded import unheeded
+
+SIMULATION = "simulation.sqlite"
 
 
 @asynccontextmanager
@@ -81,12 +84,26 @@ def _hold_state(config: Config, path: Path, journal: Journal) -> None:
     """The daemon's life inside its state directory."""
     directory = config.daemon.state_directory
     with StateLock.taken(directory):
-        ledger = Ledger.open(directory / "ledger.sqlite")
+        ledger = ledger_of(config)
         ledger.ballast = Ballast(directory / "ballast")
         supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path, boot=boot_id())
         supervisor.fed_every = fed_every(os.environ)
         supervisor.embedded = Embedded.of(config, supervisor.ports)
         trio.run(_serve, supervisor)
+
+
+def ledger_of(config: Config) -> Ledger:
+    """The ledger in the state directory, which is ours by now. Raises LedgerError.
+
+    The simulated broker's books begin anew with each process, and what was copied there with them: where nothing else
+    is copied, its ledger is another file, and is emptied. Elsewhere a position of a simulation would be told as real.
+    """
+    directory = config.daemon.state_directory
+    if any(login.environment != SIMULATOR for login in config.logins.values()):
+        return Ledger.open(directory / "ledger.sqlite")
+    for name in (SIMULATION, f"{SIMULATION}-wal", f"{SIMULATION}-shm"):
+        (directory / name).unlink(missing_ok=True)
+    return Ledger.open(directory / SIMULATION)
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -144,6 +144,34 @@ def test_the_first_configuration_runs(tmp_path: Path) -> None:
         assert process.returncode == 0 and "canary" not in said, said
 
 
+def test_the_example_may_be_run_again_and_leaves_nothing_to_a_real_configuration() -> None:
+    """The simulated broker begins anew each time: what was copied there before is nobody's position."""
+    with tempfile.TemporaryDirectory(prefix="copierd-readme-") as home:
+        house = House(Path(home))
+        house.furnish()
+        _traded_for_a_while(house)
+        said = _traded_for_a_while(house)
+        assert "3 of 3 followers match their leader" in said and "in doubt" not in said, said
+        state = house.home / ".local" / "state" / "copierd"
+        assert (state / "simulation.sqlite").exists() and not (state / "ledger.sqlite").exists()
+
+
+def _traded_for_a_while(house: House) -> str:
+    """What the example's daemon said until something had been copied."""
+    run = [str(house.home / "bin" / "copierd"), "run", "--config", "copier.toml"]
+    with subprocess.Popen(run, cwd=house.home, env=house.environ, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            house.ready()
+            deadline = time.monotonic() + START_LIMIT
+            while '"filled"' not in house.said("copierctl copies --json").stdout:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        finally:
+            process.terminate()
+            said = process.communicate(timeout=20)[1]
+    return said
+
+
 def test_the_picture_has_the_columns_of_the_real_table(example: House) -> None:
     picture = block("text").splitlines()
     header = example.said("copierctl status").stdout.splitlines()[0]
