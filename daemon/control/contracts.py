@@ -33,6 +33,12 @@ def quarantined(account: Account) -> list[Json]:
     ]
 
 
+def waiting(account: Account) -> dict[str, str]:
+    """The contracts in which nothing opens for a while, and why; the others are copied."""
+    found = sorted(account.book.contracts.items())
+    return {symbol: contract.no_entry for symbol, contract in found if contract.no_entry is not None}
+
+
 def in_hand(account: Account) -> list[Json]:
     """One element for each contract in which we, somebody else or the leader have something, or that waits."""
     book, rules = account.book, account.in_force.copy

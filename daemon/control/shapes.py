@@ -72,6 +72,7 @@ _ACCOUNT: Final = record(
     positions=_CONTRACTS,
     unprotected=listed(record(symbol=TEXT, quantity=COUNT, since=INSTANT, why=TEXT)),
     quarantined=listed(record(symbol=TEXT, ours=COUNT, theirs=COUNT, since=WHEN, order_id=NUMBER, remedy=TEXT)),
+    waiting={"type": "object", "additionalProperties": TEXT},
     flatten=maybe(
         record(
             by=TEXT,

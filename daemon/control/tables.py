@@ -99,6 +99,11 @@ def reason(account: Json) -> str:
     words += [word for word in account["blocked_by"] if word not in said]
     words += [why for why in account["barred"].values() if why != account["close_only"]]
     words += [f"{one['symbol']}: {one['theirs']:+d} not ours" for one in account["quarantined"]]
+    words += [f"{symbol}: {why}" for symbol, why in account["waiting"].items()]
+    if account["locked"]:
+        words.append(f"{account['locked']['reason']}, until {clock(account['locked']['until'])}")
+    if account["pending_config"]:
+        words.append("pending_config: a changed size takes effect when the leader is flat")
     if account["orders"] == "denied" and "denied" not in account["barred"]:
         words.append("orders denied")
     return plain("; ".join(word for word in words if word))

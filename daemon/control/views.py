@@ -125,6 +125,7 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
             if contract.exposed is not None and contract.exposed.told
         ],
         "quarantined": contracts.quarantined(known),
+        "waiting": contracts.waiting(known),
         "flatten": contracts.flatten(known),
         "limits": limits.used(known, supervisor.ports.wall()),
     }

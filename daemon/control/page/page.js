@@ -125,7 +125,8 @@ function why(account) {
   for (const odd of account.quarantined) words.push(`${odd.symbol}: ${signed(odd.theirs)} not ours (${odd.remedy})`);
   if (account.close_only) words.push(account.close_only);
   for (const reason of Object.values(account.barred)) if (reason !== account.close_only) words.push(reason);
-  if (account.locked) words.push(`locked: ${account.locked.reason ?? account.locked.why ?? "a limit"}`);
+  if (account.locked) words.push(`locked until ${clock(account.locked.until)}: ${account.locked.reason}`);
+  for (const [symbol, reason] of Object.entries(account.waiting)) words.push(`${symbol}: ${reason}`);
   const said = ["reconnecting", "disconnected", "token-expired", "holding", "close-only", "quarantined", "locked"];
   words.push(...account.blocked_by.filter((word) => !said.includes(word) && !(word in account.barred)));
   if (account.pending_config) words.push("a changed configuration waits until the leader is flat");

@@ -29,6 +29,9 @@ def account(name: str, **changes: Any) -> dict[str, Any]:
         "barred": {},
         "blocked_by": [],
         "quarantined": [],
+        "waiting": {},
+        "locked": None,
+        "pending_config": False,
         "orders": "proven",
         "positions": {},
     }
@@ -98,6 +101,11 @@ def test_the_reason_is_whatever_keeps_it_from_copying() -> None:
     assert tables.reason(LOST) == LOST["reason"]
     paused = account("a", blocked_by=["holding", "paused"], holding="leader lead is Reconnecting")
     assert tables.reason(paused) == "leader lead is Reconnecting; paused"
+    waits = account("a", waiting={"ESZ6": "flattened; waits until the leader is flat"})
+    assert tables.reason(waits) == "ESZ6: flattened; waits until the leader is flat"
+    lock = {"reason": "daily_loss_limit is used up", "until": "2026-11-20T23:00:00.000Z"}
+    assert tables.reason(account("a", locked=lock)).startswith("daily_loss_limit is used up, until ")
+    assert "pending_config" in tables.reason(account("a", pending_config=True))
     foreign = account("a", quarantined=[{"symbol": "MNQZ6", "theirs": 1}], orders="denied")
     assert tables.reason(foreign) == "MNQZ6: +1 not ours; orders denied"
     bug = account("a", close_only="a bug in copierd: KeyError", blocked_by=["close-only"])
