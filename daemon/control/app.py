@@ -152,6 +152,8 @@ class Answers:
                 detail=f"{running.runner.name} is {state.shown}: without a session there is nothing to read it from",
                 remedy=f"copierctl reconnect {running.runner.name}",
             )
+        if verb == "reconnect":
+            running.login.gate.host.doubted()
         if verb == "reconnect" and isinstance(state, s.Unauthorized):
             running.login.tokens.credential_changed()  # so says the operator, by asking
 

@@ -49,6 +49,10 @@ class Host:
         """Somebody is there, whatever he said."""
         self._failures = 0
 
+    def doubted(self) -> None:
+        """The operator says that it may be there again: the next dial finds out, and not only the next probe."""
+        self._failures = min(self._failures, FAILURES_THAT_TELL - 1)
+
     async def watch(self) -> None:
         """Probes while the host is down, for as long as the daemon lives."""
         while True:

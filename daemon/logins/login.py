@@ -158,7 +158,8 @@ class Login:
         self.hooks.reauthorized()
 
     def dial_anew(self, why: str) -> None:
-        """Lets go of the session that lives; its accounts dial again at once."""
+        """Lets go of the session that lives; its accounts dial again at once, also where the host seemed to be down."""
+        self.gate.host.doubted()
         if self.session is not None and self.connected:
             self.session.retire(why)
 

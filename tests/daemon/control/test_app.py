@@ -198,6 +198,25 @@ def test_to_reconnect_after_a_refused_credential_is_to_say_that_it_has_changed(
     tell(tmp_path, story, refusing=False)
 
 
+@pytest.mark.parametrize("path", ["/v1/accounts/f1/reconnect", "/v1/logins/apex/reconnect"])
+def test_who_asks_to_reconnect_need_not_wait_for_the_next_probe_of_the_host(tmp_path: Path, path: str) -> None:
+    async def story(told: House) -> None:
+        await told.copying()
+        f1 = told.supervisor.accounts["f1"]
+        told.server.go_down(refusing=True)
+        await told.until(lambda: isinstance(f1.account.connection, s.BackingOff))
+        host = told.supervisor.logins["apex"].gate.host
+        for _ in range(3):
+            host.failed()
+        told.server.come_up()
+        assert host.down
+        await told.post(path)
+        await told.until(lambda: isinstance(f1.account.connection, s.Copying))
+        assert host.probes == 0
+
+    tell(tmp_path, story, refusing=False)
+
+
 def test_nothing_is_taken_up_any_more_by_a_daemon_that_stops(tmp_path: Path) -> None:
     async def story(told: House) -> None:
         told.supervisor.accounts["f2"].errands.under_way += 1  # the stop waits for an order's answer
