@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import excess, executions, exposure, flattening, freshness, resync, sizing
+from statecharts import excess, executions, exposure, flattening, freshness, resync, shortage, sizing
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.follower import consider, follow, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
-from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
+from statecharts.values import Order, Status, Symbol, TimeInForce, View
 
 
 def run(draft: Draft, rules: CopyRules) -> None:
@@ -166,7 +166,7 @@ def _position(draft: Draft, symbol: Symbol, rules: CopyRules, waits: bool) -> No
     if own * target < 0 and own != keep:
         _other_side(draft, symbol, own, target)
     elif abs(target) > abs(keep):
-        _too_little(draft, symbol, target - keep, target)
+        shortage.tell(draft, symbol, target - keep, target)
 
 
 def _at_once(copy: Copy) -> bool:
@@ -191,19 +191,6 @@ def _other_side(draft: Draft, symbol: Symbol, own: int, target: int) -> None:
     draft.tell(
         "account.quarantined",
         f"{symbol}: {why}. Nothing opens in it until the leader is flat",
-        Severity.WARNING,
-        remedy="nothing to do: this contract is copied again when the leader is flat in it",
-    )
-
-
-def _too_little(draft: Draft, symbol: Symbol, lacking: int, target: int) -> None:
-    missing = abs(lacking) - exposure.coming(draft.book, symbol, Side.of(target))
-    if missing <= 0 or draft.contract(symbol).no_entry is not None:  # told already, with a reason of its own
-        return
-    draft.note(symbol, no_entry="short of the leader: a missed entry is not chased; waits until the leader is flat")
-    draft.tell(
-        "position.drifted",
-        f"{symbol}: short by {missing} of {abs(target)} (entry missed, not chased)",
         Severity.WARNING,
         remedy="nothing to do: this contract is copied again when the leader is flat in it",
     )

@@ -77,14 +77,10 @@ def _behind(copy: Copy, order: Order) -> int:
 
     One that rounds to nothing by itself stands for a part of what came after it.
     """
-    size = _size(copy)
+    size = copy.terms.quantity + copy.earlier if copy.terms is not None else 0
     if not size or order.terms is None:
         return order.rest if copy.stage is Stage.SKIPPED and not copy.meant else 0
     return max(0, -(-copy.filled * order.terms.quantity // size) - order.filled)
-
-
-def _size(copy: Copy) -> int:
-    return copy.terms.quantity + copy.earlier if copy.terms is not None else 0
 
 
 def _leaving(draft: Draft, symbol: Symbol) -> int:
@@ -103,10 +99,9 @@ def _coming(draft: Draft, copy: Copy) -> int:
     if copy.stage.in_doubt or (copy.terms is not None and copy.terms.order_type is OrderType.MARKET):
         return copy.rest
     order = follower.leaders(draft, copy)
-    if copy.cancel_wanted is not None or copy.kind is Kind.ENTRY or order is None or order.terms is None:
+    if copy.cancel_wanted is not None or copy.kind is Kind.ENTRY or order is None:
         return 0
-    share = -(-_size(copy) * order.filled // max(1, order.terms.quantity))
-    return max(0, min(copy.rest, share - copy.filled))
+    return max(0, min(copy.rest, exposure.share(copy, order) - copy.filled))
 
 
 def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:

@@ -19,7 +19,7 @@ from statecharts.draft import Draft
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
-from statecharts.values import CopyId, OrderId, OrderType, Side, Symbol, root_of
+from statecharts.values import CopyId, Order, OrderId, OrderType, Side, Symbol, root_of
 
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
 
@@ -162,12 +162,17 @@ def coming(book: Book, symbol: Symbol, side: Side) -> int:
     found = 0
     for copy in book.in_progress(symbol):
         order = theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
-        if not copy.trades or copy.kind is Kind.EXIT or copy.side is not side or order is None or order.terms is None:
+        if not copy.trades or copy.kind is Kind.EXIT or copy.side is not side or order is None:
             continue
-        size = copy.filled + copy.rest  # of the whole order; the leader's fills stand for their share of it
-        share = -(-size * order.filled // max(1, order.terms.quantity))
-        found += max(0, min(copy.rest, share - copy.filled))
+        found += max(0, min(copy.rest, share(copy, order) - copy.filled))
     return found
+
+
+def share(copy: Copy, order: Order) -> int:
+    """Contracts of the whole copy that what the leader's order has filled stands for."""
+    if copy.terms is None or order.terms is None:
+        return 0
+    return -(-(copy.terms.quantity + copy.earlier) * order.filled // max(1, order.terms.quantity))
 
 
 def want_closed(draft: Draft, symbol: Symbol, close_to: int, why: str) -> None:

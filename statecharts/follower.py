@@ -25,6 +25,7 @@ from statecharts import (
     flattening,
     openings,
     shadows,
+    shortage,
     sizing,
     terms,
 )
@@ -279,6 +280,7 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     elif not copy.open:
         if order.filled and copy.kind is not Kind.ENTRY and copy.stage in _CAME_TO_NOTHING:
             exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit has filled and ours came to nothing")
+        shortage.look(draft, copy, order, rules)
     elif order.status is Status.EXPIRED and copy.stage is Stage.WORKING:
         pass  # ours expires by itself, at the broker's own hand
     elif ended_early and order.filled and copy.kind is not Kind.ENTRY:

@@ -1,0 +1,144 @@
+"""What we lack of the leader's is told once and not chased, and its contract waits until he is flat."""
+
+from __future__ import annotations
+
+import pytest
+
+from statecharts import events as e
+from statecharts.effects import PlaceOrder
+from statecharts.values import Status
+from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, in_position, limit, order, terms
+
+MISSED = "(entry missed, not chased)"
+
+
+def resting() -> tuple[Desk, PlaceOrder]:
+    desk = follower()
+    desk.leader(order(101, BUY, limit(3)))
+    entry = desk.place
+    desk.accepted(entry, 901)
+    return desk, entry
+
+
+def waits(desk: Desk) -> bool:
+    return desk.account.book.contract(ES).no_entry is not None
+
+
+def test_the_part_of_a_reversal_that_was_not_copied_is_told_and_its_contract_waits() -> None:
+    desk = in_position(1)
+    desk.leader(order(101, SELL, limit(3, 5010)))
+    reversal = desk.place
+    desk.accepted(reversal, 901)
+    desk.leader(order(101, SELL, limit(3, 5010), 2))
+    desk.leader(order(101, SELL, limit(3, 5010), 3))
+    desk.wait(5)
+    assert [one.order_id for one in desk.cancels] == [901]
+    desk.seen(reversal, 901, 0, Status.CANCELED)
+    assert desk.quantities == [(SELL, 1)]
+    assert desk.heard("position.drifted")[0] == f"ESZ6: short by 2 of 2 {MISSED}"
+    desk.fills(desk.place, 902)
+    desk.leader(order(103, SELL, terms(1), 1))
+    assert desk.places == []
+    assert desk.own == {}
+
+
+def test_an_entry_that_filled_for_the_leader_alone_is_told_and_its_contract_waits_until_he_is_flat() -> None:
+    desk, entry = resting()
+    desk.leader(order(101, BUY, limit(3), 3))
+    desk.wait(5)
+    desk.seen(entry, 901, 1, Status.CANCELED)
+    assert desk.heard("position.drifted") == [f"ESZ6: short by 2 of 3 {MISSED}"]
+    desk.leader(order(102, BUY, terms(1), 1))
+    assert desk.places == []
+    desk.leader(order(103, SELL, terms(4), 4))
+    desk.fills(desk.place, 903)
+    assert desk.own == {}
+    desk.leader(order(104, BUY, terms(1), 1))
+    assert desk.quantities == [(BUY, 1)]
+
+
+def test_what_the_leader_cancelled_unfilled_is_not_missed() -> None:
+    desk, entry = resting()
+    desk.leader(order(101, BUY, limit(3), status=Status.CANCELED))
+    desk.seen(entry, 901, 0, Status.CANCELED)
+    assert not waits(desk)
+
+
+def test_what_the_leader_gets_after_ours_has_ended_is_missed() -> None:
+    desk, entry = resting()
+    desk.seen(entry, 901, 1, Status.EXPIRED)
+    desk.leader(order(101, BUY, limit(3), 1))
+    assert not waits(desk)
+    desk.leader(order(101, BUY, limit(3), 2))
+    assert desk.heard("position.drifted") == [f"ESZ6: short by 1 of 2 {MISSED}"]
+    desk.leader(order(101, BUY, limit(3), 3))
+    assert len(desk.heard("position.drifted")) == 1
+
+
+def test_what_another_order_of_ours_is_about_to_bring_is_not_missed() -> None:
+    desk, entry = resting()
+    desk.leader(order(102, BUY, terms(3), 3))
+    more = desk.place
+    desk.sent(more)
+    desk.leader(order(101, BUY, limit(3), 1))
+    desk.leader(order(101, BUY, limit(3), 1, Status.CANCELED))
+    desk.seen(entry, 901, 1, Status.CANCELED)
+    assert not waits(desk)
+
+
+def test_an_exit_that_has_ended_misses_nothing() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, limit(1, 5010)))
+    out = desk.place
+    desk.accepted(out, 901)
+    desk.leader(order(101, SELL, limit(1, 5010), 1))
+    desk.wait(5)
+    desk.seen(out, 901, 0, Status.CANCELED)
+    assert not waits(desk)
+
+
+def test_what_the_operator_flattens_is_not_missed() -> None:
+    desk, entry = resting()
+    desk.leader(order(101, BUY, limit(3), 2))
+    desk.hear(e.FlattenAsked(at=desk.now))
+    desk.seen(entry, 901, 0, Status.CANCELED)
+    assert desk.heard("position.drifted") == []
+
+
+@pytest.mark.parametrize("how", ["the leader is lost", "we are lost"])
+def test_while_nobody_can_compare_nothing_is_told_and_the_table_tells_the_same(how: str) -> None:
+    desk, entry = resting()
+    desk.leader(order(101, BUY, limit(3), 3))
+    if how == "we are lost":
+        desk.lost()
+    else:
+        desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="socket closed", shown="Reconnecting"))
+    desk.seen(entry, 901, 1, Status.CANCELED)
+    assert desk.heard("position.drifted") == []
+    if how == "we are lost":
+        desk.resuming()
+        gone = order(901, BUY, limit(3), 1, Status.CANCELED, client_ids=frozenset({entry.client_id}))
+        desk.read_anew(gone, positions={ES: 1})
+    else:
+        desk.leader_read_anew()
+    assert desk.heard("position.drifted") == [f"ESZ6: short by 2 of 3 {MISSED}"]
+
+
+def test_an_order_of_our_own_misses_nothing() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, None, 2, Status.FILLED, unsupported="QTS"))
+    closing = desk.place
+    desk.sent(closing)
+    desk.accepted(closing, 901)
+    desk.seen(closing, 901, 0, Status.CANCELED)
+    assert not waits(desk)
+    assert desk.quantities == [(SELL, 2)]
+
+
+def test_mode_fills_counts_for_itself() -> None:
+    desk = follower(mode="fills")
+    desk.leader(order(101, BUY, limit(3), 3))
+    entry = desk.place
+    desk.accepted(entry, 901)
+    desk.seen(entry, 901, 1, Status.CANCELED)
+    assert desk.heard("position.drifted") == []
