@@ -1,10 +1,15 @@
-"""What every test has: secrets of the invented logins, and nothing of the machine's own configuration."""
+"""What every test has: secrets of the invented logins, nothing of the machine's own configuration, and time."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.scenarios.world import PASSWORD
+
+# How long an example takes says how busy the machine is, and nothing of the program.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
