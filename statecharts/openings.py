@@ -12,6 +12,7 @@ from __future__ import annotations
 import attrs
 
 from statecharts import changes, expiry, exposure, flattening, risk, strangers
+from statecharts.bars import Bar
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import Stage
@@ -72,8 +73,7 @@ def missed(draft: Draft, order: Order, symbol: Symbol, why: str | None, rules: C
 
 def withdraw(draft: Draft, symbol: Symbol) -> None:
     """Takes back what may still open in this contract, while it or the whole account opens nothing."""
-    latch = flattening.latched(draft.book, symbol)
-    why = (draft.opens_nothing or expiry.bar(draft, symbol)) if latch is None else latch.why
+    why = _taken_back(draft, symbol)
     if why is None:
         return
     for copy in tuple(draft.book.in_progress(symbol)):
@@ -87,3 +87,12 @@ def withdraw(draft: Draft, symbol: Symbol) -> None:
         draft.keep(attrs.evolve(less, kind=Kind.EXIT, opens=0) if room else less)
         if draft.contract(symbol).no_entry is None:
             draft.note(symbol, no_entry=f"an entry was taken back ({why}); waits until the leader is flat")
+
+
+def _taken_back(draft: Draft, symbol: Symbol) -> str | None:
+    """Why what rests is to be cancelled. Not for orders that are denied alone: that would include the cancels."""
+    latch = flattening.latched(draft.book, symbol)
+    if latch is not None:
+        return latch.why
+    barred = (why for bar, why in draft.book.barred.items() if bar is not Bar.DENIED)
+    return draft.no_openings or next(barred, None) or expiry.bar(draft, symbol)

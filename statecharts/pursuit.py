@@ -36,7 +36,6 @@ from statecharts import (
     replays,
     risk,
 )
-from statecharts.bars import Bar
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import News, Stage
@@ -113,8 +112,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     latched = flattening.pursue(draft, symbol)
     if current and not latched and rules.mode == "orders":
         kinds.look_again(draft, symbol, rules)
-    if Bar.DENIED not in draft.book.barred:  # denied orders include cancels
-        openings.withdraw(draft, symbol)
+    openings.withdraw(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         changes.unanswered(draft, copy, rules)
     penalties.pursue(draft, symbol)

@@ -150,3 +150,14 @@ def test_a_cancel_that_is_denied_again_while_the_order_lives_is_a_denial() -> No
     assert told_login(desk) == [e.OrdersDenied]
     desk.wait(10)
     assert len(desk.cancels) == 1, "it is asked for all the same"
+
+
+def test_what_else_takes_a_resting_entry_back_does_so_while_orders_are_denied_too() -> None:
+    desk = follower()
+    desk.leader(order(1, BUY, limit(2)))
+    desk.accepted(desk.place, 900)
+    desk.now += SECOND
+    denied_elsewhere(desk)
+    assert desk.cancels == []
+    desk.hear(e.PauseAsked(at=desk.now))
+    assert [one.order_id for one in desk.cancels] == [900]
