@@ -165,7 +165,9 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     if order.terms is not None and order.status in _ENDED_EARLY and order.filled:
         order = attrs.evolve(order, terms=attrs.evolve(order.terms, quantity=order.filled))
     own = met(draft, copy, order, rules)
-    found = sizing.size(order, book.theirs, own, rules)
+    others = {symbol: n for symbol, n in book.theirs.net.items() if symbol != order.symbol}
+    beside = 0 if rules.shadow else exposure.target_of(others, copy.symbol, rules)
+    found = sizing.size(order, book.theirs, own, rules, beside)
     if found.why_nothing == sizing.NOTHING_TO_EXIT and copy.side.sign * book.contract(copy.symbol).own < 0:
         found = attrs.evolve(found, why_nothing="other exits of ours are to take what this follower has")
     return within_cap(draft, copy, order, found, own, rules)

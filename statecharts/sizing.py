@@ -101,10 +101,11 @@ def within(cap: int | None, position: int) -> int:
     return position if cap is None else max(-cap, min(cap, position))
 
 
-def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
+def size(order: Order, view: View, own: int, rules: CopyRules, beside: int = 0) -> Size:
     """How to copy `order` (with terms), given the leader's view and the follower's own position in its contract.
 
     The view may already hold the order's own fills; they are taken out, so that the answer is the order's whole size.
+    Of `own`, `beside` stands for other contracts of the leader's that are copied into the same one of ours.
     """
     assert order.terms is not None, "an order is sized by its terms"
     side = follower_side(order, rules)
@@ -118,7 +119,7 @@ def size(order: Order, view: View, own: int, rules: CopyRules) -> Size:
     if kind is Kind.EXIT:
         goes_flat = quantity == abs(held)  # the leader flat means the follower flat, whatever rounding said
         meant = abs(target(held, order.symbol, rules)) if goes_flat else change
-        wanted = abs(own) if goes_flat else change
+        wanted = max(0, side.sign * (beside - own)) if goes_flat else change
         return attrs.evolve(_exit(side, wanted, own, _why_nothing(first, then, order.symbol, rules)), meant=meant)
     max_order = agreement(order.symbol, rules).max_order
     cap = change if max_order is None else max_order

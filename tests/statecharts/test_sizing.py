@@ -14,7 +14,7 @@ from statecharts import sizing
 from statecharts.rules import MapTo
 from statecharts.sizing import Kind
 from statecharts.values import Order, Root, Symbol, View, root_of, with_root
-from tests.statecharts.desk import BUY, ES, LEAD_ID, MES, SELL, limit, order, rules, stop, terms
+from tests.statecharts.desk import BUY, ES, LEAD_ID, MES, SELL, Desk, follower, limit, order, rules, stop, terms
 
 HALF = Decimal("0.5")
 TO_MICRO = {Root("ES"): MapTo(Root("MES"), Decimal(10))}
@@ -166,3 +166,34 @@ def test_exits_are_apart_when_the_leaders_position_covers_them_all() -> None:
     assert not sizing.apart(exit_of_one, view(2, resting, exit_of_one))
     assert not sizing.apart(order(3, BUY, terms(1)), view(3))
     assert not sizing.apart(order(3, SELL, None), view(3))
+
+
+def into_micros() -> Desk:
+    """The leader is long 1 ES and 5 MES, both of which are copied into MES: ours are 15."""
+    desk = follower(map=TO_MICRO)
+    desk.leader(order(100, BUY, terms(1), 1))
+    desk.fills(desk.place, 900)
+    desk.leader(order(101, BUY, terms(5), 5, symbol=MES))
+    desk.fills(desk.place, 901)
+    assert desk.own == {MES: 15}
+    return desk
+
+
+def test_of_two_contracts_that_are_copied_into_one_each_exits_its_own_part() -> None:
+    desk = into_micros()
+    desk.leader(order(102, SELL, terms(1), 1))
+    assert desk.quantities == [(SELL, 10)]
+    desk.fills(desk.place, 902)
+    desk.leader(order(103, SELL, terms(5), 5, symbol=MES))
+    assert desk.quantities == [(SELL, 5)]
+    desk.fills(desk.place, 903)
+    assert desk.own == {}
+
+
+def test_of_two_contracts_against_each_other_an_exit_takes_no_more_than_is_ours() -> None:
+    desk = into_micros()
+    desk.leader(order(102, SELL, terms(8), 8, symbol=MES))
+    desk.fills(desk.place, 902)
+    assert desk.own == {MES: 7}
+    desk.leader(order(103, SELL, terms(1), 1))
+    assert desk.quantities == [(SELL, 7)]
