@@ -30,6 +30,7 @@ from statecharts import (
     follower,
     kinds,
     openings,
+    overdue,
     penalties,
     protection,
     refusals,
@@ -63,7 +64,7 @@ def _wants_something(contract: Contract) -> bool:
     waits = contract.retry_at is not None or contract.close_to is not None or contract.no_entry is not None
     stays = bool(contract.own) or contract.left or contract.busted is not None
     looks = contract.exposed is not None or contract.excess_since is not None or contract.too_much_since is not None
-    return waits or stays or looks
+    return waits or stays or looks or contract.out_since is not None
 
 
 def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
@@ -76,7 +77,7 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
         deadlines.extend(draft.book.waiting.values())
     for contract in draft.book.contracts.values():
         looked_at = (protection.next_deadline(contract), excess.next_deadline(contract, rules))
-        deadlines.extend(at for at in looked_at if at is not None)
+        deadlines.extend(at for at in (*looked_at, overdue.next_deadline(contract)) if at is not None)
     deadlines.extend(calendar.deadlines(draft))
     deadlines.extend(risk.deadlines(draft, rules))
     deadlines.extend(expiry.edges(draft))
@@ -144,6 +145,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         _within_ours(draft, symbol)
     for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
         changes.ask(draft, draft.book.copies[copy.id], rules)  # one change may make another needless
+    overdue.look_at(draft, symbol, rules, current)
 
 
 def _within_ours(draft: Draft, symbol: Symbol) -> None:

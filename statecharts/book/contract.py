@@ -59,6 +59,8 @@ class Contract:
     restored_at: datetime | None = None  # when exits that were gone were last placed anew
     too_much_since: datetime | None = None  # nothing explains any more that ours is beyond the leader's, see excess.py
     excess_since: datetime | None = None  # stops are larger than our position, while openings may still make up for it
+    out_since: datetime | None = None  # since when something is to be gone, and is not; see overdue.py
+    out_paged: bool = False
 
 
 class FlattenedBy(enum.Enum):

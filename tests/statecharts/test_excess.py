@@ -187,10 +187,10 @@ def test_what_is_on_its_way_out_is_not_too_much() -> None:
     desk.leader(order(101, SELL, terms(2), 2))
     out = desk.place
     desk.sent(out)
-    desk.wait(60)
+    desk.wait(14)
     assert desk.heard("position.drifted") == []
     desk.accepted(out, 901)
-    desk.wait(60)
+    desk.wait(14)
     assert desk.heard("position.drifted") == []
 
 
