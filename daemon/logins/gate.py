@@ -16,6 +16,7 @@ from daemon.logins.home import Home
 from daemon.logins.host import PROBE_EVERY, Host
 from statecharts.states import Cause
 
+MOMENT = 0.001  # seconds: what rounding leaves of a wait may be none at all, and no dial has come of it yet
 NEXT_DIAL = 60 / DIALS_A_MINUTE + 0.1  # seconds: an empty bucket has another one by then, rounding included
 
 
@@ -57,7 +58,7 @@ class Passage:
                 wait = (spent.until - self.budget.wall()).total_seconds()
                 if wait > NEXT_DIAL:
                     raise NotNow(spent.reason, Cause.PENALTY) from spent
-                await trio.sleep(max(0.0, wait))  # it may be over meanwhile
+                await trio.sleep(max(MOMENT, wait))  # it may be over meanwhile
             else:
                 return
 

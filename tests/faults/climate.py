@@ -151,7 +151,7 @@ class Climate:
             faults,
             acts,
             kill_at_port=r.choice((0.0, 0.0, 0.0001, 0.0004)),
-            trading=r.choice((5.0, 10.0, 20.0)),
+            trading=r.choice((7.0, 12.0, 20.0)),
             own_login=r.random() < 0.4,
             login=_some(r, LOGIN),
             copy=_some(r, COPY),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import attrs
@@ -14,6 +16,30 @@ from daemon.logins.gate import Gate
 from daemon.ports import Ports
 from tests.daemon.logins import scripted
 from tests.daemon.logins.scripted import ScriptedNetwork, told, wall
+
+
+@attrs.define(eq=False)
+class Steps(trio.abc.Instrument):
+    """Cancels a scope that runs for so many steps while no time passes: no deadline would ever be reached."""
+
+    scope: trio.CancelScope
+    left: int
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.left -= 1
+        if not self.left:
+            self.scope.cancel()
+
+
+@contextmanager
+def move_on_after_steps(most: int) -> Iterator[None]:
+    with trio.CancelScope() as scope:
+        steps = Steps(scope, most)
+        trio.lowlevel.add_instrument(steps)
+        try:
+            yield
+        finally:
+            trio.lowlevel.remove_instrument(steps)
 
 
 @attrs.define(eq=False)
@@ -89,5 +115,19 @@ def test_a_wait_that_is_over_before_it_begins_is_none(monkeypatch: pytest.Monkey
         monkeypatch.setattr(Budget, "dial", slow)
         await house.gate.passage().begin()
         assert not late
+
+    told(story)
+
+
+def test_a_bucket_that_lacks_less_than_a_clock_can_tell_is_waited_for() -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        house = House.of(nursery)
+        budget = house.gate.budget
+        account = attrs.evolve(budget._account, dials=1 - 1e-9, counted_at=wall())
+        budget._account = account
+        with move_on_after_steps(100):
+            await house.gate.passage().begin()
+            return
+        pytest.fail("it asks again and again, and no time passes")
 
     told(story)

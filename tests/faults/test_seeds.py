@@ -1,0 +1,40 @@
+"""Two hundred worlds without a violation, and the same story for the same seed, in whatever process it is told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.faults.__main__ import stories
+from tests.faults.climate import Climate
+from tests.faults.world import run_world
+
+SEEDS = int(os.environ.get("COPIERD_FAULT_SEEDS", "200"))
+MINUTES = float(os.environ.get("COPIERD_FAULT_MINUTES", "20"))
+TWICE = (3, 8)
+
+
+def test_no_world_breaks_an_invariant() -> None:
+    told = list(stories(range(1, SEEDS + 1), MINUTES, os.cpu_count() or 1))
+    bad = {story.seed: story.violations for story in told if story.violations}
+    assert not bad, "\n".join(f"python -m tests.faults --seed {seed}: {why[0]}" for seed, why in bad.items())
+    assert len(told) == SEEDS and sum(story.orders for story in told) > 10 * SEEDS, "worlds in which much happens"
+
+
+@pytest.mark.parametrize("seed", TWICE)
+def test_a_seed_tells_one_story_twice_and_in_another_process(seed: int) -> None:
+    first, again = run_world(seed, 2.0), run_world(seed, 2.0)
+    assert first.lines == again.lines and first.digest == again.digest
+    command = [sys.executable, "-m", "tests.faults", "--seed", str(seed), "--minutes", "2"]
+    for hashes in ("0", "12345"):
+        environment = {**os.environ, "PYTHONHASHSEED": hashes}
+        other = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert f"trace {first.digest}" in other.stdout, other.stdout[-2000:] + other.stderr[-2000:]
+
+
+def test_another_seed_tells_another_story() -> None:
+    assert run_world(1, 0.5).digest != run_world(2, 0.5).digest
+    assert Climate.of(1) != Climate.of(2)
