@@ -104,7 +104,7 @@ def look(draft: Draft) -> None:
     book = draft.book
     working: dict[Symbol, list[Order]] = {}
     for order in book.mine.orders.values() if book.mine is not None else ():
-        if not order.status.finished and _is_strange(draft, order):
+        if order.id not in book.orders and not order.status.finished and _is_strange(draft, order):
             working.setdefault(order.symbol, []).append(order)
     known = {symbol for symbol, contract in book.contracts.items() if contract.beside or contract.tolerated}
     for symbol in sorted({*working, *known}):
@@ -113,7 +113,7 @@ def look(draft: Draft) -> None:
 
 def _is_strange(draft: Draft, order: Order) -> bool:
     """What the firm places is not waited for here: `firm.py` answers it."""
-    if order.id in draft.book.orders or order.admin:
+    if order.admin:
         return False
     contract = draft.contract(order.symbol)
     return order.id in contract.beside | contract.tolerated or not _may_be_ours(draft, order)

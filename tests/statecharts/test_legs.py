@@ -289,3 +289,15 @@ def test_an_answer_says_nothing_new_of_a_leg_that_was_seen_before() -> None:
     desk.foreign(leg_order(place, 1))
     desk.accepted(place, 901, legs=(902, 903))
     assert stages(desk, 2, 3) == [Stage.ACCEPTED, Stage.WORKING]
+
+
+def test_a_pair_of_exits_that_needs_a_captcha_goes_as_one_when_the_hour_is_over() -> None:
+    desk, place = sent_oco()
+    penalised(desk, place, 3, captcha=True)
+    assert stages(desk, 1, 2) == [Stage.HELD] * 2
+    for _ in range(5):
+        desk.wait(600)
+        assert desk.places == []
+    desk.wait(601)
+    (again,) = desk.places
+    assert isinstance(again, PlaceOco) and again.terms.quantity == 2
