@@ -229,3 +229,11 @@ def test_what_waited_to_be_claimed_is_compared_as_a_whole_when_the_account_is_re
     assert desk.account.book.unattributed
     desk.read_anew(order(7, BUY, terms(2), 2), positions={ES: 2})
     assert not desk.account.book.unattributed
+
+
+def test_an_entry_that_rests_is_left_as_it_is_when_a_human_closes_ours() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, BUY, limit(1)))
+    desk.accepted(desk.place, 901)
+    desk.foreign(order(7, SELL, terms(1), 1))
+    assert (desk.own, desk.cancels, desk.modifies) == ({ES: 1}, [], [])
