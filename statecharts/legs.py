@@ -29,6 +29,7 @@ from statecharts.events import (
 )
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
 from statecharts.values import Order
 
 BY_ITSELF = timedelta(
@@ -68,7 +69,7 @@ def _came_back(draft: Draft, copy: Copy, before: Copy, event: ErrandEvent, rules
             else:
                 _lost(draft, attrs.evolve(copy, sent_at=sent_at), "the answer does not name it")
                 unknowns.look_up(draft, draft.book.copies[copy.id], draft.at + unknowns.NEXT_LOOK_UP)
-        case RequestRefused() if alone:
+        case RequestRefused() if alone and copy.kind is Kind.EXIT:  # an entry is refused once, with its partner
             refused = attrs.evolve(copy, sent_at=event.sent_at, answered_at=event.at)
             refusals.answered(draft, refused, event, rules)
         case RequestRefused():

@@ -301,3 +301,14 @@ def test_a_pair_of_exits_that_needs_a_captcha_goes_as_one_when_the_hour_is_over(
     desk.wait(601)
     (again,) = desk.places
     assert isinstance(again, PlaceOco) and again.terms.quantity == 2
+
+
+def test_two_entries_that_are_refused_as_one_are_one_refusal() -> None:
+    desk = follower()
+    desk.frame(*oco(1, (BUY, limit(2, 4990)), (BUY, stop(2, 5010))))
+    (place,) = desk.places
+    assert isinstance(place, PlaceOco)
+    desk.refused(place, "InsufficientFunds", "margin")
+    assert stages(desk, 1, 2) == [Stage.REJECTED] * 2
+    assert desk.account.book.margin_refusals == 1
+    assert len(desk.heard("copy.failed")) == 1
