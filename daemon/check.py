@@ -13,7 +13,6 @@ from daemon.config.demands import loopback
 from daemon.exits import Exit
 from daemon.hours_table import markets_of
 from daemon.house_rules import caution
-from daemon.unheeded import unheeded
 
 RENEWALS_AN_HOUR = 15  # of one address, all counted (Tradovate's partner pages)
 LOGINS_AN_ADDRESS = 18  # a token of 90 minutes is renewed every 60 to 75
@@ -54,11 +53,6 @@ def report(path: Path, config: Config) -> Iterator[str]:
     if crowd:
         yield ""
         yield crowd
-    without_effect = list(unheeded(config))
-    if without_effect:
-        yield ""
-        yield "WITHOUT EFFECT in this version of copierd, so do not count on it:"
-        yield from (f"  {words}" for words in without_effect)
 
 
 def _copy(config: Config, copy: Copy) -> Iterator[str]:
@@ -73,6 +67,8 @@ def _copy(config: Config, copy: Copy) -> Iterator[str]:
         limits = _limits(follower)
         if limits:
             yield f"       {limits}"
+        if follower.inverse and copy.mode == "orders" and follower.bracket is None:
+            yield "       WITHOUT A STOP where the leader has no target, which its stop is made of; a bracket gives one"
 
 
 def _account(config: Config, account: str) -> str:

@@ -24,7 +24,6 @@ from daemon.notify import notifier
 from daemon.ports import Ports
 from daemon.state_lock import StateInUse, StateLock
 from daemon.supervisor import Supervisor
-from daemon.unheeded import unheeded
 
 SIMULATION = "simulation.sqlite"
 
@@ -61,8 +60,6 @@ def run_daemon(path: Path) -> int:
             print(one, file=sys.stderr)
         return Exit.CONFIG
     journal = Journal.open(config.daemon.log_level)
-    for words in unheeded(config):
-        journal.say("config.unheeded", f"without effect in this version: {words}", severity="warning")
     status = Exit.OK
     try:
         _hold_state(config, path, journal)

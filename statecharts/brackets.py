@@ -16,7 +16,7 @@ from datetime import timedelta
 
 import attrs
 
-from statecharts import follower, legs, sizing
+from statecharts import follower, guards, legs, sizing, template
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Leg
@@ -167,6 +167,8 @@ def waits_for_its_entry(draft: Draft, copy: Copy) -> bool:
     contract = draft.contract(copy.symbol)
     if copy.guards not in contract.guarded or copy.cancel_wanted is not None:
         return False
+    if copy.leg:
+        return guards.wanted(draft, copy)
     if contract.close_to is not None and not draft.book.copies[copy.guards or LEADERS_OWN].open:
         return False
     theirs = follower.leaders(draft, copy)
@@ -227,6 +229,8 @@ def send(draft: Draft, copies: Sequence[Copy], rules: CopyRules) -> None:
 
 
 def _are_partners(draft: Draft, one: Copy, other: Copy) -> bool:
+    if one.leg or other.leg:
+        return one.guards == other.guards and bool(one.leg and other.leg)
     theirs = follower.leaders(draft, one)
     partner = partner_of(_view(draft), theirs) if theirs is not None else None
     return partner is not None and partner.id == other.leader_order_id
@@ -259,7 +263,12 @@ def _send_alone(draft: Draft, copy: Copy, rules: CopyRules) -> None:
         if _copy_of(draft.book, child) is None and child.terms is not None and follower.refusal(child, rules) is None
     ]
     if copy.kind is Kind.ENTRY and _fit_one_oso(order, children):
-        _send_oso(draft, copy, children, rules)
+        draft.keep(copy)
+        _send_oso(draft, copy, [_guard(draft, child, copy, rules) for child in children], rules)
+        return
+    copy, exits = (copy, []) if children else template.along(draft, copy, order, rules)
+    if exits:
+        _send_oso(draft, draft.keep(copy), exits, rules)
         return
     follower.send(draft, copy, rules)
     for child in children:
@@ -276,15 +285,14 @@ def _fit_one_oso(order: Order, children: Sequence[Order]) -> bool:
     return len(children) == 1 or children[0].oco_id == children[1].id
 
 
-def _send_oso(draft: Draft, entry: Copy, children: Sequence[Order], rules: CopyRules) -> None:
-    draft.keep(entry)
-    legs = [_guard(draft, child, entry, rules) for child in children]
-    for leg, other in zip(legs, reversed(legs), strict=True):
+def _send_oso(draft: Draft, entry: Copy, exits: Sequence[Copy], rules: CopyRules) -> None:
+    """The entry is in the book already."""
+    for leg, other in zip(exits, reversed(exits), strict=True):
         assert leg.terms is not None, "a guard has terms"
         mate = other.id if other is not leg else None
         draft.keep(_going_out(draft, leg, leg.terms.quantity, mate=mate, sent_with=entry.id))
-    look_after(draft, entry, *legs)
-    follower.send(draft, draft.book.copies[entry.id], rules, brackets=tuple(_leg(leg) for leg in legs))
+    look_after(draft, entry, *exits)
+    follower.send(draft, draft.book.copies[entry.id], rules, brackets=tuple(_leg(leg) for leg in exits))
 
 
 def once_more(draft: Draft, entry: Copy) -> tuple[Leg, ...]:
@@ -293,13 +301,10 @@ def once_more(draft: Draft, entry: Copy) -> tuple[Leg, ...]:
     put_off = [leg for leg in legs.of(draft.book, entry) if leg.stage is Stage.HELD and waits_for_its_entry(draft, leg)]
     again = []
     for leg, other in zip(put_off, reversed(put_off), strict=True):
-        theirs = follower.leaders(draft, leg)
-        assert theirs is not None, "what waits for its entry has its leader's order"
-        terms = follower.asked(draft, leg, theirs, theirs.terms) if theirs.terms is not None else leg.terms
-        newest = attrs.evolve(leg, terms=terms, wanted=None, reason=None, ask_after=None)
+        newest = attrs.evolve(guards.newest(draft, leg), wanted=None, reason=None, ask_after=None)
         mate = other.id if other is not leg else None
         going = _going_out(draft, newest, entry.terms.quantity, mate=mate, sent_with=entry.id)
-        again.append(draft.keep(attrs.evolve(going, wanted=None, wanted_version=theirs.version or leg.wanted_version)))
+        again.append(draft.keep(attrs.evolve(going, wanted=None)))
     return tuple(_leg(leg) for leg in again)
 
 

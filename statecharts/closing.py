@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import attrs
 
-from statecharts import calendar, excess, exposure, follower, legs
+from statecharts import calendar, excess, exposure, follower, guards, legs
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -44,7 +44,7 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
     if exposure.unknown(draft.book, symbol):
         return  # a look-up takes a while: our exits protect meanwhile
     exits = [c for c in in_progress if exposure.reduces(c, contract.own)]
-    if any(copy.put_off for copy in exits):  # it goes when its time is over, and this closing with it
+    if any(copy.put_off and copy.guards is None for copy in exits):  # it goes when its time is over, and this with it
         _once_more(draft, symbol, exits, abs(close_to - contract.own), rules)
         return
     for copy in exits:
@@ -143,11 +143,10 @@ def protect_again(draft: Draft, symbol: Symbol) -> None:
 
 
 def _gave_way(draft: Draft, symbol: Symbol) -> list[Copy]:
-    """Exits that were cancelled for a closing, and whose leader order still rests."""
+    """Exits that were cancelled for a closing, and that are wanted still."""
     found = []
     for copy in draft.book.copies.values():
-        theirs = follower.leaders(draft, copy)
-        if theirs is None or not theirs.rest or copy.symbol != symbol or copy.leader_fill_id is not None:
+        if copy.symbol != symbol or copy.leader_fill_id is not None or not guards.wanted(draft, copy):
             continue
         found += [copy] if copy.restore and may_come_back(copy) else []
     return found
@@ -166,7 +165,7 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
     legs.part(draft, copy)
     held = draft.news(copy, News.PUT_BACK, why)
     attempt = held.attempt + 1
-    name = client_order_id(book.theirs.broker_id, book.mine.broker_id, held.cause, Verb.PLACE.value, 0, attempt)
+    name = client_order_id(book.theirs.broker_id, book.mine.broker_id, held.cause, Verb.PLACE.value, held.leg, attempt)
     draft.keep(
         attrs.evolve(
             held,

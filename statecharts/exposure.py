@@ -101,8 +101,9 @@ def giving_way(copy: Copy) -> bool:
 def free(book: Book, symbol: Symbol, own: int, but: CopyId, resting: bool = False) -> int:
     """The part of our position `own` that no market order but `but`, and none that gives way, may be taking already.
 
-    `resting`: nor any other exit. Of two that cancel each other one counts.
+    `resting`: nor any other exit, but those of a template, which give way. Of two that cancel each other one counts.
     """
+    partner = _partner(book, but)
     taking = {
         copy.id: copy
         for copy in book.in_progress(symbol)
@@ -111,10 +112,21 @@ def free(book: Book, symbol: Symbol, own: int, but: CopyId, resting: bool = Fals
         and copy.stage is not Stage.HELD
         and not book.asleep(copy)
         and copy.terms is not None
-        and (resting or copy.terms.order_type is OrderType.MARKET or giving_way(copy))
+        and (
+            (resting and not copy.leg and copy.id != partner)
+            or copy.terms.order_type is OrderType.MARKET
+            or giving_way(copy)
+        )
     }
     leaving = sum(copy.rest for copy in taking.values() if copy.mate not in taking or (copy.mate or "") > copy.id)
     return max(0, own - leaving) if own > 0 else min(0, own + leaving)
+
+
+def _partner(book: Book, number: CopyId) -> CopyId | None:
+    """The copy of the order that the leader has linked with this one's, also where ours are not linked."""
+    copy, theirs = book.copies.get(number), book.theirs
+    order = theirs.orders.get(copy.leader_order_id) if copy and theirs and copy.leader_order_id is not None else None
+    return book.placed.get(order.oco_id) if order is not None and order.oco_id is not None else None
 
 
 def opening(book: Book, but: Copy) -> int:

@@ -27,6 +27,7 @@ from statecharts import (
     shadows,
     shortage,
     sizing,
+    template,
     terms,
 )
 from statecharts.book import LEADERS_OWN, Copy, Verb
@@ -263,6 +264,7 @@ def send(
         terms=copy.terms,
     )
     draft.do(_with_legs(alone, other, brackets))
+    template.provide(draft, copy, rules)
 
 
 def _with_legs(alone: PlaceOrder, other: Leg | None, brackets: tuple[Leg, ...]) -> PlaceOrder:

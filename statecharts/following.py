@@ -28,7 +28,7 @@ def anew(draft: Draft, event: FollowsAnew) -> None:
         executions=dict.fromkeys(book.executions, LEADERS_OWN),
         leader_lost_at=None,
         contracts={
-            symbol: attrs.evolve(contract, no_entry=None, left=False, due=False)
+            symbol: attrs.evolve(contract, no_entry=None, left=False, due=False, guarded=())
             for symbol, contract in book.contracts.items()
         },
         latches=tuple(latch for latch in book.latches if latch.by is not FlattenedBy.LEADER_LOST),

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts import exposure, follower, legs
+from statecharts import exposure, follower, legs, template
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.order import News, Stage
@@ -52,9 +52,23 @@ def of_entry(draft: Draft, entry: Copy) -> tuple[Copy, ...]:
 
 
 def wanted(draft: Draft, leg: Copy) -> bool:
-    """Does the leader have this exit, asleep or awake?"""
+    """Does the leader have this exit, asleep or awake? Of a template's: is it in force?"""
+    if leg.leg:
+        entry = draft.book.copies.get(leg.guards or LEADERS_OWN)
+        return entry is not None and entry.template is not None
     theirs = follower.leaders(draft, leg)
     return theirs is not None and theirs.rest > 0
+
+
+def newest(draft: Draft, leg: Copy) -> Copy:
+    """A wanted exit as the leader has it now, or its template."""
+    if leg.leg:
+        return template.newest(draft, leg)
+    theirs = follower.leaders(draft, leg)
+    assert theirs is not None, "wanted by the leader"
+    assert theirs.terms is not None, "an order with a rest has terms"
+    terms = follower.asked(draft, leg, theirs, theirs.terms)
+    return attrs.evolve(leg, terms=terms, wanted_version=theirs.version or leg.wanted_version)
 
 
 def give_up(draft: Draft, symbol: Symbol) -> None:
@@ -75,21 +89,69 @@ def give_up(draft: Draft, symbol: Symbol) -> None:
 
 def of_entries(draft: Draft, symbol: Symbol) -> list[Unit]:
     """The exits of each entry, with what they are to protect; the nearest to the market first."""
+    templates = []
+    for number in draft.contract(symbol).guarded:
+        entry = draft.book.copies[number]
+        legs = tuple(leg for leg in of_entry(draft, entry) if leg.leg and wanted(draft, leg))
+        done = sum(leg.filled for leg in of_entry(draft, entry) if not leg.leg)
+        if legs:
+            templates.append(_unit(legs, opened(entry) - done, _asked(entry) - done))
+    own = draft.contract(symbol).own
+    beside = max(0, abs(own) - covered(draft, symbol))
+    return [*_of_leader(draft, symbol), *_fitted(templates, own, beside)]
+
+
+def _of_leader(draft: Draft, symbol: Symbol) -> list[Unit]:
     units = []
     for number in draft.contract(symbol).guarded:
         entry = draft.book.copies[number]
-        groups = _grouped(draft, [leg for leg in of_entry(draft, entry) if wanted(draft, leg)])
-        shares, wholes = _shares(draft, entry, groups, opened(entry)), _shares(draft, entry, groups, _asked(entry))
+        groups = _grouped(draft, [leg for leg in of_entry(draft, entry) if not leg.leg and wanted(draft, leg)])
+        done = sum(leg.filled for leg in of_entry(draft, entry) if leg.leg)  # a template's, before the leader's came
+        shares = _shares(draft, entry, groups, max(0, opened(entry) - done))
+        wholes = _shares(draft, entry, groups, max(0, _asked(entry) - done))
         for group, share, whole in zip(groups, shares, wholes, strict=True):
-            units.append(Unit(group, max(0, share - sum(leg.filled for leg in group)), whole))
-    left = abs(draft.contract(symbol).own)
-    fitted = []
-    for unit in sorted(units, key=lambda one: _distance(draft, one)):
+            units.append(_unit(group, share, whole))
+    own = draft.contract(symbol).own
+    return list(_fitted(units, own, abs(own)))
+
+
+def _unit(exits: tuple[Copy, ...], share: int, whole: int) -> Unit:
+    return Unit(exits, max(0, share - sum(leg.filled for leg in exits)), whole)
+
+
+def _fitted(units: Sequence[Unit], own: int, left: int) -> Iterator[Unit]:
+    """As large as they may be together: the nearest to the market first. None is for a position of its own side."""
+    for unit in sorted(units, key=_distance):
+        most = max(0, -unit.legs[0].side.sign * own)
         if unit.stop is not None:
-            unit = attrs.evolve(unit, size=min(unit.size, left))
-            left -= unit.size
-        fitted.append(attrs.evolve(unit, size=min(unit.size, abs(draft.contract(symbol).own))))
-    return fitted
+            most = min(most, left)
+            left -= min(unit.size, most)
+        yield attrs.evolve(unit, size=min(unit.size, most))
+
+
+def covered(draft: Draft, symbol: Symbol, entry: Copy | None = None) -> int:
+    """Contracts of ours, or of this entry's, that stops protect which work and stand for the leader's own."""
+    works = {
+        copy.id: copy.rest
+        for copy in draft.book.in_progress(symbol)
+        if not copy.leg and copy.stage is Stage.WORKING and covers(draft, copy) and wanted(draft, copy)
+    }
+    found = 0
+    for unit in _of_leader(draft, symbol):
+        rest = works.pop(unit.stop.id, 0) if unit.stop is not None else 0
+        found += min(unit.size, rest) if entry is None or unit.legs[0].guards == entry.id else 0
+    return found + sum(works.values()) if entry is None else found
+
+
+def covers(draft: Draft, copy: Copy) -> bool:
+    """Does this order limit the loss of our position, or is about to?"""
+    if not copy.trades or not is_stop(copy) or copy.side.sign * draft.contract(copy.symbol).own > 0:
+        return False
+    entry = draft.book.copies.get(copy.guards or LEADERS_OWN)
+    if entry is not None and entry.open and not opened(entry):
+        return False
+    there = copy.open and copy.stage not in (Stage.HELD, Stage.UNKNOWN)
+    return there and copy.cancel_wanted is None and not draft.book.asleep(copy)
 
 
 def alone(draft: Draft, symbol: Symbol, rules: CopyRules) -> Iterator[Unit]:
@@ -159,7 +221,7 @@ def _asked(entry: Copy) -> int:
     return entry.terms.quantity + entry.earlier
 
 
-def _distance(draft: Draft, unit: Unit) -> tuple[bool, Decimal]:
+def _distance(unit: Unit) -> tuple[bool, Decimal]:
     """How soon the stop would be hit: without one, or without a price of its own, last."""
     price = unit.stop.terms.stop_price if unit.stop is not None and unit.stop.terms is not None else None
     if price is None or unit.stop is None:
@@ -167,8 +229,13 @@ def _distance(draft: Draft, unit: Unit) -> tuple[bool, Decimal]:
     return (False, unit.stop.side.sign * price)
 
 
-def withdraw(draft: Draft, leg: Copy, why: str) -> None:
-    """Cancels an exit that is wanted again when there is something for it."""
-    mate = draft.book.copies.get(leg.mate or LEADERS_OWN)
-    after = draft.at + legs.BY_ITSELF if mate is not None and not mate.open else None
-    draft.keep(attrs.evolve(leg, cancel_wanted=why, restore=True, ask_after=after))
+def withdraw(draft: Draft, leg: Copy, why: str, again: bool = True) -> None:
+    """Cancels an exit; one that is wanted `again` when there is something for it.
+
+    What the broker cancels by itself is given the time to show it.
+    """
+    linked = [leg.mate, leg.guards if draft.book.asleep(leg) else None]
+    known = (draft.book.copies.get(one or LEADERS_OWN) for one in linked)
+    ended = any(other is not None and not other.open for other in known)
+    after = draft.at + legs.BY_ITSELF if ended else None
+    draft.keep(attrs.evolve(leg, cancel_wanted=why, restore=again, ask_after=after))

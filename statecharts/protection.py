@@ -15,10 +15,9 @@ from datetime import datetime
 
 import attrs
 
-from statecharts import brackets, calendar, closing, exposure, flattening, follower, guards, unprotected
+from statecharts import brackets, calendar, closing, exposure, flattening, guards, template, unprotected
 from statecharts.book import LEADERS_OWN, Contract, Copy
 from statecharts.draft import Draft
-from statecharts.guards import Unit
 from statecharts.order import News, Stage
 from statecharts.reasons import Refusal
 from statecharts.rules import CopyRules
@@ -33,16 +32,19 @@ def answers(copy: Copy, reason: Refusal, rules: CopyRules) -> bool:
 
 def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """Makes the exits of this contract fit what we own. `current`: is the leader's view?"""
+    template.look_after(draft, symbol)
     guards.give_up(draft, symbol)
     contract = draft.contract(symbol)
     if contract.close_to is not None or contract.left or flattening.latched(draft.book, symbol) is not None:
         told = contract.exposed is not None and contract.exposed.told and contract.own != 0
         draft.note(symbol, exposed=contract.exposed if told else None, excess_since=None)
+        if contract.retry_at is not None:
+            _place(draft, symbol, rules, between_tries=True)
         return
     units = guards.of_entries(draft, symbol)
     _fit(draft, symbol, units)
     if current:
-        plain = list(guards.alone(draft, symbol, rules))
+        plain = list(guards.alone(draft, symbol, rules)) if rules.mode == "orders" else []
         _grow(draft, plain)
         unprotected.look_for(draft, symbol, [*guards.of_entries(draft, symbol), *plain], rules)
     elif contract.exposed is not None and not contract.exposed.told:
@@ -59,7 +61,7 @@ def next_deadline(contract: Contract) -> datetime | None:
     return min(since, default=None) and min(since) + guards.GRACE
 
 
-def _fit(draft: Draft, symbol: Symbol, units: Sequence[Unit]) -> None:
+def _fit(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit]) -> None:
     """Legs that are awake get the size of what they protect; those that sleep keep that of their entry."""
     contract = draft.contract(symbol)
     excess = contract.excess_since if contract.excess_since is not None else draft.at
@@ -85,7 +87,7 @@ def _fit(draft: Draft, symbol: Symbol, units: Sequence[Unit]) -> None:
     draft.note(symbol, excess_since=excess if too_large else None)
 
 
-def _grow(draft: Draft, units: Sequence[Unit]) -> None:
+def _grow(draft: Draft, units: Sequence[guards.Unit]) -> None:
     """A stop of the leader's alone grows up to what it stands for, as our position does."""
     for unit in units:
         for stop in unit.legs:
@@ -105,20 +107,23 @@ def _want(draft: Draft, leg: Copy, rest: int) -> None:
     draft.keep(attrs.evolve(leg, wanted=attrs.evolve(terms, quantity=leg.filled - leg.earlier + rest)))
 
 
-def _place(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
-    """Places what has waited for its entry, and what we have cancelled to place it anew."""
+def _place(draft: Draft, symbol: Symbol, rules: CopyRules, between_tries: bool = False) -> None:
+    """Places what has waited for its entry, and what we have cancelled to place it anew.
+
+    `between_tries` of a closing the stops of a template that have made way for it, and nothing else.
+    """
     ready = []
     for unit in guards.of_entries(draft, symbol):
         for leg in unit.legs if unit.size else ():
-            if leg.restore and leg.stage in guards.GONE:
+            if between_tries and not leg.leg:
+                continue  # `pursuit.py` releases those that stand for the leader's
+            if leg.restore and leg.stage in guards.GONE and not between_tries:
                 closing.put_back(draft, leg, "there is something of ours for it to protect")
                 leg = draft.book.copies[leg.id]
             if leg.stage is not Stage.HELD or calendar.held(draft, leg) or (leg.ask_after or draft.at) > draft.at:
                 continue
-            theirs = follower.leaders(draft, leg)
-            assert theirs is not None, "wanted by the leader"
-            assert theirs.terms is not None, "an order with a rest has terms"
-            terms = attrs.evolve(follower.asked(draft, leg, theirs, theirs.terms), quantity=unit.size)
-            leg = attrs.evolve(leg, terms=terms, wanted=None, reason=None, ask_after=None)
-            ready.append(attrs.evolve(leg, wanted_version=theirs.version or leg.wanted_version))
+            leg = guards.newest(draft, leg)
+            if leg.terms is not None and template.has_a_price(leg):
+                terms = attrs.evolve(leg.terms, quantity=unit.size)
+                ready.append(attrs.evolve(leg, terms=terms, wanted=None, reason=None, ask_after=None))
     brackets.send(draft, ready, rules)

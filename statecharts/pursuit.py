@@ -64,7 +64,7 @@ def _wants_something(contract: Contract) -> bool:
     waits = contract.retry_at is not None or contract.close_to is not None or contract.no_entry is not None
     stays = bool(contract.own) or contract.left or contract.busted is not None
     looks = contract.exposed is not None or contract.excess_since is not None or contract.too_much_since is not None
-    return waits or stays or looks or contract.out_since is not None
+    return waits or stays or looks or bool(contract.guarded) or contract.out_since is not None
 
 
 def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
@@ -132,11 +132,10 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         draft.note(symbol, too_much_since=None)
     if ready:
         closing.close(draft, symbol, rules, current)
-    if not by_fills:
-        closes = draft.contract(symbol).close_to is not None
-        protection.look_after(draft, symbol, rules, current)
-        if ready and not closes:  # what had a stop refused is closed now, and not when something else happens
-            closing.close(draft, symbol, rules, current)
+    closes = draft.contract(symbol).close_to is not None
+    protection.look_after(draft, symbol, rules, current)
+    if ready and not closes:  # what had a stop refused is closed now, and not when something else happens
+        closing.close(draft, symbol, rules, current)
     for copy in tuple(draft.book.in_progress(symbol)) if not by_fills else ():
         together = brackets.held_together(draft, draft.book.copies[copy.id])
         released = [_released(draft, one, rules, current, ready) for one in together]

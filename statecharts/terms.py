@@ -19,7 +19,7 @@ import attrs
 
 from statecharts.values import OrderType, Side, Terms, TimeInForce
 
-_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 def unmirrored(terms: Terms, inverse: bool) -> str | None:
@@ -28,7 +28,7 @@ def unmirrored(terms: Terms, inverse: bool) -> str | None:
         return None
     if terms.order_type.trails:
         return f"an inverse follower has no counterpart of a {terms.order_type.value}: nothing trails on the other side"
-    if terms.time_in_force in _AT_ONCE:
+    if terms.time_in_force in AT_ONCE:
         words = f"{terms.order_type.value} {terms.time_in_force.value}"
         return f"an inverse follower has no counterpart of a {words}: it would have to wait for a worse price"
     return None
@@ -82,15 +82,15 @@ def _on_tick(terms: Terms, side: Side, tick: Decimal) -> Terms:
     below = (side is Side.BUY) != terms.order_type.stops
     price = stop = None
     if terms.stop_price is not None:
-        stop = _rounded(terms.stop_price, tick, up=not below)
+        stop = rounded(terms.stop_price, tick, up=not below)
     if terms.price is not None:
         is_limit = terms.order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT)
-        price = _rounded(terms.price, tick, up=(side is Side.SELL) if is_limit else not below)
+        price = rounded(terms.price, tick, up=(side is Side.SELL) if is_limit else not below)
         if is_limit and stop is not None and _beyond(terms, side):
             price = max(price, stop) if side is Side.BUY else min(price, stop)
     peg = terms.peg_difference
     if peg is not None:
-        peg = _rounded(peg, tick, up=peg > 0)
+        peg = rounded(peg, tick, up=peg > 0)
     return attrs.evolve(terms, price=price, stop_price=stop, peg_difference=peg)
 
 
@@ -101,6 +101,6 @@ def _beyond(terms: Terms, side: Side) -> bool:
     return (terms.price - terms.stop_price) * side.sign >= 0
 
 
-def _rounded(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
+def rounded(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
     steps = (price / tick).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
     return price if price == steps * tick else steps * tick

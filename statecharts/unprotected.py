@@ -14,11 +14,10 @@ from itertools import accumulate
 
 import attrs
 
-from statecharts import closing, exposure, follower, guards
+from statecharts import closing, exposure, follower, guards, template
 from statecharts.book import LEADERS_OWN, Copy, Exposure
 from statecharts.draft import Draft
 from statecharts.effects import Severity
-from statecharts.guards import Unit
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -27,12 +26,12 @@ from statecharts.values import Symbol
 AT_MOST_EVERY = timedelta(seconds=20)  # what is restored and gone again: less often than once in a read-back
 
 
-def look_for(draft: Draft, symbol: Symbol, units: Sequence[Unit], rules: CopyRules) -> None:
+def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: CopyRules) -> None:
     """Is there a stop for as much of ours as the leader has one for?"""
     _refused_beforehand(draft, symbol, rules)
     contract = draft.contract(symbol)
     needed = min(abs(contract.own), sum(unit.size for unit in units if unit.stop is not None))
-    gap = needed - sum(copy.rest for copy in draft.book.in_progress(symbol) if _covers(draft, copy))
+    gap = needed - sum(copy.rest for copy in draft.book.in_progress(symbol) if guards.covers(draft, copy))
     missing = [unit for unit in units if unit.size and not _is_behind(draft, unit)]
     stops = [unit.stop for unit in missing if unit.stop is not None]
     if gap <= 0 or not stops:
@@ -47,7 +46,7 @@ def look_for(draft: Draft, symbol: Symbol, units: Sequence[Unit], rules: CopyRul
         return
     doing = "Nothing is closed (on_stop_refused = tell)"
     if stop.stage is not Stage.REJECTED:
-        doing = "It is placed anew"
+        doing = "It is placed anew" if template.has_a_price(stop) else "It goes out as soon as it can"
         _restore(draft, symbol, _enough(missing, gap), rules, again=told and draft.read_back)
     elif rules.flatten_when_stop_refused:
         doing = "Closing at market now"
@@ -57,29 +56,18 @@ def look_for(draft: Draft, symbol: Symbol, units: Sequence[Unit], rules: CopyRul
         _tell(draft, symbol, exposed, doing)
 
 
-def _enough(missing: Iterable[Unit], gap: int) -> Iterator[Unit]:
+def _enough(missing: Iterable[guards.Unit], gap: int) -> Iterator[guards.Unit]:
     """Those of the missing that make up for the gap."""
     units = [unit for unit in missing if unit.stop is not None]
     before = accumulate((unit.size for unit in units), initial=0)
     return (unit for unit, sum_before in zip(units, before, strict=False) if sum_before < gap)
 
 
-def _is_behind(draft: Draft, unit: Unit) -> bool:
-    return unit.stop is not None and _covers(draft, unit.stop) and unit.stop.rest >= unit.size
+def _is_behind(draft: Draft, unit: guards.Unit) -> bool:
+    return unit.stop is not None and guards.covers(draft, unit.stop) and unit.stop.rest >= unit.size
 
 
-def _covers(draft: Draft, copy: Copy) -> bool:
-    """Does this order limit the loss of our position, or is about to?"""
-    if not copy.trades or not guards.is_stop(copy) or copy.side.sign * draft.contract(copy.symbol).own > 0:
-        return False
-    entry = draft.book.copies.get(copy.guards or LEADERS_OWN)
-    if entry is not None and entry.open and not guards.opened(entry):
-        return False
-    there = copy.open and copy.stage not in (Stage.HELD, Stage.UNKNOWN)
-    return there and copy.cancel_wanted is None and not draft.book.asleep(copy)
-
-
-def _restore(draft: Draft, symbol: Symbol, missing: Iterable[Unit], rules: CopyRules, again: bool) -> None:
+def _restore(draft: Draft, symbol: Symbol, missing: Iterable[guards.Unit], rules: CopyRules, again: bool) -> None:
     """What is gone is placed anew; what is there and does not help is cancelled first. `again`: it has been tried."""
     if any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
         return  # it may be what is missing
@@ -102,7 +90,7 @@ def _restore(draft: Draft, symbol: Symbol, missing: Iterable[Unit], rules: CopyR
 
 def _cannot_be_copied(draft: Draft, leg: Copy, rules: CopyRules) -> bool:
     theirs = follower.leaders(draft, leg)
-    return theirs is None or follower.refusal(theirs, rules) is not None
+    return not leg.leg and (theirs is None or follower.refusal(theirs, rules) is not None)
 
 
 def _refused_beforehand(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
@@ -146,6 +134,8 @@ def _why(draft: Draft, stop: Copy) -> str:
     name = f"stop {price}" if price is not None else "its stop"
     if stop.stage is Stage.REJECTED or (stop.stage is Stage.HELD and stop.refusals):
         return f"{name} refused ({stop.reason})"
+    if not template.has_a_price(stop):
+        return f"its stop waits for the broker to say what a tick of {stop.symbol} is"
     if stop.stage is Stage.SKIPPED:
         return f"{name} was not copied ({stop.reason})"
     if draft.book.asleep(stop):

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from daemon.ledger.codec import instant_text
-from statecharts.book import Copy
+from statecharts.book import Copy, Verb
 from statecharts.values import AccountName
 
 COLUMNS: Final = (
@@ -43,7 +43,7 @@ def keep(db: sqlite3.Connection, follower: AccountName, copy: Copy) -> None:
             follower,
             copy.leader_order_id,
             copy.leader_fill_id,
-            copy.verb.value,
+            _verb(copy).value,
             copy.client_id,
             copy.symbol,
             copy.side.value,
@@ -60,6 +60,11 @@ def keep(db: sqlite3.Connection, follower: AccountName, copy: Copy) -> None:
             latency_ms(copy),
         ),
     )
+
+
+def _verb(copy: Copy) -> Verb:
+    """What stands for no order of the leader's closes: also a leg of a template, whose part in the core is a copy's."""
+    return Verb.CLOSE if copy.leg else copy.verb
 
 
 def latency_ms(copy: Copy) -> float | None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
+from decimal import Decimal
 
 import attrs
 
 from statecharts.order import Stage
+from statecharts.rules import Template
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, CopyName, FillId, OrderId, Side, Symbol, Terms
 
@@ -76,6 +78,9 @@ class Copy:
     guarded_by: tuple[CopyId, ...] = ()  # an entry: the exits that protect what it fills
     sent_with: CopyId | None = None  # the copy in whose request the present attempt of this one goes out
     mate: CopyId | None = None  # the other of an OCO: when one of the two ends, the broker cancels the other
+    leg: int = 0  # which leg of a template it is (template.py); 0: none, as everything that stands for the leader's
+    template: Template | None = None  # an entry: what protects it while the leader does not
+    measured: Decimal | None = None  # the price of an entry that its template is measured from
     # A request whose answer was lost
     lost_at: datetime | None = None
     absent_at: datetime | None = None  # when the last of these look-ups was asked

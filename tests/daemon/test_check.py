@@ -67,6 +67,7 @@ def test_it_says_who_copies_whom_with_what_and_what_is_armed(tmp_path: Path) -> 
         "  -> eval1 (DEMO2 on demo): same size; no cap; shadows: not armed (armed = true in its account lets it trade)",
         "  -> funded (9 on live): size x 0.50, inverse, ES -> MES x 10; at most 3 per order, no cap per product; ARMED",
         "       daily loss limit 500; flat by 15:05 Chicago",
+        "       WITHOUT A STOP where the leader has no target, which its stop is made of; a bracket gives one",
         "  -> watch (124 on live): same size; at most 1 per order, at most 2 per product; shadows: shadow = true",
         "",
         "Logins",
@@ -130,3 +131,14 @@ def test_a_secret_that_stands_in_the_wrong_place_is_not_repeated(tmp_path: Path,
     assert (status, lines) == (78, [])
     assert f"logins.apex.{key}: " in err and "may be" in err and "must be changed if others could read" in err
     assert "canary" not in err
+
+
+def test_an_inverse_follower_with_a_bracket_is_not_without_a_stop(tmp_path: Path) -> None:
+    path = tmp_path / "copier.toml"
+    for text in (
+        CONFIG.replace("inverse = true\n", "inverse = true\nbracket = { stop = 20, target = 40 }\n"),
+        CONFIG.replace('deny = ["CL"]\n', 'mode = "fills"\n'),
+    ):
+        path.write_text(text)
+        _, lines, _ = checked(path)
+        assert not [line for line in lines if "WITHOUT A STOP" in line]

@@ -21,10 +21,12 @@ TICK = 0.001  # seconds: what happens in the same moment as the look has happene
 class Guard:
     """For how long, in seconds, a position has been larger than its stop (or its stop than it), at the longest.
 
-    Only while the leader has a stop for all of his own position does it count that a follower has not.
+    Only while the leader has a stop for all of his own position does it count that a follower has not; with
+    `whatever_he_has` it counts always.
     """
 
     world: World
+    whatever_he_has: bool = False
     exposed: float = 0.0
     excessive: float = 0.0
     _since: dict[tuple[str, str, str], float] = attrs.field(factory=dict)
@@ -45,7 +47,7 @@ class Guard:
         behind = sum(
             order.left for order in stops(self.world, name, symbol) if net * (1 if order.ticket.buy else -1) < 0
         )
-        protected = all(
+        protected = self.whatever_he_has or all(
             sum(order.left for order in stops(self.world, "lead", one) if n * (1 if order.ticket.buy else -1) < 0)
             >= abs(n)
             for one, n in self.world.positions("lead").items()
@@ -76,8 +78,8 @@ def behind(world: World, name: str, symbol: str) -> int:
 
 
 @asynccontextmanager
-async def guarded(world: World) -> AsyncIterator[Guard]:
-    guard = Guard(world)
+async def guarded(world: World, whatever_he_has: bool = False) -> AsyncIterator[Guard]:
+    guard = Guard(world, whatever_he_has)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(guard.look)
         yield guard

@@ -19,6 +19,9 @@ from tests.scenarios.world import World, config_of, run
 # One follower's order is the other's doubt: both are on one socket, and a death can come between their frames.
 TEXT = config_of(("f1", "f2"), each={"f2": "ratio = 2"})
 FILLS = config_of(("f1", "f2"), copy='mode = "fills"', each={"f2": "ratio = 2"})
+BRACKET = "bracket = { stop = 20, target = 40 }"
+TEMPLATE = config_of(("f1",), follower=BRACKET)
+TEMPLATE_FILLS = config_of(("f1",), follower=BRACKET, copy='mode = "fills"')
 MOST = 2_000  # port calls of a story: a story that has more never ends
 STEP = 0.5  # seconds between the leader's acts
 DEAD = 0.3  # seconds from a death to the next start
@@ -82,6 +85,21 @@ async def an_oco_that_is_hit(world: World) -> None:
     world.move("5220")
 
 
+async def behind_a_template(world: World) -> None:
+    """One entry takes its legs along, another is followed by them; the leader's own stop takes over, and is hit."""
+    world.lead("Buy", 1, "Limit", price="5190")
+    await trio.sleep(STEP)
+    world.fault(fill_size=1, fill_gap=(0.2, 0.2))
+    world.lead("Buy", 2)
+    await trio.sleep(2 * STEP)
+    world.lead("Sell", 2, "Stop", stop="5196")
+    await trio.sleep(STEP)
+    world.move("5189")
+    await trio.sleep(STEP)
+    world.move("5200")
+    world.lead("Sell", 1)
+
+
 STORIES = {
     script.__name__: (script, TEXT)
     for script in (
@@ -92,7 +110,9 @@ STORIES = {
         a_bracket_whose_stop_is_hit,
         an_oco_that_is_hit,
     )
-} | {f"{script.__name__}_by_fills": (script, FILLS) for script in (in_and_out_slowly, through_zero_in_parts)}
+} | {behind_a_template.__name__: (behind_a_template, TEMPLATE)}
+STORIES |= {f"{script.__name__}_by_fills": (script, FILLS) for script in (in_and_out_slowly, through_zero_in_parts)}
+STORIES["behind_a_template_by_fills"] = (through_zero_in_parts, TEMPLATE_FILLS)
 
 
 async def _live(world: World, mortality: Mortality) -> None:

@@ -39,6 +39,7 @@ class Exchange:
     next_number: int = 5000
     position: dict[Symbol, int] = attrs.field(factory=dict)
     open_profit: int = 0
+    market: int = 5000  # the price at which it fills
     wake: str = "last_fill"  # when the legs of an OSO start work: also "first_fill", "each_fill"
     at_once: int = 0  # contracts that a market order fills in the instant of its answer; 0: all of them
     bounded: bool = True  # do no exits rest beside a market exit, so that no fill can make it too large on its way?
@@ -210,7 +211,7 @@ class Exchange:
         quantity = min(quantity, now.rest)
         if not quantity:
             return
-        gone = {fill.id for fill in now.fills if not fill.active}
+        before = {fill.id: fill for fill in now.fills}
         whole = len(now.fills) + quantity
         made = order(
             number,
@@ -222,7 +223,8 @@ class Exchange:
             parent_id=now.parent_id,
             oco_id=now.oco_id,
         )
-        made = attrs.evolve(made, fills=tuple(attrs.evolve(fill, active=fill.id not in gone) for fill in made.fills))
+        dealt = (before.get(fill.id, attrs.evolve(fill, price=Decimal(self.market))) for fill in made.fills)
+        made = attrs.evolve(made, fills=tuple(dealt))
         self.orders[number] = (place, made)
         self.position[now.symbol] = self.position.get(now.symbol, 0) + now.side.sign * quantity
         self._follow_up(number)

@@ -135,3 +135,16 @@ def test_a_skipped_exit_whose_leader_order_has_ended_is_not_wanted_any_more(gone
     desk.leader(order(103, BUY, terms(1), 1))
     desk.fills(desk.place, 903)
     assert desk.places == []
+
+
+def test_a_reversal_that_fills_in_parts_is_not_taken_for_an_exit_when_it_has_come_to_flat() -> None:
+    desk = in_position(3)
+    desk.leader(order(101, SELL, terms(6), 3))
+    reversal = desk.place
+    desk.accepted(reversal, 901)
+    desk.seen(reversal, 901, 3)
+    assert desk.own == {}
+    assert desk.cancels == [], "the other half of it is still to open"
+    desk.leader(order(101, SELL, terms(6), 6))
+    desk.seen(reversal, 901, 6)
+    assert desk.own == {ES: -3}
