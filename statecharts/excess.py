@@ -59,11 +59,11 @@ def _reach(draft: Draft, symbol: Symbol, own: int, rules: CopyRules) -> int:
         if copy is None or copy.symbol != symbol or copy.kind is Kind.EXIT:
             continue
         if copy.side.sign * own > 0:
-            net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * min(_to_come(order), _behind(copy, order))
+            net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * min(to_come(order), _behind(copy, order))
     return exposure.target_of(net, symbol, rules)
 
 
-def _to_come(order: Order) -> int:
+def to_come(order: Order) -> int:
     """Contracts of this order whose fills are still to be told. Those that were busted or corrected have been."""
     if order.terms is None or (order.status.finished and order.status is not Status.FILLED):
         return 0
@@ -83,7 +83,7 @@ def _behind(copy: Copy, order: Order) -> int:
     return max(0, -(-copy.filled * order.terms.quantity // size) - order.filled)
 
 
-def _leaving(draft: Draft, symbol: Symbol) -> int:
+def leaving(draft: Draft, symbol: Symbol) -> int:
     """Contracts of our position that orders of ours are about to take away."""
     own = draft.contract(symbol).own
     against = (c for c in draft.book.in_progress(symbol) if c.trades and c.side.sign * own < 0)
@@ -107,7 +107,7 @@ def _coming(draft: Draft, copy: Copy) -> int:
 def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """The leader flat means the follower flat: what no order of ours is about to close is closed at market."""
     own = draft.contract(symbol).own
-    if not exposure.leader_flat(draft.book, symbol, rules) or _leaving(draft, symbol) >= abs(own):
+    if not exposure.leader_flat(draft.book, symbol, rules) or leaving(draft, symbol) >= abs(own):
         return
     if any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
         return
@@ -134,7 +134,7 @@ def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules) -> N
     contract = draft.contract(symbol)
     if contract.due or contract.close_to is not None or may_stay(draft, symbol, rules) == contract.own:
         return
-    if _leaving(draft, symbol) or any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
+    if leaving(draft, symbol) or any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
         return
     ended = (c for c in draft.book.copies.values() if c.symbol == symbol and c.kind is not Kind.ENTRY)
     theirs = [follower.leaders(draft, c) for c in ended if c.verb is Verb.PLACE and c.stage in _WITHOUT_AN_ORDER]
@@ -146,7 +146,7 @@ def _for_too_long(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """Whatever it was: nothing explains any more that we have more than the leader's, and nothing will mend it."""
     contract = draft.contract(symbol)
     keep = may_stay(draft, symbol, rules)
-    if contract.due or contract.close_to is not None or abs(contract.own - keep) <= _leaving(draft, symbol):
+    if contract.due or contract.close_to is not None or abs(contract.own - keep) <= leaving(draft, symbol):
         draft.note(symbol, too_much_since=None)
         return
     contract = draft.note(symbol, too_much_since=contract.too_much_since or draft.at)

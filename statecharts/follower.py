@@ -24,6 +24,7 @@ from statecharts import (
     firm,
     flattening,
     openings,
+    resting,
     shadows,
     shortage,
     sizing,
@@ -285,6 +286,7 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
         if order.filled and copy.kind is not Kind.ENTRY and copy.stage in _CAME_TO_NOTHING:
             exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit has filled and ours came to nothing")
         shortage.look(draft, copy, order, rules)
+        resting.come_again(draft, copy, order, rules)
     elif order.status is Status.EXPIRED and copy.stage is Stage.WORKING:
         pass  # ours expires by itself, at the broker's own hand
     elif ended_early and order.filled and copy.kind is not Kind.ENTRY:
@@ -306,8 +308,11 @@ def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: Ver
         return changes.wish(attrs.evolve(copy, wanted=wanted, wanted_version=version))
     found = size_of(draft, copy, order, rules)
     present = copy.terms.quantity + copy.earlier
-    # A size that rounds to nothing leaves the order as large as it is: its prices still follow.
+    if copy.stage is Stage.SHADOWED and found.kind is Kind.ENTRY and not found.quantity:
+        return attrs.evolve(copy, wanted_version=version, cancel_wanted=found.why_nothing)
     whole = found.quantity or present
+    if found.kind is Kind.ENTRY and copy.stage is not Stage.SHADOWED:
+        whole = min(whole, present)  # `resting.py` makes it larger, or none
     if whole > present and found.kind is not Kind.EXIT and openings.bar(draft, order, copy.symbol, rules):
         whole = present
     copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=is_apart(draft, order))

@@ -161,7 +161,7 @@ def ended(draft: Draft, copy: Copy) -> None:
 def cancel_waits(book: Book, copy: Copy) -> bool:
     """Is the cancel of this order not to be asked for: because another brings it about, or its entry is unconfirmed?"""
     mate = book.copies.get(copy.mate or LEADERS_OWN)
-    if mate is not None and mate.open and _cancel_is_asked(book, mate):
+    if mate is not None and mate.open and cancel_is_asked(book, mate):
         return True
     entry = book.copies.get(copy.guards or LEADERS_OWN)
     if entry is None or not entry.open:
@@ -172,8 +172,8 @@ def cancel_waits(book: Book, copy: Copy) -> bool:
 
 
 def _is_going(book: Book, copy: Copy) -> bool:
-    return copy.cancel_wanted is not None or _cancel_is_asked(book, copy)
+    return copy.cancel_wanted is not None or cancel_is_asked(book, copy)
 
 
-def _cancel_is_asked(book: Book, copy: Copy) -> bool:
+def cancel_is_asked(book: Book, copy: Copy) -> bool:
     return copy.pending is not None and book.copies[copy.pending].verb is Verb.CANCEL

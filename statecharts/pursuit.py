@@ -35,6 +35,7 @@ from statecharts import (
     protection,
     refusals,
     replays,
+    resting,
     risk,
 )
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
@@ -113,6 +114,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     latched = flattening.pursue(draft, symbol)
     if current and not latched and rules.mode == "orders":
         kinds.look_again(draft, symbol, rules)
+        resting.look_again(draft, symbol, rules)
     openings.withdraw(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         changes.unanswered(draft, copy, rules)

@@ -2,7 +2,8 @@
 
 Rule 1: the target for a leader's net position n is trunc(n x ratio x factor), toward zero, in exact decimals, within
         `max_position`. An order's quantity is the change of target that it would cause if it filled next, with the
-        other working orders on its side counted as filled first: rounding never drifts, two entries never overshoot.
+        other working orders on its side that came before it counted as filled first: rounding never drifts, two
+        entries never overshoot.
 Rule 2: an exit never makes the follower's position change sign; a reversal is one order, never larger than what is ours
         plus the target beyond. One at market fills before what rests.
 Rule 3: `min_one` raises 0 to 1 on openings only; `max_order` and `max_position` cut openings only. Of the leader's
@@ -12,12 +13,13 @@ Rule 3: `min_one` raises 0 to 1 on openings only; `max_order` and `max_position`
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from decimal import Decimal
 
 import attrs
 
 from statecharts.rules import Agreement, CopyRules
-from statecharts.values import Order, OrderType, Side, Symbol, View, root_of, with_root
+from statecharts.values import Order, OrderId, OrderType, Side, Symbol, View, root_of, with_root
 
 ROUNDS_TO_NOTHING = "the follower's size for it rounds to 0"
 CAPPED = "max_position is reached"
@@ -112,8 +114,7 @@ def size(order: Order, view: View, own: int, rules: CopyRules, beside: int = 0) 
     held = view.position(order.symbol) - order.net
     quantity = order.terms.quantity
     kind = kind_of(held, order.side, quantity)
-    at_market = kind is not Kind.ENTRY and _at_market(order)
-    first = held + order.side.sign * _others(order, view, only_at_market=at_market)
+    first = held + order.side.sign * _before(order, kind, view)
     then = first + order.side.sign * quantity
     change = abs(_target_from(held, then, order.symbol, rules) - _target_from(held, first, order.symbol, rules))
     if kind is Kind.EXIT:
@@ -148,12 +149,22 @@ def apart(order: Order, view: View) -> bool:
     held = view.position(order.symbol) - order.net
     if order.terms is None or held * order.side.sign >= 0:
         return False
-    return order.terms.quantity + _others(order, view) <= abs(held)
+    return order.terms.quantity + _may_fill(_others(order, view)) <= abs(held)
 
 
-def _others(order: Order, view: View, only_at_market: bool = False) -> int:
-    """What the leader's other working orders on this side may fill; of an OCO one of the two, none that sleeps."""
-    working = {
+def _before(order: Order, kind: Kind, view: View) -> int:
+    """What fills before this order: of entries those that came before it, of exits those at market, if it is one."""
+    others = _others(order, view)
+    if kind is Kind.ENTRY:
+        return _may_fill({number: other for number, other in others.items() if number < order.id})
+    if _at_market(order):
+        return _may_fill({number: other for number, other in others.items() if _at_market(other)})
+    return _may_fill(others)
+
+
+def _others(order: Order, view: View) -> dict[OrderId, Order]:
+    """The leader's other working orders on this side, but those that sleep, and the one that ends with this one."""
+    return {
         other.id: other
         for other in view.orders.values()
         if other.symbol == order.symbol
@@ -161,8 +172,11 @@ def _others(order: Order, view: View, only_at_market: bool = False) -> int:
         and other.id not in (order.id, order.oco_id)
         and other.rest
         and not view.asleep(other)
-        and (not only_at_market or _at_market(other))
     }
+
+
+def _may_fill(working: Mapping[OrderId, Order]) -> int:
+    """Contracts that these may fill; of an OCO one of the two."""
     return sum(one.rest for one in working.values() if one.oco_id not in working or (one.oco_id or 0) > one.id)
 
 

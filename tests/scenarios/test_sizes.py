@@ -85,6 +85,51 @@ def test_two_entries_that_rest_together_do_not_overshoot(tmp_path: Path) -> None
     told(story, tmp_path, RATIOS)
 
 
+@pytest.mark.rule("sizing.working-orders")
+def test_an_entry_that_the_leader_makes_smaller_and_larger_is_followed_down_to_none_and_back(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        order = world.lead("Buy", 4, "Limit", price="5150")
+        await trio.sleep(1)
+        for quantity in (2, 1, 3, 1, 4, 2):
+            world.change(order, quantity, price="5150")
+            await trio.sleep(1)
+            for name, size in (("half", quantity // 2), ("most", min(4, quantity * 3 // 2))):
+                rests = [one.terms.qty for one in world.broker.working(name.upper())]
+                assert rests == ([size] if size else []), (name, quantity)
+        world.move("5140")
+        await trio.sleep(1)
+        assert world.positions("half") == {SYMBOL: 1} and world.positions("most") == {SYMBOL: 3}
+        world.lead("Sell", 2)
+
+    told(story, tmp_path, RATIOS)
+
+
+@pytest.mark.rule("sizing.working-orders", "sizing.max-position")
+def test_when_one_of_two_resting_entries_changes_the_other_has_what_the_cap_leaves_it(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        def rests() -> list[tuple[str, int]]:
+            return [(str(one.terms.price), one.terms.qty) for one in world.broker.working("F1")]
+
+        near = world.lead("Buy", 5, "Limit", price="5150")
+        await trio.sleep(1)
+        far = world.lead("Buy", 6, "Limit", price="5140")
+        await trio.sleep(1)
+        assert rests() == [("5150", 5), ("5140", 1)]
+        world.change(near, 1, price="5150")
+        await trio.sleep(1)
+        assert rests() == [("5150", 1), ("5140", 5)]
+        world.broker.cancel(far)
+        await trio.sleep(1)
+        assert rests() == [("5150", 1)]
+        world.move("5149")
+        await trio.sleep(1)
+        assert world.positions("lead") == world.positions("f1") == {SYMBOL: 1}
+        assert not world.rows("f1", "close")
+        world.lead("Sell", 1)
+
+    told(story, tmp_path, config_of(follower="max_order = 5\nmax_position = 6"))
+
+
 @pytest.mark.rule("sizing.flat", "sizing.exit-sign")
 @pytest.mark.parametrize("seed", range(12))
 def test_a_random_day_never_flips_and_is_flat_when_the_leader_is(seed: int, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_refused_modify_leaves_the_order_as_it_is_and_is_told() -> None:
     assert "refused to modify order 900: InvalidPrice" in desk.heard("copy.failed")[0]
 
 
-def test_a_size_that_rounds_to_nothing_leaves_the_order_as_large_as_it_is() -> None:
+def test_an_order_that_the_cap_cuts_keeps_its_size_beside_a_newer_one() -> None:
     desk, _ = resting(4, max_position=2)
     desk.leader(order(5, BUY, limit(2)))
     desk.leader(order(1, BUY, limit(4, 5001), version=2))
