@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -43,6 +44,8 @@ class Nemesis(NetworkActs, BrokerActs, HouseActs):
         """No fault any more, and nothing left of those that there were."""
         storm = self.storm
         storm.wire.weather.calm()
+        storm.skew = timedelta(0)  # somebody has set the clock right
+        storm.disk.full = False
         storm.server.faults = Faults(oso_wake=storm.server.faults.oso_wake)
         storm.server.calm()
         for link in storm.wire.live():

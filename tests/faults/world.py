@@ -172,6 +172,8 @@ async def _all_copying(storm: Storm) -> None:
             if leaf in (s.Stopped, s.Unauthorized) and trio.current_time() % OPERATOR_LOOKS < 1.0:
                 storm.reconnect(name)
             waiting = waiting or leaf is not s.Copying
+            if storm.account(name).account.book.silent_until is not None:
+                storm.resume(name)  # he has solved the captcha
         held = storm.supervisor.budget.held_until
         if held is not None or storm.holding_tokens():
             back = trio.current_time() + 180.0

@@ -7,7 +7,7 @@ import attrs
 from statecharts.effects import PlaceOrder
 from statecharts.order import Stage
 from statecharts.values import Status, View
-from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, Desk, follower, in_position, limit, order, stop, terms
+from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, Desk, follower, in_position, limit, order, rules, stop, terms
 
 
 def resting(quantity: int = 2, **more: object) -> tuple[Desk, PlaceOrder]:
@@ -314,3 +314,17 @@ def test_two_reversals_in_a_row_do_not_wait_for_each_other() -> None:
     assert (desk.place.side, desk.place.terms.quantity) == (SELL, 2)
     desk.fills(desk.place, 901)
     assert (desk.place.side, desk.place.terms.quantity) == (BUY, 2)
+
+
+def test_exits_that_have_become_openings_keep_to_the_cap_together() -> None:
+    desk = in_position(2, copy=rules(max_position=3))
+    for number, stamp in ((101, 901), (102, 902)):
+        desk.leader(order(number, SELL, stop(2, 4990 - number)))
+        place = desk.place
+        desk.accepted(place, stamp)
+        desk.seen(place, stamp)
+    desk.leader(order(103, SELL, terms(2), 2))  # out by another way: his stops would turn him round, twice
+    market = desk.place
+    desk.fills(market, 903)
+    assert desk.own == {}
+    assert [(one.order_id, one.terms.quantity) for one in desk.modifies] == [(902, 1)]
