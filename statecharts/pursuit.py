@@ -37,7 +37,6 @@ from statecharts import (
     replays,
     resting,
     risk,
-    sizing,
 )
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
@@ -145,7 +144,6 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         brackets.send(draft, [one for one in released if one is not None], rules)
     if current and not latched and not by_fills:
         _within_ours(draft, symbol)
-        _within_the_cap(draft, symbol, rules)
     for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
         changes.ask(draft, draft.book.copies[copy.id], rules)  # one change may make another needless
     overdue.look_at(draft, symbol, rules, current)
@@ -167,25 +165,6 @@ def _within_ours(draft: Draft, symbol: Symbol) -> None:
         coming = sum(c.rest for c in in_progress if c.side is not copy.side and c.kind is not Kind.EXIT)
         room = max(0, -copy.side.sign * draft.contract(symbol).own) + coming
         draft.keep(changes.cut(copy, room, "nothing of ours is left for it to exit"))
-
-
-def _within_the_cap(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
-    """Real world: exits that rest become openings when the position has left by another way: the cap is for them too.
-
-    The oldest come first. Of two that cancel each other one counts, and the other is no larger.
-    """
-    own = draft.contract(symbol).own
-    in_progress = [c for c in draft.book.in_progress(symbol) if c.trades and not draft.book.asleep(c)]
-    for place, copy in enumerate(in_progress):
-        order = follower.leaders(draft, copy)
-        if copy.verb is not Verb.PLACE or copy.stage not in (Stage.ACCEPTED, Stage.WORKING) or order is None:
-            continue
-        cap = sizing.agreement(order.symbol, rules).max_position
-        if cap is None or not order.rest or follower.kind_now(draft, order) is Kind.EXIT:
-            continue
-        before = {c.id: c for c in in_progress[:place] if c.side is copy.side and c.id != copy.mate}
-        taken = sum(c.rest for c in before.values() if c.mate not in before or (c.mate or "") > c.id)
-        draft.keep(changes.cut(copy, max(0, cap - copy.side.sign * own - taken), sizing.CAPPED))
 
 
 def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
