@@ -294,10 +294,18 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     elif ended_early:
         brackets.cancel_with_leader(draft, copy, order)
     elif order.status.finished:
+        copy = _newest(draft, copy, order, rules)  # he may have changed it so that it fills
         draft.keep(attrs.evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
         brackets.keep_partner(draft, copy)
-    elif order.terms is not None and order.version is not None and order.version != copy.wanted_version:
-        draft.keep(modified(draft, copy, order, order.terms, order.version, rules))
+    else:
+        draft.keep(_newest(draft, copy, order, rules))
+
+
+def _newest(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy:
+    """The copy that wants the newest terms of the leader's order."""
+    if order.terms is None or order.version is None or order.version == copy.wanted_version:
+        return copy
+    return modified(draft, copy, order, order.terms, order.version, rules)
 
 
 def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: VersionId, rules: CopyRules) -> Copy:
@@ -311,7 +319,7 @@ def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: Ver
     if copy.stage is Stage.SHADOWED and found.kind is Kind.ENTRY and not found.quantity:
         return attrs.evolve(copy, wanted_version=version, cancel_wanted=found.why_nothing)
     whole = found.quantity or present
-    if found.kind is Kind.ENTRY and copy.stage is not Stage.SHADOWED:
+    if found.kind is Kind.ENTRY and copy.stage is not Stage.SHADOWED and order.rest:
         whole = min(whole, present)  # `resting.py` makes it larger, or none
     if whole > present and found.kind is not Kind.EXIT and openings.bar(draft, order, copy.symbol, rules):
         whole = present

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from statecharts import changes, closing, excess, follower, legs, openings, sizing
-from statecharts.book import LEADERS_OWN, Copy
+from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
@@ -40,13 +40,18 @@ def look_again(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """Every entry of ours that rests in this contract wants the size that it should have now."""
     theirs = draft.book.theirs
     assert theirs is not None, "the leader's view is current"
+    if not any(_rests(copy) for copy in draft.book.in_progress(symbol)):
+        return
     working = (order for order in theirs.orders.values() if order.rest)
     ours = {(o.symbol, o.side) for o in working if sizing.follower_symbol(o.symbol, rules) == symbol}
     for leaders, side in sorted(ours, key=str):
         for entry in tuple(_entries(draft, symbol, leaders, side, rules)):
-            copy, rests = entry.copy, entry.copy.stage in (Stage.ACCEPTED, Stage.WORKING)
-            if rests and entry.order.rest and copy.kind is Kind.ENTRY and not copy.left:
+            if _rests(entry.copy) and entry.order.rest and not entry.copy.left:
                 _resize(draft, entry, rules)
+
+
+def _rests(copy: Copy) -> bool:
+    return copy.kind is Kind.ENTRY and copy.verb is Verb.PLACE and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
 
 
 def _entries(draft: Draft, symbol: Symbol, leaders: Symbol, side: Side, rules: CopyRules) -> Iterator[_Entry]:

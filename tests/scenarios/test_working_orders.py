@@ -302,3 +302,17 @@ def test_market_exits_on_their_way_are_never_more_than_we_have(who: str, mode: s
         )
 
     told(story, tmp_path, config_of(copy=f'mode = "{mode}"\nchase_after = "60s"'))
+
+
+@pytest.mark.rule("orders.modify", "orders.chase-entry")
+def test_a_change_that_fills_the_leaders_order_at_once_is_copied_before_ours_is_given_up(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        order = world.lead("Buy", 1, "Limit", price="5150")
+        await trio.sleep(1)
+        world.change(order, 1, price="5300")
+        await trio.sleep(2)
+        assert world.positions("lead") == world.positions("f1") == {SYMBOL: 1}
+        assert [row["outcome"] for row in world.rows("f1", "modify")] == ["working"]
+        world.lead("Sell", 1)
+
+    told(story, tmp_path)

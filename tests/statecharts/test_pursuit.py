@@ -132,6 +132,34 @@ def test_the_leaders_cancel_cancels_ours_after_the_request_under_way() -> None:
     assert [one.order_id for one in desk.cancels] == [900]
 
 
+def test_what_the_leader_changes_so_that_it_fills_at_once_is_changed_before_it_is_given_up() -> None:
+    desk, place = resting()
+    desk.leader(order(1, BUY, limit(3, 5010), 3, version=2))
+    (modify,) = desk.modifies
+    assert modify.terms == limit(3, 5010)
+    desk.accepted(modify)
+    desk.seen(place, 900, asked=modify.terms, version=901)
+    desk.wait(4.5)
+    assert desk.cancels == []
+    desk.wait(0.5)
+    assert [one.order_id for one in desk.cancels] == [900]
+    desk.seen(place, 900, 1, Status.CANCELED, asked=modify.terms, version=901)
+    assert desk.heard("position.drifted") == ["ESZ6: short by 2 of 3 (entry missed, not chased)"]
+    assert "short" in (desk.account.book.contract(ES).no_entry or "")
+
+
+def test_an_exit_that_the_leader_changes_so_that_it_fills_at_once_is_changed_before_it_is_closed() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, limit(2, 5020)))
+    place = desk.place
+    desk.accepted(place, 901)
+    desk.leader(order(101, SELL, limit(2, 4990), 2, version=700))
+    assert [one.terms for one in desk.modifies] == [limit(2, 4990)]
+    desk.accepted(desk.modifies[0])
+    desk.seen(place, 901, 2, asked=limit(2, 4990), version=701)
+    assert desk.own == {}
+
+
 def test_a_refused_modify_leaves_the_order_as_it_is_and_is_told() -> None:
     desk, _ = resting()
     desk.leader(order(1, BUY, limit(2, 5001), version=2))
