@@ -36,6 +36,13 @@ def _proven() -> Iterator[tuple[str, Path]]:
                         yield str(argument.value), file
 
 
+RULES = frozenset(_rules(tomllib.loads(TOLD.read_text(encoding="utf-8"))))
+
+
+def test_every_rule_has_a_test() -> None:
+    missing = sorted(RULES - {name for name, _ in _proven()})
+    assert not missing, f"no scenario proves {', '.join(missing)}"
+
+
 def test_no_test_names_a_rule_that_there_is_not() -> None:
-    rules = set(_rules(tomllib.loads(TOLD.read_text(encoding="utf-8"))))
-    assert sorted({(name, file.name) for name, file in _proven() if name not in rules}) == []
+    assert sorted({(name, file.name) for name, file in _proven() if name not in RULES}) == []
