@@ -17,7 +17,6 @@ from statecharts.book import Book
 from statecharts.draft import Draft
 from statecharts.effects import Request, Severity
 from statecharts.events import AnswerLost, Event, NeverSent
-from statecharts.invariants import Seen
 from statecharts.rules import CopyRules, Rules
 
 BROKEN = "an invariant does not hold"
@@ -54,9 +53,9 @@ def guard(draft: Draft, event: Event, before: Book, rules: Rules) -> None:
             outcomes.errand_came_back(draft, _answer(draft, before, request, why), rules.copy)
 
 
-def seen(draft: Draft, event: Event, before: Book, rules: Rules) -> Seen:
+def seen(draft: Draft, event: Event, before: Book, rules: Rules) -> invariants.Seen:
     """The turn that is being worked out, as it would be handed out."""
-    return Seen(
+    return invariants.Seen(
         event=event,
         before=before,
         after=draft.book,

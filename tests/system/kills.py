@@ -38,7 +38,8 @@ from tests.system.processes import (
 RECOVERY = 30.0  # seconds for the last life to come to an end with everything: settling, look-ups, closings
 FAULTS = "max_sessions = 1000\nfill_delay = [0.0, 0.05]\nanswer_delay = [0.0, 0.05]\n"
 STARTING, TRADING = (0.3, 1.5), (0.2, 2.0)  # seconds, from the start, and from when all are Connected
-BUSY, SPARING = (0.02, 0.15), (0.3, 0.9)  # seconds between the leader's orders: while he is copied, and while he is not
+# Seconds between the leader's orders: while he is copied, and while he is not. He cannot be read without a pause.
+BUSY, SPARING = (0.02, 0.15), (1.5, 3.0)
 
 
 @attrs.frozen
@@ -163,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as directory:
         try:
             print(kill_again_and_again(Path(directory), options.rounds, options.seed))
-        except AssertionError as wrong:
+        except (AssertionError, TimeoutError) as wrong:
             print(f"seed {options.seed}: {wrong}", file=sys.stderr)
             print((Path(directory) / "log").read_text()[-4000:], file=sys.stderr)
             return 1
