@@ -32,7 +32,7 @@ def answers(copy: Copy, reason: Refusal, rules: CopyRules) -> bool:
 
 def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """Makes the exits of this contract fit what we own. `current`: is the leader's view?"""
-    template.look_after(draft, symbol)
+    template.look_after(draft, symbol, rules, current)
     guards.give_up(draft, symbol)
     contract = draft.contract(symbol)
     if contract.close_to is not None or contract.left or flattening.latched(draft.book, symbol) is not None:

@@ -10,6 +10,7 @@ Rule 4: a stop of the leader's that comes later takes over: the template's shrin
         work, and when they protect all of ours it is over for good. So protection is never away, and it is doubled for
         no longer than a cancel takes.
 Rule 5: it is over, too, when nothing of ours is left. A rule that is changed meanwhile holds for later entries.
+Rule 6: what it has taken out while the leader stays in is told, and the contract waits until he is flat in it.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts import brackets, follower, guards, sizing
+from statecharts import brackets, exposure, follower, guards, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
+from statecharts.effects import Severity
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules, Template
@@ -112,10 +114,13 @@ def _leg(draft: Draft, entry: Copy, number: int) -> Copy:
 # Where it is, and for how long
 
 
-def look_after(draft: Draft, symbol: Symbol) -> None:
+def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """Keeps the legs of this contract's entries where they belong, and ends those that nothing needs any more."""
     for number in draft.contract(symbol).guarded:
         entry = draft.book.copies[number]
+        done = next((leg for leg in guards.of_entry(draft, entry) if leg.leg and leg.filled), None)
+        if done is not None and current:
+            _tell_short(draft, done, rules)
         why = _over(draft, entry)
         if entry.template is not None and why is not None:
             entry = draft.keep(attrs.evolve(entry, template=None))
@@ -139,6 +144,24 @@ def _over(draft: Draft, entry: Copy) -> str | None:
     taken = guards.covered(draft, entry.symbol) >= abs(own)
     taken = taken or guards.covered(draft, entry.symbol, entry) >= min(guards.opened(entry), abs(own))
     return "the leader's own protection has taken its place" if taken else None
+
+
+def _tell_short(draft: Draft, leg: Copy, rules: CopyRules) -> None:
+    """A leg has filled. Where the leader has not left too, we are short of him."""
+    contract, target = draft.contract(leg.symbol), exposure.total_target(draft.book, leg.symbol, rules)
+    short = abs(target) - abs(exposure.goal(contract.own, target))
+    if contract.no_entry is not None or short <= 0:
+        return
+    why = f"the {'stop' if leg.leg == STOP else 'target'} of the bracket has filled, and the leader is still in"
+    draft.note(leg.symbol, no_entry=f"{why}; waits until the leader is flat")
+    draft.tell(
+        "position.drifted",
+        f"{leg.symbol}: {why}: short by {short} of {abs(target)}. Nothing opens in it until he is flat",
+        Severity.WARNING,
+        reason=why,
+        remedy="nothing to do: this contract is copied again when the leader is flat in it",
+        copy=leg.id,
+    )
 
 
 def _end(draft: Draft, leg: Copy, why: str) -> None:

@@ -285,12 +285,31 @@ def test_a_target_that_fills_ends_it_and_what_the_leader_closes_later_is_not_our
     desk, exchange = templated()
     entered(desk, exchange)
     target = next(one.id for one in live(exchange) if one.terms and one.terms.order_type is OrderType.LIMIT)
-    fills(exchange, target, 2, 5010)
+    fills(exchange, target, 1, 5010)
+    fills(exchange, target, 1, 5010)
     work(exchange)
     assert not exchange.working
-    desk.leader(order(101, SELL, terms(2), 2))
+    (told,) = desk.heard("position.drifted")
+    assert told.startswith("ESZ6: the target of the bracket has filled, and the leader is still in: short by 1 of 2")
+    desk.leader(order(101, BUY, terms(1), 1))
+    work(exchange)
+    assert exchange.position[ES] == 0, "it waits until the leader is flat"
+    desk.leader(order(102, SELL, terms(3), 3))
     work(exchange)
     assert exchange.position[ES] == 0
+    exchange.market = 5000
+    entered(desk, exchange, number=103)
+    assert prices(exchange) == PAIR
+
+
+def test_a_stop_that_fills_when_the_leader_has_left_too_is_nothing_to_tell() -> None:
+    desk, exchange = templated()
+    entered(desk, exchange)
+    exchange.bounded = False  # the leader's exit is on its way when our stop is hit
+    number = next(one.id for one in live(exchange) if one.terms and one.terms.order_type is OrderType.STOP)
+    desk.leader(order(101, SELL, terms(2), 2))
+    fills(exchange, number, 2, 4995)
+    assert desk.heard("position.drifted") == []
 
 
 def test_the_nearest_stops_of_several_entries_are_the_last_to_shrink() -> None:
