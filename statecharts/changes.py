@@ -111,7 +111,8 @@ def _new_terms(copy: Copy) -> Terms | None:
 def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None, newest: Terms | None = None) -> Copy:
     assert copy.order_id is not None, "what is changed is at the broker"
     change = row(draft, copy, verb, reason, newest or copy.terms)
-    draft.keep(attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, ask_after=None))
+    copy = attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, changed_at=draft.at)
+    draft.keep(attrs.evolve(copy, ask_after=None))
     return draft.keep(change)
 
 

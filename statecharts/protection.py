@@ -4,14 +4,16 @@ Rule 1: how the broker wakes the legs of a partly filled OSO is documented nowhe
         where it is wrong.
 Rule 2: what waits for its entry is placed as soon as that has filled something, as large as that is.
         What is held for an entry that has ended, and for which nothing of ours is left, ends too, until there is.
-Rule 3: here nothing is decided from one event alone: what belongs together comes in several, within `guards.GRACE`.
+Rule 3: while an entry fills, its exits grow in steps: the first at once, and what fills within the moment after a
+        change is one change.
+Rule 4: here nothing is decided from one event alone: what belongs together comes in several, within `guards.GRACE`.
 Who guards what is `guards.py`'s, what is missing `unprotected.py`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import attrs
 
@@ -23,6 +25,9 @@ from statecharts.reasons import Refusal
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import Symbol
+
+BETWEEN = timedelta(milliseconds=250)  # a stop is no later than this and a round trip: within `guards.GRACE`
+BETWEEN_OF_A_TARGET = timedelta(seconds=1)
 
 
 def answers(copy: Copy, reason: Refusal, rules: CopyRules) -> bool:
@@ -53,12 +58,12 @@ def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) ->
         _place(draft, symbol, rules)
 
 
-def next_deadline(contract: Contract) -> datetime | None:
+def next_deadline(contract: Contract, at: datetime) -> datetime | None:
     """When the contract's exits want to be looked at again."""
-    since = [contract.excess_since] if contract.excess_since is not None else []
+    deadlines = [contract.excess_since + guards.GRACE] if contract.excess_since is not None else []
     if contract.exposed is not None and not contract.exposed.told:
-        since.append(contract.exposed.since)
-    return min(since, default=None) and min(since) + guards.GRACE
+        deadlines.extend(one for one in unprotected.deadlines(contract.exposed) if one > at)
+    return min(deadlines, default=None)
 
 
 def _fit(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit]) -> None:
@@ -81,7 +86,7 @@ def _fit(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit]) -> None:
             elif leg.rest > unit.size and patient:
                 too_large = True  # its entry is filling up to it at this moment: two changes less
             elif unit.size:
-                _want(draft, leg, unit.size)
+                _want(draft, leg, unit.size, gathers=bool(entry.rest))
             else:
                 guards.withdraw(draft, leg, "nothing of ours is left for it to protect")
     draft.note(symbol, excess_since=excess if too_large else None)
@@ -93,7 +98,7 @@ def _grow(draft: Draft, units: Sequence[guards.Unit]) -> None:
         for stop in unit.legs:
             live = stop.stage in (Stage.ACCEPTED, Stage.WORKING) and stop.cancel_wanted is None
             if live and stop.rest < unit.size:
-                _want(draft, stop, unit.size)
+                _want(draft, stop, unit.size, gathers=_is_coming(draft, stop.symbol))
 
 
 def _is_coming(draft: Draft, symbol: Symbol) -> bool:
@@ -101,10 +106,17 @@ def _is_coming(draft: Draft, symbol: Symbol) -> bool:
     return any(copy.trades and copy.kind is not Kind.EXIT and copy.rest for copy in draft.book.in_progress(symbol))
 
 
-def _want(draft: Draft, leg: Copy, rest: int) -> None:
+def _want(draft: Draft, leg: Copy, rest: int, gathers: bool = False) -> None:
+    """`gathers`: more is coming, and a request for each of it would be too many."""
     terms = leg.wanted or leg.terms
     assert terms is not None, "what is sent has its terms"
-    draft.keep(attrs.evolve(leg, wanted=attrs.evolve(terms, quantity=leg.filled - leg.earlier + rest)))
+    quantity = leg.filled - leg.earlier + rest
+    if gathers and quantity > terms.quantity and leg.ask_after is None:
+        between = BETWEEN if guards.is_stop(leg) else BETWEEN_OF_A_TARGET
+        leg = attrs.evolve(leg, ask_after=(leg.changed_at or leg.decided_at) + between)
+    elif quantity < terms.quantity and not leg.refusals:
+        leg = attrs.evolve(leg, ask_after=None)
+    draft.keep(attrs.evolve(leg, wanted=attrs.evolve(terms, quantity=quantity)))
 
 
 def _place(draft: Draft, symbol: Symbol, rules: CopyRules, between_tries: bool = False) -> None:

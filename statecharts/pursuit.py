@@ -77,7 +77,7 @@ def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
     if not draft.book.held_back():
         deadlines.extend(draft.book.waiting.values())
     for contract in draft.book.contracts.values():
-        looked_at = (protection.next_deadline(contract), excess.next_deadline(contract, rules))
+        looked_at = (protection.next_deadline(contract, draft.at), excess.next_deadline(contract, rules))
         deadlines.extend(at for at in (*looked_at, overdue.next_deadline(contract)) if at is not None)
     deadlines.extend(calendar.deadlines(draft))
     deadlines.extend(risk.deadlines(draft, rules))

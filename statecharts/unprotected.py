@@ -3,13 +3,16 @@
 Rule 1: a stop that the leader has and we have not (gone, refused, too small) is restored; one that was refused is
         answered by closing at market, or told only.
 Rule 2: a leg that sleeps although its entry has filled something protects nothing: it is cancelled and placed anew.
-Rule 3: what is missing is missing for `guards.GRACE` before anything is done: its events may be on their way.
+Rule 3: what is missing is missing for `guards.GRACE` before anything is done: its events may be on their way. Where
+        our answer is under way already, or the leg only sleeps, it is told after as long again.
+Rule 4: stops that follow a position which grows are always a moment late. What was missing and is there has not been
+        missing since; what has come meanwhile has a time of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate
 
 import attrs
@@ -31,29 +34,38 @@ def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: 
     _refused_beforehand(draft, symbol, rules)
     contract = draft.contract(symbol)
     needed = min(abs(contract.own), sum(unit.size for unit in units if unit.stop is not None))
-    gap = needed - sum(copy.rest for copy in draft.book.in_progress(symbol) if guards.covers(draft, copy))
+    covered = sum(copy.rest for copy in draft.book.in_progress(symbol) if guards.covers(draft, copy))
+    gap = needed - covered
     missing = [unit for unit in units if unit.size and not _is_behind(draft, unit)]
     stops = [unit.stop for unit in missing if unit.stop is not None]
     if gap <= 0 or not stops:
         _protected(draft, symbol)
         return
-    since = contract.exposed.since if contract.exposed is not None else draft.at
-    told = contract.exposed is not None and contract.exposed.told
     stop = next((one for one in stops if one.stage is Stage.REJECTED), stops[0])
-    exposed = Exposure(since=since, quantity=gap, why=_why(draft, stop), told=told)
+    exposed = contract.exposed
+    if exposed is None or (not exposed.told and covered >= exposed.needed):  # what was missing then is there by now
+        exposed = Exposure(since=draft.at, quantity=gap, why="", needed=needed)
+    mending = exposed.mending or stop.pending is not None or draft.book.asleep(stop)
+    exposed = attrs.evolve(exposed, quantity=gap, why=_why(draft, stop), mending=mending)
     draft.note(symbol, exposed=exposed)
-    if stop.stage is not Stage.REJECTED and draft.at < since + guards.GRACE:
+    if stop.stage is not Stage.REJECTED and draft.at < exposed.since + guards.GRACE:
         return
     doing = "Nothing is closed (on_stop_refused = tell)"
     if stop.stage is not Stage.REJECTED:
         doing = "It is placed anew" if template.has_a_price(stop) else "It goes out as soon as it can"
-        _restore(draft, symbol, _enough(missing, gap), rules, again=told and draft.read_back)
+        _restore(draft, symbol, _enough(missing, gap), rules, again=exposed.told and draft.read_back)
     elif rules.flatten_when_stop_refused:
         doing = "Closing at market now"
         draft.note(symbol, no_entry=f"{exposed.why}, and it was closed; waits until the leader is flat")
         exposure.want_closed(draft, symbol, 0, exposed.why)
-    if not told:
+    patient = mending and stop.stage is not Stage.REJECTED and draft.at < exposed.since + 2 * guards.GRACE
+    if not exposed.told and not patient:
         _tell(draft, symbol, exposed, doing)
+
+
+def deadlines(exposed: Exposure) -> tuple[datetime, datetime]:
+    """When it is mended, and when it is told if that takes long."""
+    return exposed.since + guards.GRACE, exposed.since + 2 * guards.GRACE
 
 
 def _enough(missing: Iterable[guards.Unit], gap: int) -> Iterator[guards.Unit]:

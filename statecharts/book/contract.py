@@ -12,12 +12,17 @@ from statecharts.values import CopyId, OrderId, Symbol
 
 @attrs.frozen(kw_only=True)
 class Exposure:
-    """So much of our position has no stop, and since when. `told`: also the operator knows."""
+    """So much of our position has no stop, and since when. `told`: also the operator knows.
+
+    `needed` is what stops had to protect then. `mending`: what is to help was under way already when it was seen.
+    """
 
     since: datetime
     quantity: int
     why: str
     told: bool = False
+    needed: int = 0
+    mending: bool = False
 
 
 @attrs.frozen(kw_only=True)

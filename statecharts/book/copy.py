@@ -65,6 +65,7 @@ class Copy:
     cancel_wanted: str | None = None  # why
     pending: CopyId | None = None
     changes: int = 0  # requests made for this copy so far: each gets its own id
+    changed_at: datetime | None = None  # when the latest of them was made
     renew: bool = False  # cancelled for terms that no modify can bring about: placed anew when it is gone
     restore: bool = False  # an exit that was cancelled for a closing, and whose leader order still works
     left: bool = False  # its leader's order has ended, and ours was left as it is (catch_up = none)

@@ -437,3 +437,23 @@ def test_the_exits_of_an_earlier_trade_are_not_held_for_ever_after_a_closing(tmp
         world.lead("Sell", 2)
 
     told(story, tmp_path)
+
+
+@pytest.mark.rule("orders.protect-filled")
+@pytest.mark.parametrize("wake", ["first_fill", "each_fill", "last_fill"])
+def test_an_entry_that_fills_one_by_one_asks_little_and_pages_nobody(wake: str, tmp_path: Path) -> None:
+    micro = config_of(follower='map = { ES = { to = "MES", factor = 10 } }', copy='chase_after = "60s"')
+
+    async def story(world: World) -> None:
+        world.fault(oso_wake=wake, fill_size=1, fill_gap=(0.1, 0.2))
+        bracket(world, "Buy", 4, "Market")
+        await trio.sleep(10)
+        assert world.positions("f1") == {MES: 40}
+        assert [one.terms.qty for one in world.broker.working("F1")] == [40, 40]
+        assert asked(world, "order/modifyorder") <= 4 * 10
+        assert world.said("position.unprotected") == []
+        world.heal()
+        world.move("5180")
+        world.move("5180", MES)
+
+    told(story, tmp_path, micro)

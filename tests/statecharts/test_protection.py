@@ -10,7 +10,7 @@ import pytest
 
 from statecharts import events as e
 from statecharts import refusals
-from statecharts.effects import PlaceOco, PlaceOso, Severity
+from statecharts.effects import ModifyOrder, PlaceOco, PlaceOso, Severity
 from statecharts.order import Stage
 from statecharts.values import Order, OrderId, OrderType, Status, VersionId
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, in_position, limit, order, stop, terms
@@ -446,13 +446,62 @@ def test_legs_that_sleep_on_are_cancelled_and_placed_anew() -> None:
     assert desk.cancels == []
     desk.wait(0.5)
     assert len(desk.cancels) == 1
-    (told,) = desk.heard("position.unprotected")
-    assert "stop 4990 sleeps at the broker. It is placed anew" in told
-    work(exchange)
+    work(exchange, 0.2)
     assert (stops(exchange), targets(exchange)) == (1, 1)
     fill(exchange, 5001, 3)
     work(exchange)
     assert (stops(exchange), targets(exchange)) == (4, 4)
+    assert desk.heard("position.unprotected") == []
+
+
+def test_a_leg_that_sleeps_on_and_is_not_there_a_moment_later_is_told() -> None:
+    desk, exchange = bracketed(wake="last_fill")
+    desk.frame(*bracket(1, limit(4), 4))
+    fill(exchange, 5001, 1)
+    desk.wait(0.5)
+    assert desk.heard("position.unprotected") == []
+    desk.wait(0.5)
+    (told,) = desk.heard("position.unprotected")
+    assert "stop 4990 sleeps at the broker. It is placed anew" in told
+    work(exchange)
+    assert "has its stop again" in desk.heard("position.unprotected")[1]
+
+
+def growing(step: float) -> tuple[Desk, Exchange, list[tuple[int, int]]]:
+    """An entry that fills one by one; the sizes that are asked of its stop and of its target meanwhile, in pairs."""
+    desk, exchange = bracketed(wake="last_fill")
+    desk.frame(*bracket(1, limit(4), 4))
+    fill(exchange, 5001, 1)
+    desk.wait(0.5)
+    work(exchange, 0)
+    before = len(desk.everything)
+    for _ in range(3):
+        fill(exchange, 5001, 1)
+        work(exchange, step)
+    work(exchange)
+    assert (stops(exchange), targets(exchange)) == (4, 4)
+    changes = [one for one in desk.everything[before:] if isinstance(one, ModifyOrder)]
+    return desk, exchange, [(one.order_id, one.terms.quantity) for one in changes]
+
+
+def test_stops_that_follow_a_position_which_grows_are_no_page() -> None:
+    desk, _, asked = growing(0.4)
+    assert desk.heard("position.unprotected") == []
+    assert [size for _, size in asked if size < 4] == [2, 3], "the stop's; the target has all of it at once"
+
+
+def test_what_fills_within_a_moment_is_one_change_of_each_leg() -> None:
+    _, _, asked = growing(0.05)
+    assert sorted(size for _, size in asked) == [4, 4]
+
+
+def test_a_leg_that_is_to_shrink_does_not_wait_to_grow() -> None:
+    desk, exchange, _ = growing(0.4)
+    desk.leader(order(21, SELL, terms(2), 2))
+    exchange.take()
+    exchange.answer("well")
+    work(exchange, 0)
+    assert (exchange.position[ES], stops(exchange), targets(exchange)) == (2, 2, 2)
 
 
 def test_an_entry_that_fills_in_one_go_wakes_nobody_early() -> None:
@@ -512,7 +561,7 @@ def test_a_stop_of_its_own_grows_with_our_position_up_to_what_it_stands_for() ->
     assert desk.quantities == [(SELL, 1)]
     work(exchange, 0)
     fill(exchange, 5001, 2)
-    work(exchange, 0)
+    work(exchange, 0.25)  # it has just been placed
     assert (exchange.position[ES], stops(exchange)) == (3, 3)
     fill(exchange, 5001, 1)
     work(exchange, 0)
