@@ -17,7 +17,7 @@ from statecharts.effects import Severity
 from statecharts.follower import consider, follow, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
-from statecharts.values import Order, Status, Symbol, TimeInForce, View
+from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
 
 
 def run(draft: Draft, rules: CopyRules) -> None:
@@ -166,7 +166,8 @@ def _position(draft: Draft, symbol: Symbol, rules: CopyRules, waits: bool) -> No
     if own * target < 0 and own != keep:
         _other_side(draft, symbol, own, target)
     elif abs(target) > abs(keep):
-        shortage.tell(draft, symbol, target - keep, target)
+        missing = abs(target - keep) - exposure.coming(draft.book, symbol, Side.of(target))
+        shortage.tell(draft, symbol, missing, target, "entry missed")
 
 
 def _at_once(copy: Copy) -> bool:

@@ -90,6 +90,16 @@ def leaving(draft: Draft, symbol: Symbol) -> int:
     return sum(_coming(draft, copy) for copy in against)
 
 
+def expected(draft: Draft, symbol: Symbol) -> int:
+    """Our position when all has filled that is about to: exits as above, and openings that the leader has already."""
+    position = draft.contract(symbol).own
+    for copy in draft.book.in_progress(symbol):
+        if copy.trades:
+            opens = copy.kind is not Kind.EXIT
+            position += copy.side.sign * (exposure.due(draft.book, copy) if opens else _coming(draft, copy))
+    return position
+
+
 def _coming(draft: Draft, copy: Copy) -> int:
     """Contracts that this order is about to fill. One that rests at the leader too, untouched, fills none."""
     if brackets.waits_for_its_entry(draft, copy):
@@ -98,10 +108,7 @@ def _coming(draft: Draft, copy: Copy) -> int:
         return max(copy.rest, copy.meant - copy.filled)  # as large as what it stands for, when it goes
     if copy.stage.in_doubt or (copy.terms is not None and copy.terms.order_type is OrderType.MARKET):
         return copy.rest
-    order = follower.leaders(draft, copy)
-    if copy.cancel_wanted is not None or copy.kind is Kind.ENTRY or order is None:
-        return 0
-    return max(0, min(copy.rest, exposure.share(copy, order) - copy.filled))
+    return 0 if copy.cancel_wanted is not None or copy.kind is Kind.ENTRY else exposure.due(draft.book, copy)
 
 
 def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
@@ -126,6 +133,8 @@ def _on_the_leaders_side(draft: Draft, symbol: Symbol, rules: CopyRules) -> None
         return
     why = f"we hold {contract.own}, on the other side of the leader"
     draft.tell("position.drifted", f"{symbol}: {why}. Closing at market now", Severity.PAGE, reason=why)
+    if contract.no_entry is None:
+        draft.note(symbol, no_entry=f"{why}; waits until the leader is flat")
     exposure.want_closed(draft, symbol, 0, why)
 
 

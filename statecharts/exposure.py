@@ -170,14 +170,15 @@ def _adds(copy: Copy, side: Side) -> int:
 
 def coming(book: Book, symbol: Symbol, side: Side) -> int:
     """Contracts that our openings of this side are about to add, because the leader has them already."""
+    openings = (c for c in book.in_progress(symbol) if c.trades and c.kind is not Kind.EXIT and c.side is side)
+    return sum(due(book, copy) for copy in openings)
+
+
+def due(book: Book, copy: Copy) -> int:
+    """Contracts that this order has yet to fill of what the leader's has."""
     theirs = book.theirs
-    found = 0
-    for copy in book.in_progress(symbol):
-        order = theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
-        if not copy.trades or copy.kind is Kind.EXIT or copy.side is not side or order is None:
-            continue
-        found += max(0, min(copy.rest, share(copy, order) - copy.filled))
-    return found
+    order = theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
+    return max(0, min(copy.rest, share(copy, order) - copy.filled)) if order is not None else 0
 
 
 def share(copy: Copy, order: Order) -> int:

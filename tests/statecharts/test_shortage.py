@@ -142,3 +142,26 @@ def test_mode_fills_counts_for_itself() -> None:
     desk.accepted(entry, 901)
     desk.seen(entry, 901, 1, Status.CANCELED)
     assert desk.heard("position.drifted") == []
+
+
+def test_an_exit_that_filled_for_us_alone_is_told_when_the_leader_cancels_his() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, limit(1, 5010)))
+    desk.fills(desk.place, 901)
+    desk.wait(60)
+    assert not waits(desk)  # his may still fill
+    desk.leader(order(101, SELL, limit(1, 5010), status=Status.CANCELED))
+    (told,) = desk.heard("position.drifted")
+    assert told == "ESZ6: short by 1 of 2 (ours has filled and the leader's has not, not chased)"
+    desk.leader(order(102, BUY, terms(1), 1))
+    assert desk.places == []
+
+
+def test_what_an_exit_that_waits_is_about_to_take_lacks_as_well() -> None:
+    desk, entry = resting()
+    desk.leader(order(101, BUY, limit(3), 3))
+    desk.leader(order(102, SELL, terms(1), 1))
+    assert [one.order_id for one in desk.cancels] == [901]
+    desk.seen(entry, 901, 2, Status.CANCELED)
+    assert desk.quantities == [(SELL, 1)]
+    assert desk.heard("position.drifted") == [f"ESZ6: short by 1 of 2 {MISSED}"]
