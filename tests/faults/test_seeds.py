@@ -15,6 +15,7 @@ from tests.faults.world import run_world
 SEEDS = int(os.environ.get("COPIERD_FAULT_SEEDS", "200"))
 MINUTES = float(os.environ.get("COPIERD_FAULT_MINUTES", "20"))
 TWICE = (3, 8)
+SHORT = 1.0  # minutes
 
 
 def test_no_world_breaks_an_invariant() -> None:
@@ -26,15 +27,14 @@ def test_no_world_breaks_an_invariant() -> None:
 
 @pytest.mark.parametrize("seed", TWICE)
 def test_a_seed_tells_one_story_twice_and_in_another_process(seed: int) -> None:
-    first, again = run_world(seed, 2.0), run_world(seed, 2.0)
+    first, again = run_world(seed, SHORT), run_world(seed, SHORT)
     assert first.lines == again.lines and first.digest == again.digest
-    command = [sys.executable, "-m", "tests.faults", "--seed", str(seed), "--minutes", "2"]
-    for hashes in ("0", "12345"):
-        environment = {**os.environ, "PYTHONHASHSEED": hashes}
-        other = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        assert f"trace {first.digest}" in other.stdout, other.stdout[-2000:] + other.stderr[-2000:]
+    command = [sys.executable, "-m", "tests.faults", "--seed", str(seed), "--minutes", str(SHORT)]
+    environment = {**os.environ, "PYTHONHASHSEED": "12345"}
+    other = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert f"trace {first.digest}" in other.stdout, other.stdout[-2000:] + other.stderr[-2000:]
 
 
 def test_another_seed_tells_another_story() -> None:
-    assert run_world(1, 0.5).digest != run_world(2, 0.5).digest
+    assert run_world(1, SHORT).digest != run_world(2, SHORT).digest
     assert Climate.of(1) != Climate.of(2)

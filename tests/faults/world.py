@@ -112,8 +112,9 @@ async def _tell(climate: Climate, config: Config, directory: Path, storm_seconds
         broker.entities.listeners.append(storm.invariants.changed)
         nemesis = Nemesis(storm, random.Random(f"nemesis {climate.seed}"))
         leader = Leader(broker, random.Random(f"leader {climate.seed}"))
-        with trio.move_on_after(CALM_LIMIT + storm_seconds):
+        with trio.move_on_after(CALM_LIMIT + storm_seconds) as patience:
             await _seasons(storm, nemesis, leader, storm_seconds, nursery)
+        storm.invariants.expect("I31", not patience.cancelled_caught, "it has not come to rest")
         nursery.cancel_scope.cancel()
     first = storm.invariants.first
     return Story(
