@@ -94,20 +94,22 @@ def _ahead(draft: Draft, symbol: Symbol, entries: Sequence[Order], rules: CopyRu
 
 def _resize(draft: Draft, entry: _Entry, rules: CopyRules) -> None:
     copy = entry.copy
-    terms = copy.wanted or copy.terms
-    assert terms is not None, "what is at the broker has terms"
+    assert copy.terms is not None, "what is at the broker has terms"
+    newest = copy.wanted or copy.terms
     withdrawn = copy.cancel_wanted is not None
     if withdrawn and (copy.cancel_wanted not in _NONE or legs.cancel_is_asked(draft.book, copy)):
         return
-    present = copy.filled if withdrawn else terms.quantity + copy.earlier
+    present = (
+        copy.filled if withdrawn else copy.terms.quantity + copy.earlier
+    )  # what it was to be has to be allowed now
     size = present if withdrawn else min(present, entry.most)
     if entry.enough > present:
         size = max(size, _larger(draft, entry, rules))
-    if size == present:
+    if size == (copy.filled if withdrawn else newest.quantity + copy.earlier):
         return
     if size > copy.filled:
         copy = attrs.evolve(copy, cancel_wanted=None, reason=None)
-        draft.keep(changes.wish(attrs.evolve(copy, wanted=attrs.evolve(terms, quantity=size - copy.earlier))))
+        draft.keep(changes.wish(attrs.evolve(copy, wanted=attrs.evolve(newest, quantity=size - copy.earlier))))
     elif copy.filled:
         draft.keep(attrs.evolve(copy, cancel_wanted="the leader wants no more than has filled"))
     else:

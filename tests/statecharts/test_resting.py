@@ -315,8 +315,24 @@ def test_an_older_one_that_has_no_copy_yet_counts() -> None:
 
 def test_exits_are_not_sized_here() -> None:
     desk = in_position(4, ratio=HALF)
+    rests(desk, 90, limit(2, 4980), 890)
     desk.leader(order(101, SELL, limit(1, 5010)))
     desk.leader(order(102, SELL, limit(3, 5020)))
     desk.accepted(desk.place, 902)
     desk.leader(order(101, SELL, limit(1, 5010), status=Status.CANCELED))
     assert asked(desk) == []
+
+
+def test_what_was_to_be_larger_is_not_when_openings_are_barred_before_it_is_asked_for() -> None:
+    desk = follower()
+    rests(desk, 1, limit(2), 901)
+    desk.leader(order(1, BUY, limit(2, 5001), version=2))
+    (first,) = desk.modifies
+    desk.leader(order(1, BUY, limit(4, 5002), version=3), order(2, BUY, limit(1)))
+    desk.refused(desk.place)
+    desk.accepted(first)
+    assert first.terms == limit(2, 5001)
+    desk.leader(order(3, BUY, terms(1), 1))
+    assert desk.account.book.contract(ES).no_entry is not None
+    (broker,) = (copy for copy in desk.account.book.copies.values() if copy.order_id == 901 and copy.trades)
+    assert broker.wanted == limit(2, 5002)
