@@ -144,9 +144,14 @@ class _Unix(http.client.HTTPConnection):
 
 def status(config: Path) -> dict[str, Any] | None:
     """What the daemon says of itself; None while nobody answers."""
+    return asked(config, "status")
+
+
+def asked(config: Path, what: str) -> dict[str, Any] | None:
+    """What the control socket answers; None while nobody does."""
     with closing(_Unix(config.parent / "control.sock")) as connection:
         try:
-            connection.request("GET", "/v1/status")
+            connection.request("GET", f"/v1/{what}")
             found: dict[str, Any] = json.loads(connection.getresponse().read())
         except (OSError, http.client.HTTPException):
             return None
