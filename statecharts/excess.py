@@ -20,7 +20,7 @@ from statecharts.effects import Severity
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Order, OrderType, Status, Symbol
+from statecharts.values import Order, OrderType, Status, Symbol, View
 
 _WITHOUT_AN_ORDER = frozenset({Stage.SKIPPED, Stage.CANCELED, Stage.EXPIRED})
 
@@ -56,11 +56,16 @@ def _reach(draft: Draft, symbol: Symbol, own: int, rules: CopyRules) -> int:
     net = dict(theirs.net)
     for order in theirs.orders.values():
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
-        if copy is None or copy.symbol != symbol or copy.kind is Kind.EXIT:
+        if copy is None or copy.symbol != symbol or (copy.kind is Kind.EXIT and not _adds(theirs, order)):
             continue
         if copy.side.sign * own > 0:
             net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * min(to_come(order), _behind(copy, order))
     return exposure.target_of(net, symbol, rules)
+
+
+def _adds(theirs: View, order: Order) -> bool:
+    """Real world: his target stays behind when he is out, he goes in again, and it adds to that; ours fills first."""
+    return (theirs.position(order.symbol) - order.net) * order.side.sign > 0
 
 
 def to_come(order: Order) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import attrs
 
 from statecharts.effects import PlaceOrder
@@ -356,3 +358,24 @@ def test_exits_that_have_become_openings_keep_to_the_cap_together() -> None:
     desk.fills(market, 903)
     assert desk.own == {}
     assert [(one.order_id, one.terms.quantity) for one in desk.modifies] == [(902, 1)]
+
+
+def test_an_exit_that_has_become_an_entry_may_fill_before_the_leaders() -> None:
+    """Real world: his target stays behind when he is out, and takes him in again; ours fills a moment before it."""
+    desk = in_position(4, ratio=Decimal("0.5"))
+    desk.leader(order(1, SELL, terms(1), 1))
+    desk.fills(desk.place, 901)
+    desk.leader(order(2, SELL, terms(1), 1))
+    assert desk.copy_of(2).stage is Stage.SKIPPED, "of 3 and of 2 the half is 1"
+    desk.leader(order(3, SELL, limit(2, 5010)))
+    target = desk.place
+    desk.accepted(target, 903)
+    desk.leader(order(4, SELL, terms(2), 2))  # at market, and the target stays behind
+    desk.fills(desk.place, 904)
+    desk.leader(order(5, SELL, terms(2), 2))
+    desk.fills(desk.place, 905)
+    assert desk.own == {ES: -1}
+    desk.seen(target, 903, 1)
+    assert desk.own == {ES: -2} and desk.places == []
+    desk.leader(order(3, SELL, limit(2, 5010), 2))
+    assert desk.own == {ES: -2} and desk.places == []
