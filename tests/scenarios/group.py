@@ -12,6 +12,7 @@ import random
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,7 @@ class Group(World):
                 if self.leaf(name) in (s.Stopped, s.Unauthorized):
                     self.reconnect(name)
 
-    async def flat(self) -> None:
+    async def out(self) -> None:
         """The leader gets out, the other one too, the operator lets everything go on: then nothing may be left."""
         for name in self.truth.followers:
             self.resume(name)
@@ -232,8 +233,8 @@ class Still:
         seeded(seed)
         memory = Path("/dev/shm")  # noqa: S108 - a directory of ours is made in it
         with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as state:
-            clock = MockClock(autojump_threshold=0)
-            ended = outcome.capture(trio.run, self._live, seed, Path(state), clock=clock)
+            whole = partial(trio.run, self._live, seed, Path(state), clock=MockClock(autojump_threshold=0))
+            ended = outcome.capture(whole)
         if isinstance(ended, outcome.Error):
             self._replies.put(ended)
 

@@ -72,10 +72,10 @@ class GroupLife(RuleBasedStateMachine):
     @rule(side=SIDES, quantity=QUANTITIES, kind=st.sampled_from(("Limit", "Stop", "MIT")), ticks=TICKS, wait=WAITS)
     def leader_rests_an_order(self, side: str, quantity: int, kind: str, ticks: int, wait: float) -> None:
         def rests(group: Group) -> None:
-            away = ticks if (side == "Sell") != (kind == "Stop") else -ticks
-            price = _price(group, away)
+            price = _price(group, ticks if (side == "Sell") != (kind == "Stop") else -ticks)
             if _opens(group, side):
-                group.lead(side, quantity, kind, **({"price": price} if kind == "Limit" else {"stop": price}))
+                terms: dict[str, Any] = {"price": price} if kind == "Limit" else {"stop": price}
+                group.lead(side, quantity, kind, **terms)
 
         self.act(rests, wait)
 
@@ -246,7 +246,7 @@ class GroupLife(RuleBasedStateMachine):
             return
         try:
             self.live(Group.settled)
-            self.live(Group.flat)
+            self.live(Group.out)
         finally:
             self.still.close()
 

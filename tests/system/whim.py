@@ -49,8 +49,9 @@ class Resting:
 
 @attrs.define(eq=False)
 class Whim:
-    """`orders` is all that was placed, oldest first; `changed` counts accepted changes of a price, by order; `done` counts
-    actions by kind.
+    """`orders` is all that was placed, oldest first; `changed` counts accepted changes of a price, by order.
+
+    `done` counts actions by kind.
     """
 
     broker: Broker
