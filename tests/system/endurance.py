@@ -7,6 +7,7 @@ are compared with the followers', first as he has left them, then when he is out
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from tests.system.whim import Whim
 
 FAULTS = "max_sessions = 10\n"  # the leader's terminal has a session of its own
 PACE = (0.05, 0.45)  # seconds between two actions
+STAGE = 100  # actions between two lines of progress
 SETTLING = 30.0  # seconds until all that is under way has come to its end; `chase_after` is five of them
 
 
@@ -100,6 +102,9 @@ def endure(directory: Path, mode: str, actions: int, seed: int) -> Outcome:
         while leader.actions < actions:
             leader.act()
             time.sleep(dice.uniform(*PACE))
+            if leader.actions % STAGE == 0:
+                spent = f"daemon {consumed(process.pid)}; look-alike {consumed(broker.process.pid)}"
+                print(f"{leader.actions} actions in {time.monotonic() - began:.0f} s; {spent}", file=sys.stderr)
         took = time.monotonic() - began
         reckoning = Reckoning(config, mode, leader, person)
         flaws = _when_settled(reckoning, flat=False)
@@ -113,6 +118,14 @@ def endure(directory: Path, mode: str, actions: int, seed: int) -> Outcome:
         if (status := stop(process)) != 0:
             flaws.append(f"the daemon ended with {status}")
     return Outcome(mode, dict(leader.done), took, counts, reckoning.told, flaws)
+
+
+def consumed(pid: int) -> str:
+    """What a process has taken of the machine so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    megabytes = int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return f"{seconds:.1f} s of processor, {megabytes:.0f} MB"
 
 
 def _when_settled(reckoning: Reckoning, flat: bool) -> list[str]:
