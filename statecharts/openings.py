@@ -71,6 +71,21 @@ def missed(draft: Draft, order: Order, symbol: Symbol, why: str | None, rules: C
         draft.note(symbol, no_entry=f"an entry was missed ({why}); waits until the leader is flat")
 
 
+def keep_small(draft: Draft, copy: Copy, order: Order | None, current: bool, rules: CopyRules) -> None:
+    """A resting opening that is to grow, when it may at last be asked to, grows no more if openings are barred by then.
+
+    It was smaller in the leader's mind for a moment, or its change waited for another. Its prices still follow.
+    """
+    if copy.wanted is None or copy.terms is None or copy.kind is Kind.EXIT or order is None:
+        return
+    if copy.pending is not None or copy.wanted.quantity <= copy.terms.quantity:
+        return
+    why = bar(draft, order, copy.symbol, rules) if current else "the leader is not connected"
+    if why is not None:
+        draft.keep(attrs.evolve(copy, wanted=attrs.evolve(copy.wanted, quantity=copy.terms.quantity)))
+        missed(draft, order, copy.symbol, why, rules)
+
+
 def withdraw(draft: Draft, symbol: Symbol) -> None:
     """Takes back what may still open in this contract, while it or the whole account opens nothing."""
     why = _taken_back(draft, symbol)

@@ -144,6 +144,8 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         brackets.send(draft, [one for one in released if one is not None], rules)
     if current and not latched and not by_fills:
         _within_ours(draft, symbol)
+    for copy in tuple(draft.book.in_progress(symbol)):
+        openings.keep_small(draft, copy, follower.leaders(draft, copy), current, rules)
     for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
         changes.ask(draft, draft.book.copies[copy.id], rules)  # one change may make another needless
     overdue.look_at(draft, symbol, rules, current)

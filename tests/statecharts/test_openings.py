@@ -9,7 +9,21 @@ from statecharts import events as e
 from statecharts.account import fail
 from statecharts.order import Stage
 from statecharts.values import Root, Status, View
-from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, Desk, follower, in_position, limit, order, rules, stop, terms
+from tests.statecharts.desk import (
+    BUY,
+    ES,
+    LEAD,
+    LEAD_ID,
+    SELL,
+    Desk,
+    follower,
+    in_position,
+    limit,
+    order,
+    rules,
+    stop,
+    terms,
+)
 
 
 def pause(desk: Desk) -> None:
@@ -48,6 +62,39 @@ def test_an_entry_in_flight_is_taken_back_when_it_rests_and_managed_when_it_fill
     assert desk.own == {ES: 2}
     desk.leader(order(101, BUY, limit(2), 2), order(102, SELL, stop(2)))
     assert desk.quantities == [(SELL, 2)], "what has become ours is protected, paused or not"
+
+
+def test_an_entry_that_was_to_be_smaller_for_a_moment_does_not_grow_again_when_nothing_may_open() -> None:
+    desk = follower()
+    desk.leader(order(101, BUY, limit(2)))
+    entry = desk.place
+    desk.accepted(entry, 901)
+    desk.leader(order(101, BUY, limit(1), version=201))
+    smaller = desk.modifies[0]
+    desk.leader(order(102, BUY, limit(1, 4990)))
+    desk.refused(desk.place)
+    assert waits(desk) is not None
+    desk.leader(order(101, BUY, limit(2, 5001), version=202))
+    assert desk.modifies == [], "one change at a time"
+    desk.accepted(smaller)
+    desk.seen(entry, 901, asked=limit(1), version=902)
+    assert [one.terms for one in desk.modifies] == [limit(1, 5001)], "its price follows"
+
+
+def test_a_change_that_had_to_wait_makes_no_entry_larger_while_the_leader_is_away() -> None:
+    desk = follower()
+    desk.leader(order(101, BUY, limit(1)))
+    entry = desk.place
+    desk.accepted(entry, 901)
+    desk.leader(order(101, BUY, limit(1, 5001), version=201))
+    moved = desk.modifies[0]
+    desk.leader(order(101, BUY, limit(3, 5001), version=202))
+    desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="closed", shown="Reconnecting"))
+    desk.accepted(moved)
+    desk.seen(entry, 901, asked=limit(1, 5001), version=902)
+    assert desk.modifies == []
+    desk.leader_read_anew()
+    assert desk.modifies == [], "what was missed is not chased"
 
 
 def test_what_becomes_close_only_takes_its_entries_back_too() -> None:
