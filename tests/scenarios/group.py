@@ -187,17 +187,11 @@ class Group(World):
                     self.reconnect(name)
 
     async def out(self) -> None:
-        """The leader gets out, the other one too, the operator lets everything go on: then nothing may be left."""
+        """The leader gets out, and the operator lets everything go on: then nothing of ours may be left."""
         for name in self.truth.followers:
             self.resume(name)
-        held = self.positions(self.human).get("ESZ6", 0) - self.truth.ours(self.human, "ESZ6")
-        if held:
-            self.by_hand("Sell" if held > 0 else "Buy", abs(held))
         self.broker.flatten("LEAD", "ESZ6")
         await trio.sleep(QUIET)
-        if self.truth.visited:
-            self.ask(self.human, e.ReleaseAsked(at=now(), symbol=Symbol("ESZ6")))
-            await trio.sleep(QUIET)
         self.truth.calm()
         self.truth.out()
 

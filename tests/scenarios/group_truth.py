@@ -157,11 +157,14 @@ class Truth:
         self.expect(not silent, f"{name}: nothing was sent for {silent[:3]}, and nobody says why")
 
     def out(self) -> None:
-        """The leader is out of everything, and nobody else has anything."""
+        """The leader is out of everything: so are we. What is left is the other one's, and known to be."""
         for name in self.followers:
-            held, ours = self.group.positions(name), self.group.broker.working(self.group.config.accounts[name].name)
-            self.expect(not held, f"{name} holds {held} when the leader is flat")
-            self.expect(not ours, f"{name} has {len(ours)} orders working when the leader is flat")
+            own = {symbol: c.own for symbol, c in self.group.account(name).account.book.contracts.items() if c.own}
+            held = {} if name in self.visited else self.group.positions(name)
+            self.expect(not own and not held, f"{name} has {own} of its own and holds {held} when the leader is flat")
+            working = self.group.broker.working(self.group.config.accounts[name].name)
+            ours = sum(order.ticket.marks.automated for order in working)
+            self.expect(not ours, f"{name} has {ours} orders working when the leader is flat")
         self.look()
 
 
