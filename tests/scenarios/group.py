@@ -28,7 +28,6 @@ from daemon.simulator import Broker, LoginSpec, Server
 from daemon.supervisor import Supervisor
 from statecharts import events as e
 from statecharts import states as s
-from statecharts.values import Symbol
 from tests.faults.lives import Watched
 from tests.faults.world import seeded
 from tests.scenarios.group_truth import Truth
