@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from statecharts import brackets, exposure, follower
+from statecharts import brackets, exposure, follower, sizing
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -59,7 +59,9 @@ def _reach(draft: Draft, symbol: Symbol, own: int, rules: CopyRules) -> int:
         if copy is None or copy.symbol != symbol or (copy.kind is Kind.EXIT and not _adds(theirs, order)):
             continue
         if copy.side.sign * own > 0:
-            net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * min(to_come(order), _behind(copy, order))
+            net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * min(
+                to_come(order), _behind(copy, order, rules)
+            )
     return exposure.target_of(net, symbol, rules)
 
 
@@ -77,15 +79,20 @@ def to_come(order: Order) -> int:
     return max(0, order.terms.quantity - sum(fill.quantity for fill in order.fills))
 
 
-def _behind(copy: Copy, order: Order) -> int:
+def _behind(copy: Copy, order: Order, rules: CopyRules) -> int:
     """Contracts that the leader's order has yet to fill before it stands for what ours has filled.
 
-    One that rounds to nothing by itself stands for a part of what came after it.
+    One that rounds to nothing by itself stands for a part of what came after it. One that a cap has cut to nothing
+    stands for nothing of ours.
     """
     size = copy.terms.quantity + copy.earlier if copy.terms is not None else 0
     if not size or order.terms is None:
-        return order.rest if copy.stage is Stage.SKIPPED and not copy.meant else 0
+        return order.rest if copy.stage is Stage.SKIPPED and not copy.meant and _rounds_to_nothing(order, rules) else 0
     return max(0, -(-copy.filled * order.terms.quantity // size) - order.filled)
+
+
+def _rounds_to_nothing(order: Order, rules: CopyRules) -> bool:
+    return order.terms is not None and not sizing.uncapped(order.terms.quantity, order.symbol, rules)
 
 
 def leaving(draft: Draft, symbol: Symbol) -> int:

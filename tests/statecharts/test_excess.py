@@ -150,6 +150,16 @@ def test_what_has_been_skipped_for_another_reason_brings_nothing() -> None:
     assert desk.quantities == [(SELL, 2)]
 
 
+def test_what_a_cap_has_cut_to_nothing_does_not_keep_us_in_when_the_leader_is_flat() -> None:
+    desk = in_position(2, max_position=2)
+    more = order(101, BUY, limit(1, 4990))
+    desk.leader(more)
+    assert desk.places == []
+    desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="closed", shown="Reconnecting"))
+    desk.leader_read_anew(View(LEAD_ID, 2, {more.id: more}))
+    assert desk.quantities == [(SELL, 2)]
+
+
 def test_an_order_without_terms_brings_nothing() -> None:
     desk = ahead()
     strange = attrs.evolve(order(103, BUY, None, status=Status.WORKING), unsupported="QTS")
