@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import trio
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -271,10 +271,12 @@ def _resting(group: Group, which: int) -> Order | None:
 
 TestGroupLife = GroupLife.TestCase
 TestGroupLife.settings = settings(
-    max_examples=EXAMPLES or 25,
+    max_examples=EXAMPLES or 40,
     stateful_step_count=30,
     deadline=None,
     derandomize=not EXAMPLES,
+    # To make a story shorter takes minutes; whoever looks for long, or for a reason, has them.
+    phases=(Phase.reuse, Phase.generate, Phase.shrink) if EXAMPLES else (Phase.generate,),
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )
