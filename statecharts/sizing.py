@@ -128,6 +128,9 @@ def size(order: Order, view: View, own: int, rules: CopyRules, beside: int = 0) 
         beyond = target(held + order.side.sign * quantity, order.symbol, rules)
         against = abs(own) if own * side.sign < 0 else 0
         opens = min(abs(beyond), cap)
+        # His exits that rest may fill before it, and then all of it opens: no cap keeps back what exits, and only that.
+        within_cap = abs(target(then, order.symbol, rules) - target(first, order.symbol, rules))
+        change = max(within_cap, min(change, against))
         meant = min(change, abs(target(held, order.symbol, rules)) + opens)
         found = Size(Kind.REVERSAL, side, min(change, against + opens), ROUNDS_TO_NOTHING)
         return attrs.evolve(found, meant=meant, opens=opens)

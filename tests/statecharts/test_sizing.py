@@ -133,6 +133,12 @@ def test_a_reversal_is_one_order() -> None:
     assert (found.kind, found.side, found.quantity) == (Kind.REVERSAL, SELL, 5)
 
 
+def test_a_reversal_behind_an_exit_that_rests_stays_within_the_cap_whichever_fills_first() -> None:
+    out = order(1, SELL, stop(2))
+    found = size(order(2, SELL, stop(3, 4980)), 2, 6, out, ratio=Decimal(4), max_position=9, max_order=6)
+    assert (found.kind, found.quantity) == (Kind.REVERSAL, 9), "when his stop has made us flat, all of it opens"
+
+
 def test_a_reversal_takes_only_what_is_ours_and_the_target_beyond() -> None:
     assert size(order(1, SELL, terms(5)), 2, 1).quantity == 4
     assert size(order(1, SELL, terms(5)), 2, -1).quantity == 3
