@@ -99,14 +99,15 @@ def endure(directory: Path, mode: str, actions: int, seed: int) -> Outcome:
         wait_until_connected(config)
         began = time.monotonic()
         leader = Whim(person, dice)
+        reckoning = Reckoning(config, mode, leader, person)
         while leader.actions < actions:
             leader.act()
             time.sleep(dice.uniform(*PACE))
+            reckoning.catch_breath()
             if leader.actions % STAGE == 0:
                 spent = f"daemon {consumed(process.pid)}; look-alike {consumed(broker.process.pid)}"
                 print(f"{leader.actions} actions in {time.monotonic() - began:.0f} s; {spent}", file=sys.stderr)
         took = time.monotonic() - began
-        reckoning = Reckoning(config, mode, leader, person)
         flaws = _when_settled(reckoning, flat=False)
         leader.leave()
         flaws += _when_settled(reckoning, flat=True)
