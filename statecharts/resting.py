@@ -99,9 +99,8 @@ def _resize(draft: Draft, entry: _Entry, rules: CopyRules) -> None:
     withdrawn = copy.cancel_wanted is not None
     if withdrawn and (copy.cancel_wanted not in _NONE or legs.cancel_is_asked(draft.book, copy)):
         return
-    present = (
-        copy.filled if withdrawn else copy.terms.quantity + copy.earlier
-    )  # what it was to be has to be allowed now
+    allowed = min(newest.quantity, copy.terms.quantity)  # what it was to be may have been barred since
+    present = copy.filled if withdrawn else allowed + copy.earlier
     size = present if withdrawn else min(present, entry.most)
     if entry.enough > present:
         size = max(size, _larger(draft, entry, rules))
