@@ -32,7 +32,7 @@ from statecharts.events import (
 from statecharts.order import Stage
 from statecharts.rules import CopyRules, Rules
 from statecharts.sizing import Kind
-from statecharts.values import OrderType, Symbol
+from statecharts.values import CopyId, OrderType, Symbol
 
 _NOT_PROCESSED = (NeverSent, RequestRefused, RequestPenalised)
 
@@ -171,13 +171,9 @@ def _has_ended(seen: Seen, before: Copy, rules: CopyRules) -> bool:
 
 def _copied_before(seen: Seen, copy: Copy) -> Iterator[str]:
     """One copy for each order of the leader's, in mode "fills" for each execution."""
-    if copy.verb is not Verb.PLACE or copy.leader_order_id is None:
-        return
-    if copy.leader_fill_id is not None:
-        what, found = f"execution {copy.leader_fill_id}", seen.after.executions.get(copy.leader_fill_id)
-    else:
-        what, found = f"order {copy.leader_order_id}", seen.after.placed.get(copy.leader_order_id)
+    found = _leaders_row(seen.after, copy)
     if found != copy.id and not (found == LEADERS_OWN and copy.id in seen.before.copies):
+        what = f"order {copy.leader_order_id}" if copy.leader_fill_id is None else f"execution {copy.leader_fill_id}"
         yield f"the leader's {what} has another copy, or was there before copying began"
 
 
@@ -276,6 +272,8 @@ def _misplaced(book: Book, copy: Copy) -> Iterator[str]:
         yield "the book has it under another name"
     if book.names.get(copy.client_id) != (copy.carrier or copy.id):
         yield f"the name {copy.client_id} is another's"
+    if _leaders_row(book, copy) not in (copy.id, LEADERS_OWN):
+        yield "what it copies has another copy"
     if copy.trades and copy.order_id is not None and book.orders.get(copy.order_id) != copy.id:
         yield f"order {copy.order_id} is another's"
     if book.open.get(copy.symbol, ()).count(copy.id) != copy.open:
@@ -283,6 +281,15 @@ def _misplaced(book: Book, copy: Copy) -> Iterator[str]:
     change = book.copies.get(copy.pending) if copy.pending is not None else None
     if copy.pending is not None and (change is None or change.subject != copy.id):
         yield f"the change {copy.pending} that it waits for is not one of it"
+
+
+def _leaders_row(book: Book, copy: Copy) -> CopyId | None:
+    """The copy that stands for what this one copies: itself, where it copies nothing."""
+    if copy.verb is not Verb.PLACE or copy.leader_order_id is None:
+        return copy.id
+    if copy.leader_fill_id is not None:
+        return book.executions.get(copy.leader_fill_id)
+    return book.placed.get(copy.leader_order_id)
 
 
 def _beyond_the_cap(seen: Seen, rules: CopyRules) -> Iterator[str]:

@@ -234,7 +234,7 @@ def test_an_unknown_is_absent_when_two_look_ups_agree_after_the_settling_time(
 
 def test_an_order_of_the_leaders_has_one_copy() -> None:
     seen = an_entry()
-    assert names(after(seen, placed={OrderId(1): OTHER})) == {"one copy"}
+    assert names(after(seen, placed={OrderId(1): OTHER})) == {"one copy", "index"}
     assert names(after(seen, placed={OrderId(1): LEADERS_OWN})) == {"one copy"}
     held = with_copy(seen.after, copy_in(seen), stage=Stage.HELD)
     assert names(attrs.evolve(after(seen, placed={OrderId(1): LEADERS_OWN}), before=held)) == set()
@@ -243,7 +243,7 @@ def test_an_order_of_the_leaders_has_one_copy() -> None:
 def test_an_execution_has_one_row() -> None:
     desk = a_follower(mode="fills")
     seen = turn(desk, announced(desk, order(1, BUY, terms(1), 1)))
-    assert names(after(seen, executions={FillId(11): OTHER})) == {"one copy"}
+    assert names(after(seen, executions={FillId(11): OTHER})) == {"one copy", "index"}
 
 
 # What is placed
@@ -425,6 +425,8 @@ def test_every_index_points_to_the_copy() -> None:
     assert "another name" in moved(seen, copies={OTHER: copy})[0]
     assert "the name" in moved(seen, names={})[0]
     assert "order 900" in moved(seen, orders={})[0]
+    assert "another copy" in moved(seen, placed={OrderId(1): OTHER})[0]
+    assert moved(seen, placed={OrderId(1): LEADERS_OWN}) == [], "it has followed another leader since"
     assert "not listed" in moved(seen, open={})[0]
     assert "not listed" in moved(seen, open={ES: (copy.id, copy.id)})[0]
     ended = attrs.evolve(copy, stage=Stage.CANCELED)
@@ -447,6 +449,7 @@ def test_a_row_that_goes_with_anothers_order_has_its_name() -> None:
     desk.leader(order(1, BUY, terms(3), 2))
     seen = turn(desk, announced(desk, order(1, BUY, terms(3), 3)))
     assert any(copy.carrier is not None for copy in seen.after.copies.values())
+    assert "another copy" in moved(seen, executions={})[0]
     assert request(seen).terms.quantity == 3
 
 

@@ -35,7 +35,7 @@ from tests.system.processes import (
     wait_until_connected,
 )
 
-RECOVERY = 30.0  # seconds for the last life to come to an end with everything: settling, look-ups, closings
+RECOVERY = 60.0  # seconds for the last life to come to an end with everything: settling, look-ups, closings
 FAULTS = "max_sessions = 1000\nfill_delay = [0.0, 0.05]\nanswer_delay = [0.0, 0.05]\n"
 STARTING, TRADING = (0.3, 1.5), (0.2, 2.0)  # seconds, from the start, and from when all are Connected
 # Seconds between the leader's orders: while he is copied, and while he is not. He cannot be read without a pause.
