@@ -13,7 +13,7 @@ from statecharts.effects import PlaceOco, PlaceOso
 from statecharts.order import Stage
 from statecharts.rules import MapTo, Runaway, Template
 from statecharts.values import Order, OrderId, OrderType, Root, Side, Status, TimeInForce, View
-from tests.statecharts.desk import BUY, ES, MES, SELL, Desk, facts_of, follower, limit, order, stop, terms
+from tests.statecharts.desk import BUY, ES, LEAD, MES, SELL, Desk, facts_of, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.families import bracket, ended
 from tests.statecharts.test_protection import live, stops, targets, work
@@ -562,6 +562,20 @@ def test_the_ids_of_the_legs_are_the_same_in_another_process() -> None:
         desk.leader(order(1, BUY, limit(2)))
         ids.append([desk.place.client_id, *(leg.client_id for leg in desk.place.legs)])
     assert ids[0] == ids[1]
+
+
+def test_a_closing_does_not_wait_for_legs_that_the_broker_has_put_off() -> None:
+    desk, _ = templated()
+    desk.leader(order(100, BUY, terms(2), 2))
+    desk.fills(desk.place, 900)
+    (pair,) = desk.places
+    desk.sent(pair)
+    desk.hear(e.RequestPenalised(at=desk.now, copy=pair.copy, client_id=pair.client_id, seconds=30, sent_at=desk.now))
+    desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="closed", shown="Reconnecting"))
+    desk.theirs = desk.theirs.with_order(order(101, SELL, terms(2), 2))
+    desk.leader_read_anew()
+    assert desk.quantities == [(SELL, 2)]
+    assert desk.place.terms.order_type is OrderType.MARKET
 
 
 def test_an_entry_that_the_broker_puts_off_has_its_legs_once() -> None:
