@@ -88,7 +88,8 @@ class Reckoning:
         for name, one in FOLLOWERS.items():
             mine = [o for o in orders if o["accountId"] == accounts[one.account] and o["ordStatus"] in ALIVE]
             short = self._short(name)
-            found += self._positions(name, one, net[accounts[LEADER]], net[accounts[one.account]], short)
+            rests = {names[order["contractId"]] for order in leaders}
+            found += self._positions(name, one, net[accounts[LEADER]], net[accounts[one.account]], short, rests)
             found += self._orders(name, one, leaders, {o["id"]: o for o in mine}, short, names)
             found += [
                 f"{name}: {row['verb']} {row['id']} is {row['outcome']}"
@@ -109,7 +110,13 @@ class Reckoning:
             time.sleep(0.05)
 
     def _positions(
-        self, name: str, one: Follower, theirs: dict[str, int], ours: dict[str, int], short: dict[str, str]
+        self,
+        name: str,
+        one: Follower,
+        theirs: dict[str, int],
+        ours: dict[str, int],
+        short: dict[str, str],
+        rests: set[str],
     ) -> Iterator[str]:
         for symbol in SYMBOLS:
             target, own = one.target(theirs.get(symbol, 0)), ours.get(one.symbol(symbol), 0)
@@ -118,6 +125,9 @@ class Reckoning:
             words = f"{name}: {own} {one.symbol(symbol)} where {target} is the target"
             if target * own >= 0 and abs(own) < abs(target) and one.symbol(symbol) in short:
                 self.told.append(f"{words}: {short[one.symbol(symbol)]}")
+            elif one.scale < 1 and symbol in rests and abs(own - target) == 1:
+                # Sized with his resting orders, of which one that rounds to nothing stands for a part of another.
+                self.told.append(f"{words}: rounded together with what rests")
             else:
                 yield words
 
