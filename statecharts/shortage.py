@@ -27,7 +27,8 @@ def look(draft: Draft, copy: Copy, order: Order | None, rules: CopyRules) -> Non
         return
     target = exposure.total_target(draft.book, copy.symbol, rules)
     share, towards = exposure.share(copy, order), copy.side.sign * target > 0
-    if (copy.filled < share and towards) or (copy.filled > share and not towards and order.status.finished):
+    less = copy.filled < share and towards and copy.stage is not Stage.FILLED
+    if less or (copy.filled > share and not towards and order.status.finished):
         why = "entry missed" if towards else "ours has filled and the leader's has not"
         there = max(0, Side.of(target).sign * excess.expected(draft, copy.symbol))
         tell(draft, copy.symbol, abs(target) - there, target, why)

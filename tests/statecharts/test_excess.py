@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from statecharts import events as e
+from statecharts import exposure
 from statecharts.effects import PlaceOrder
 from statecharts.values import OrderId, Status, View
 from tests.statecharts.desk import (
@@ -311,3 +312,25 @@ def test_what_a_reversal_has_exited_before_the_leader_cancelled_it_is_closed() -
     assert [one.order_id for one in desk.cancels] == [901]
     desk.seen(reversal, 901, 0, Status.CANCELED)
     assert desk.quantities == [(SELL, 1)]
+
+
+def test_a_contract_that_waits_already_goes_on_waiting_for_what_it_did() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, limit(2, 5010)), order(102, SELL, stop(2)))
+    target, protection = (one for one in desk.everything if isinstance(one, PlaceOrder) and one.side is SELL)
+    desk.accepted(target, 901)
+    desk.accepted(protection, 902)
+    desk.hear(e.PauseAsked(at=desk.now))
+    desk.leader(order(103, BUY, terms(1), 1))
+    waits = desk.account.book.contract(ES).no_entry
+    assert waits is not None
+    desk.seen(target, 901, 2)
+    desk.seen(protection, 902, 2)
+    assert desk.quantities == [(BUY, 2)]
+    assert desk.account.book.contract(ES).no_entry == waits
+
+
+def test_what_is_known_of_an_order_without_its_terms_stands_for_nothing() -> None:
+    desk = in_position(2)
+    assert exposure.share(desk.copy_of(100), order(100, BUY, terms(2), 2)) == 2
+    assert exposure.share(desk.copy_of(100), order(100, BUY, None, 2, Status.FILLED)) == 0
