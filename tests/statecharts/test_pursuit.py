@@ -184,6 +184,13 @@ def test_a_larger_size_does_not_get_past_what_bars_openings_but_its_price_does()
     assert [one.terms for one in desk.modifies] == [limit(2, 5001)]
 
 
+def test_a_change_that_fills_at_once_does_not_get_past_what_bars_openings_but_its_price_does() -> None:
+    desk, _ = resting()
+    desk.foreign(order(7, SELL, terms(1), 1))
+    desk.leader(order(1, BUY, limit(5, 5001), 5, version=2))
+    assert [one.terms for one in desk.modifies] == [limit(2, 5001)]
+
+
 def test_an_order_made_as_small_as_what_has_filled_is_cancelled() -> None:
     desk, place = resting(3)
     desk.seen(place, 900, 2)
