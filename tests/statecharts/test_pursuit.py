@@ -386,3 +386,15 @@ def test_an_exit_that_has_become_an_entry_may_fill_before_the_leaders() -> None:
     assert desk.own == {ES: -2} and desk.places == []
     desk.leader(order(3, SELL, limit(2, 5010), 2))
     assert desk.own == {ES: -2} and desk.places == []
+
+
+def test_an_exit_that_rounded_to_nothing_beside_another_is_placed_when_that_one_is_gone() -> None:
+    desk = in_position(2, ratio=Decimal("0.5"))
+    desk.leader(order(101, SELL, limit(1, 5010)))
+    first = desk.place
+    desk.accepted(first, 901)
+    desk.leader(order(102, SELL, limit(1, 5020)))
+    assert desk.copy_of(102).stage is Stage.SKIPPED
+    desk.leader(order(101, SELL, limit(1, 5010), status=Status.CANCELED))
+    desk.seen(first, 901, 0, Status.CANCELED)
+    assert desk.place.terms == limit(1, 5020)
