@@ -278,7 +278,7 @@ class Invariants:
             for name in storm.followers:
                 book = accounts[name].account.book
                 if not book.held_back() and mode == "orders":
-                    known = OrderId(order) in book.placed
+                    known = OrderId(order) in book.placed or _never_awake(book, OrderId(order))
                     self.expect("I34", known, f"{name}: nothing became of the leader's order {order}")
 
     # ---- when all is calm
@@ -344,3 +344,11 @@ class Invariants:
             led |= orders if sizing.follower_symbol(storm.symbol_of(contract), rules) == symbol else set()
         rows = [row for row in storm.rows(name) if row["leader_order_id"] in led]
         return any(row["reason"] and (row["outcome"] != "filled" or row["verb"] == "cancel") for row in rows)
+
+
+def _never_awake(book: Book, number: OrderId) -> bool:
+    """The child of a bracket sleeps until its parent fills, and may end so: nothing is to be copied of it."""
+    order = book.theirs.orders.get(number) if book.theirs is not None else None
+    if order is None or book.theirs is None or order.filled:
+        return False
+    return not order.rest or book.theirs.asleep(order)
