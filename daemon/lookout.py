@@ -3,6 +3,7 @@
 Rule 1: the watchdog is fed from the loop itself, after the ledger has answered and every account has been looked at:
         where one of these is stuck, systemd kills the process and starts it again.
 Rule 2: one stuck account neither hides nor ends the service: it is told, and restarted as after a bug.
+Rule 3: a machine that was asleep has left nobody stuck: what counts is how often an account was looked at in vain.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Lookout:
     accounts: Mapping[str, Running]
     notify: Notify
     fed_every: float | None = None
-    _seen: dict[str, tuple[int, float]] = attrs.field(factory=dict)  # turns taken, and since when none was
+    _seen: dict[str, tuple[int, float]] = attrs.field(factory=dict)  # turns taken, and for how long none was
 
     async def run(self) -> None:
         """Until it is cancelled. Raises LedgerError."""
@@ -45,16 +46,18 @@ class Lookout:
         while True:
             self.ledger.fact("run")
             for name, running in tuple(self.accounts.items()):
-                self._look_at(name, running)
+                self._look_at(name, running, every)
             if self.fed_every is not None:
                 self.notify("WATCHDOG=1")
             await trio.sleep(every)
 
-    def _look_at(self, name: str, running: Running) -> None:
-        inbox, now = running.runner.inbox, trio.current_time()
-        taken, since = self._seen.get(name, (-1, now))
+    def _look_at(self, name: str, running: Running, every: float) -> None:
+        inbox = running.runner.inbox
+        taken, idle = self._seen.get(name, (-1, 0.0))
         if inbox.empty or inbox.taken != taken:
-            self._seen[name] = inbox.taken, now
-        elif now - since >= STUCK_AFTER:
-            self._seen[name] = inbox.taken, now
+            self._seen[name] = inbox.taken, 0.0
+        elif idle + every >= STUCK_AFTER:
+            self._seen[name] = inbox.taken, 0.0
             running.stuck.set()
+        else:
+            self._seen[name] = taken, idle + every

@@ -80,9 +80,24 @@ def test_who_is_busy_all_the_time_is_not_stuck() -> None:
     looked_at(people, story)
 
 
+def test_a_machine_that_was_asleep_has_left_nobody_stuck() -> None:
+    people = {"f1": Person()}
+
+    async def story() -> None:
+        people["f1"].runner.inbox.post(EVENT)
+        await trio.sleep(LOOK_EVERY)
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(3600)
+        await trio.sleep(2 * LOOK_EVERY)
+        assert not people["f1"].stuck.is_set()
+
+    looked_at(people, story)
+
+
 def test_the_watchdog_is_fed_twice_as_often_as_it_bites() -> None:
     async def story() -> None:
-        await trio.sleep(10)
+        await trio.sleep(9)
 
     assert looked_at({}, story, fed=2.0) == ["WATCHDOG=1"] * 5
 
