@@ -48,12 +48,10 @@ def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) ->
         return
     units = guards.of_entries(draft, symbol)
     _fit(draft, symbol, units)
+    plain = list(guards.alone(draft, symbol, rules)) if rules.mode == "orders" else []
     if current:
-        plain = list(guards.alone(draft, symbol, rules)) if rules.mode == "orders" else []
         _grow(draft, plain)
-        unprotected.look_for(draft, symbol, [*guards.of_entries(draft, symbol), *plain], rules)
-    elif contract.exposed is not None and not contract.exposed.told:
-        draft.note(symbol, exposed=None)  # nobody knows what the leader has by now
+    unprotected.look_for(draft, symbol, [*guards.of_entries(draft, symbol), *plain], rules, current)
     if not exposure.unknown(draft.book, symbol):
         _place(draft, symbol, rules)
 

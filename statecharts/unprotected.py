@@ -5,7 +5,10 @@ Rule 1: a stop that the leader has and we have not (gone, refused, too small) is
 Rule 2: a leg that sleeps although its entry has filled something protects nothing: it is cancelled and placed anew.
 Rule 3: what is missing is missing for `guards.GRACE` before anything is done: its events may be on their way. Where
         our answer is under way already, or the leg only sleeps, it is told after as long again.
-Rule 4: stops that follow a position which grows are always a moment late. What was missing and is there has not been
+Rule 4: while the leader is not Connected his stops are those that he had when he was last seen; what is missing of
+        those is missing for `WHILE_AWAY`: he may be back by then, without it. What the broker has refused, and what is
+        a template's, is certain without him.
+Rule 5: stops that follow a position which grows are always a moment late. What was missing and is there has not been
         missing since; what has come meanwhile has a time of its own.
 """
 
@@ -29,7 +32,10 @@ from statecharts.values import Symbol
 AT_MOST_EVERY = timedelta(seconds=20)  # what is restored and gone again: less often than once in a read-back
 
 
-def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: CopyRules) -> None:
+WHILE_AWAY = timedelta(seconds=10)  # one outage is often everybody's, and the logins are back one after the other
+
+
+def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: CopyRules, current: bool) -> None:
     """Is there a stop for as much of ours as the leader has one for?"""
     _refused_beforehand(draft, symbol, rules)
     contract = draft.contract(symbol)
@@ -48,7 +54,8 @@ def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: 
     mending = exposed.mending or stop.pending is not None or draft.book.asleep(stop)
     exposed = attrs.evolve(exposed, quantity=gap, why=_why(draft, stop), mending=mending)
     draft.note(symbol, exposed=exposed)
-    if stop.stage is not Stage.REJECTED and draft.at < exposed.since + guards.GRACE:
+    since = exposed.since if current or stop.leg else exposed.since + WHILE_AWAY - guards.GRACE
+    if stop.stage is not Stage.REJECTED and draft.at < since + guards.GRACE:
         return
     doing = "Nothing is closed (on_stop_refused = tell)"
     if stop.stage is not Stage.REJECTED:
@@ -58,14 +65,15 @@ def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: 
         doing = "Closing at market now"
         draft.note(symbol, no_entry=f"{exposed.why}, and it was closed; waits until the leader is flat")
         exposure.want_closed(draft, symbol, 0, exposed.why)
-    patient = mending and stop.stage is not Stage.REJECTED and draft.at < exposed.since + 2 * guards.GRACE
+    patient = mending and stop.stage is not Stage.REJECTED and draft.at < since + 2 * guards.GRACE
     if not exposed.told and not patient:
         _tell(draft, symbol, exposed, doing)
 
 
-def deadlines(exposed: Exposure) -> tuple[datetime, datetime]:
-    """When it is mended, and when it is told if that takes long."""
-    return exposed.since + guards.GRACE, exposed.since + 2 * guards.GRACE
+def deadlines(exposed: Exposure) -> tuple[datetime, ...]:
+    """When it is mended, and when it is told if that takes long; then the same while the leader is away."""
+    moments = (guards.GRACE, 2 * guards.GRACE, WHILE_AWAY, WHILE_AWAY + guards.GRACE)
+    return tuple(exposed.since + moment for moment in moments)
 
 
 def _enough(missing: Iterable[guards.Unit], gap: int) -> Iterator[guards.Unit]:

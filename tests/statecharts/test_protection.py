@@ -588,13 +588,55 @@ def test_a_stop_of_a_type_that_cannot_be_copied_is_told() -> None:
     assert desk.heard("position.unprotected") == []  # nobody knows whether it was to be a stop
 
 
-def test_what_the_leader_has_by_now_is_not_missed_while_he_is_away() -> None:
-    desk, exchange = protected()
-    vanish(exchange, 5003)
+def away(desk: Desk) -> None:
     desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="closed", shown="Reconnecting"))
-    desk.wait(60)
+
+
+def test_what_the_leader_has_by_now_is_not_missed_when_he_is_soon_back() -> None:
+    desk, exchange = protected()
+    away(desk)
+    vanish(exchange, 5003)
+    desk.wait(5)
+    without = {number: ended(one) if one.rest else one for number, one in desk.theirs.orders.items()}
+    desk.leader_read_anew(attrs.evolve(desk.theirs, generation=2, orders=without))
+    work(exchange, 60)
     assert desk.heard("position.unprotected") == []
     assert desk.account.book.contract(ES).exposed is None
+
+
+def test_a_stop_that_is_gone_while_the_leader_is_away_is_told_once_and_restored() -> None:
+    desk, exchange = protected()
+    away(desk)
+    vanish(exchange, 5003)
+    work(exchange, 9)
+    assert stops(exchange) == 0
+    work(exchange, 1)
+    assert (stops(exchange), targets(exchange)) == (4, 4)
+    pages = [tell for tell in desk.told if tell.severity is Severity.PAGE]
+    assert [tell.event for tell in pages] == ["position.unprotected"]
+    assert "stop 4990 is canceled. It is placed anew" in pages[0].message
+
+
+@pytest.mark.parametrize("flatten", [True, False])
+def test_a_stop_that_is_refused_while_the_leader_is_away(flatten: bool) -> None:
+    desk, exchange = bracketed(flatten_when_stop_refused=flatten)
+    away(desk)
+    exchange.fill(OrderId(5001), 4)
+    place, one = exchange.orders[OrderId(5003)]
+    exchange.orders[OrderId(5003)] = (place, attrs.evolve(one, status=Status.REJECTED, reject_reason="InvalidPrice"))
+    exchange.tell(OrderId(5001))
+    exchange.take()
+    exchange.settle()
+    assert exchange.position[ES] == (0 if flatten else 4)
+    assert stops(exchange) == (0 if flatten else 4), "tell: it is tried again"
+    assert any(tell.severity is Severity.PAGE for tell in desk.told)
+
+
+def test_an_entry_whose_stop_is_refused_while_the_leader_is_away_is_cancelled() -> None:
+    desk, exchange = bracketed()
+    away(desk)
+    vanish(exchange, 5003, Status.REJECTED, "InvalidPrice")
+    assert [one.order_id for one in desk.cancels] == [5001]
 
 
 def test_no_more_stops_are_restored_than_our_position_needs() -> None:
