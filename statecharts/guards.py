@@ -173,11 +173,14 @@ def alone(draft: Draft, symbol: Symbol, rules: CopyRules) -> Iterator[Unit]:
 
 
 def _meant(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> int:
-    """What this stop of the leader's stands for, also when it was skipped before anything about its size was known."""
+    """What this stop of the leader's stands for, also when it was skipped before anything about its size was known.
+
+    One that would reverse our position protects all of it, and it is more than it will ever have to protect.
+    """
     if copy.stage is Stage.SKIPPED:
         found = follower.size_of(draft, copy, order, rules)
         return max(found.meant, found.quantity) if found.kind is not Kind.ENTRY else 0
-    return copy.meant if copy.kind is Kind.EXIT else 0
+    return copy.meant if copy.kind is not Kind.ENTRY else 0
 
 
 def _grouped(draft: Draft, exits: Sequence[Copy]) -> list[tuple[Copy, ...]]:

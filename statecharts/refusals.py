@@ -154,8 +154,9 @@ def _after_so_many(often: bool, rules: CopyRules) -> str:
 def _try_again(draft: Draft, copy: Copy, reason: Refusal, why: str) -> None:
     """The leader's exit rests, and ours is not there: the same is asked for again, after a while."""
     refusals = copy.refusals + 1
-    if copy.kind is Kind.EXIT and copy.verb is Verb.PLACE and (reason.passes or refusals < TRIES):
-        closing.put_back(draft, copy, why)
+    if (copy.kind is Kind.EXIT or guards.is_stop(copy)) and (reason.passes or refusals < TRIES):
+        # What a reversal would have opened is refused for good, as an entry is; its stop is what protects us.
+        closing.put_back(draft, attrs.evolve(copy, kind=Kind.EXIT, opens=0), why)
         again = draft.book.copies[copy.id]
         draft.keep(attrs.evolve(again, refusals=refusals, ask_after=draft.at + wait(reason, copy.refusals)))
 

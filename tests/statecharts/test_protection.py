@@ -666,3 +666,62 @@ def test_of_two_stops_for_the_same_position_one_is_enough_to_restore() -> None:
         vanish(exchange, number)
     desk.wait(0.5)
     assert desk.quantities == [(SELL, 2)]
+
+
+# A stop that would reverse our position protects all of it
+
+
+def behind_a_reversal(**more: Any) -> tuple[Desk, Exchange]:
+    """A follower that owns 2, behind nothing but a stop that would make it short."""
+    desk = follower(**more)
+    exchange = Exchange(desk)
+    desk.leader(order(1, BUY, terms(2), 2))
+    exchange.take()
+    exchange.settle()
+    desk.leader(order(101, SELL, stop(4)))
+    assert desk.quantities == [(SELL, 4)]
+    exchange.take()
+    return desk, exchange
+
+
+def test_a_reversing_stop_that_is_refused_is_answered_as_any_stop() -> None:
+    desk, exchange = behind_a_reversal()
+    exchange.answer("refused")
+    assert "HAS NO STOP: long 2 ESZ6" in desk.heard("position.unprotected")[0]
+    assert desk.quantities == [(SELL, 2)]
+    exchange.settle()
+    assert exchange.position[ES] == 0
+    assert desk.account.book.contract(ES).no_entry is not None
+
+
+def test_a_reversing_stop_that_is_refused_is_tried_on_as_an_exit_where_nothing_is_to_be_closed() -> None:
+    _, exchange = behind_a_reversal(flatten_when_stop_refused=False)
+    exchange.answer("refused")
+    work(exchange)
+    assert (exchange.position[ES], stops(exchange)) == (2, 2), "its part beyond flat is not asked for again"
+
+
+def test_a_reversing_stop_that_somebody_has_cancelled_is_told_and_restored_as_an_exit() -> None:
+    desk, exchange = behind_a_reversal()
+    work(exchange)
+    assert stops(exchange) == 4
+    vanish(exchange, 5002)
+    desk.wait(0.5)
+    assert "stop 4990 is canceled. It is placed anew" in desk.heard("position.unprotected")[0]
+    work(exchange)
+    assert stops(exchange) == 2
+    desk.leader(order(2, BUY, terms(1), 1))
+    exchange.take()
+    exchange.settle()
+    assert (exchange.position[ES], stops(exchange)) == (3, 3), "it grows with what it is to protect"
+
+
+def test_a_reversing_stop_of_a_position_that_grows_covers_it_and_nothing_is_missed() -> None:
+    desk, exchange = behind_a_reversal()
+    work(exchange)
+    desk.leader(order(2, BUY, terms(1), 1))
+    exchange.take()
+    exchange.settle()
+    work(exchange, 60)
+    assert (exchange.position[ES], stops(exchange)) == (3, 4)
+    assert desk.heard("position.unprotected") == []
