@@ -31,15 +31,15 @@ from tests.faults.world import Story, run_world
 SEEDS = range(1, 51)
 
 
-def _fair(seed: int, acts: Mapping[str, float] | None = None, **faults: Any) -> Climate:
-    """A quiet one but for what is named, with a leader who trades a lot."""
+def _fair(seed: int, acts: Mapping[str, float] | None = None, own_login: bool = False, **faults: Any) -> Climate:
+    """Quiet but for what is named, with a leader who trades a lot. `own_login`: one follower is apart from him."""
     return attrs.evolve(
         Climate.of(seed),
         faults=faults,
         acts=acts or {},
         kill_at_port=0.0,
         trading=4.0,
-        own_login=False,
+        own_login=own_login,
         login="",
         copy="",
         follower="",
@@ -51,13 +51,8 @@ def _fair(seed: int, acts: Mapping[str, float] | None = None, **faults: Any) -> 
 Weather = Callable[[int], Climate]
 
 
-def _climate(acts: Mapping[str, float] | None = None, **faults: Any) -> Weather:
-    return partial(_fair, acts=acts, **faults)
-
-
-def _useless(seed: int) -> Climate:
-    """Every session is authorized, and then has nothing to read."""
-    return attrs.evolve(_fair(seed, {"cut_server": 6}, sync_empty=True), own_login=True)
+def _climate(acts: Mapping[str, float] | None = None, **more: Any) -> Weather:
+    return partial(_fair, acts=acts, **more)
 
 
 def _shut(seed: int) -> Climate:
@@ -111,7 +106,7 @@ MUTANTS: tuple[Mutant, ...] = (
         minutes=1,
         climate=_climate({"cut_server": 3, "reconnect": 20}),
     ),
-    Mutant(bug=bugs.resync_skipped, caught_by="I14", seed=1, minutes=2, climate=_climate({"cut_server": 2})),
+    Mutant(bug=bugs.resync_skipped, caught_by="I14", seed=1, minutes=1, climate=_climate({"cut_server": 6})),
     Mutant(
         bug=bugs.empty_is_flat,
         caught_by="I01",  # after it, the leader's orders of before look like new ones
@@ -120,7 +115,12 @@ MUTANTS: tuple[Mutant, ...] = (
         climate=_climate({"cut_server": 2, "flatten": 4}, sync_empty=True),
     ),
     Mutant(
-        bug=bugs.backoff_reset_on_open, caught_by="I19", seed=1, minutes=1.5, climate=_useless, off=(layers.budget_off,)
+        bug=bugs.backoff_reset_on_open,
+        caught_by="I19",
+        seed=1,
+        minutes=1.5,
+        climate=_climate({"cut_server": 6}, own_login=True, sync_empty=True),
+        off=(layers.budget_off,),
     ),
     Mutant(bug=bugs.jitter_per_account, caught_by="I19", seed=1, minutes=1.5, climate=_shut, off=(layers.budget_off,)),
     Mutant(
@@ -152,9 +152,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         bug=bugs.sends_while_away,
         caught_by="I03",
-        seed=5,
+        seed=3,
         minutes=1,
-        climate=_climate({"cut_server": 3}),
+        climate=_climate({"reset": 12}, own_login=True),
         off=(layers.monitor_off,),
     ),
 )
