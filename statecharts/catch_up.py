@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import excess, executions, exposure, flattening, freshness, resync, shortage, sizing
+from statecharts import excess, executions, exposure, flattening, freshness, openings, resync, shortage, sizing
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
-from statecharts.follower import consider, follow, new_copy
+from statecharts.follower import consider, follow, leaders, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
@@ -36,6 +36,7 @@ def run(draft: Draft, rules: CopyRules) -> None:
         waiting = _missed(draft, _by_age(book.theirs), rules)
     else:
         _pairs(draft, rules)
+        _reversals(draft, rules)
         waiting = _missed(draft, _by_age(book.theirs), rules)
     for symbol in sorted(_symbols(draft, rules) | due):
         _position(draft, symbol, rules, symbol in waiting)
@@ -107,6 +108,14 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
                 _leave(draft, copy, why)
             else:
                 draft.keep(attrs.evolve(copy, cancel_wanted=why))
+
+
+def _reversals(draft: Draft, rules: CopyRules) -> None:
+    """What waited to turn us round opens nothing any more: the leader has been there for nobody knows how long."""
+    for copy in tuple(draft.book.all_open()):
+        order = leaders(draft, copy)
+        if order is not None and openings.waited_to_open(copy, order):
+            openings.only_the_exit(draft, copy, order, "copying was interrupted while it waited", rules)
 
 
 def _leave(draft: Draft, copy: Copy, why: str) -> None:

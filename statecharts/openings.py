@@ -5,6 +5,8 @@ Rule 2: the first reason found is the one that is told; the order of the list is
 Rule 3: an opening that was barred is missed, and nothing is chased: its contract waits until the leader is flat in it.
 Rule 4: while the account itself, or the contract, opens nothing, our entries that rest are cancelled: when they fill,
         they open. Of a reversal that rests the part is left that brings us to flat.
+Rule 5: what a reversal opens is no younger for having waited: it goes while it is fresh (`fresh_age`, from the
+        decision), and not after copying was interrupted. What it exits goes always.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from statecharts import changes, expiry, exposure, flattening, risk, strangers
 from statecharts.bars import Bar
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
+from statecharts.effects import Severity
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
@@ -40,9 +43,18 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
         return f"{symbol} is not yet compared with the leader: an order of ours is in doubt"
     if exposure.unknown(draft.book, symbol):
         return f"the answer to an order in {symbol} was lost, and it is looked up"
+    if _exit_put_off(draft, order, symbol):
+        return f"the broker has put off an exit of ours in {symbol}"
     return (
         draft.opens_nothing or risk.unread(draft.book, rules.limits) or expiry.bar(draft, symbol) or contract.no_entry
     )
+
+
+def _exit_put_off(draft: Draft, order: Order, symbol: Symbol) -> bool:
+    """Is the leader out by another order than this, while ours waits for its time? What it takes is still there."""
+    own, theirs = draft.contract(symbol).own, draft.book.theirs
+    waiting = {c.leader_order_id for c in draft.book.in_progress(symbol) if c.put_off and exposure.reduces(c, own)}
+    return theirs is not None and any(one.filled and one.id in waiting - {order.id} for one in theirs.orders.values())
 
 
 def _not_copied(order: Order, rules: CopyRules) -> str | None:
@@ -69,6 +81,25 @@ def missed(draft: Draft, order: Order, symbol: Symbol, why: str | None, rules: C
     """An opening for this order of the leader's was barred. What is not copied at all is not missed either."""
     if draft.contract(symbol).no_entry is None and _not_copied(order, rules) is None:
         draft.note(symbol, no_entry=f"an entry was missed ({why}); waits until the leader is flat")
+
+
+def only_the_exit(draft: Draft, copy: Copy, order: Order, why: str, rules: CopyRules) -> Copy:
+    """Of a reversal that waited its opening is an entry like any other, and missed. What it exits goes on waiting."""
+    missed(draft, order, copy.symbol, why, rules)
+    draft.tell(
+        "copy.skipped",
+        f"{copy.symbol}: of the leader's {order.side.value} {order.filled} only the exit is copied: {why}",
+        Severity.WARNING,
+        reason=why,
+        copy=copy.id,
+    )
+    return draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0, reason=why))
+
+
+def waited_to_open(copy: Copy, order: Order | None) -> bool:
+    """Is this a reversal that is yet to be sent, and that the leader has opened with already?"""
+    held = copy.stage is Stage.HELD and copy.kind is Kind.REVERSAL and order is not None and order.filled > 0
+    return held and (copy.sent_at is None or copy.put_off)
 
 
 def keep_small(draft: Draft, copy: Copy, order: Order | None, current: bool, rules: CopyRules) -> None:

@@ -16,6 +16,7 @@ from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
 from statecharts.values import Symbol
 
 LATE = timedelta(seconds=30)  # a lost exit may take that long by itself: the settling time and two look-ups
@@ -76,6 +77,8 @@ def _why(draft: Draft, symbol: Symbol) -> str:
     in_progress = tuple(draft.book.in_progress(symbol))
     if any(copy.stage is Stage.UNKNOWN for copy in in_progress):
         return "the answer to an order was lost, and it is not yet found out what became of it"
+    if any(copy.put_off and copy.kind is not Kind.ENTRY for copy in in_progress):
+        return "the broker has put our request off (penalty ticket), and it waits for its time"
     if any(copy.verb is Verb.CANCEL or copy.cancel_wanted is not None for copy in in_progress):
         return "an order of ours is not yet cancelled"
     if draft.contract(symbol).refused:

@@ -3,6 +3,7 @@
 Rule 1: an exit, and a change of an order, is sent again when the time is over: the very same request, with the ticket,
         and with the orders that went out in it. The daemon keeps the ticket; the book keeps the time.
 Rule 2: an entry is sent again only while it is fresh (`fresh_age`, from the decision); else it is missed, and told.
+        Nothing opens beside an exit that was put off. When the leader is in again with what is ours, it is given up.
 Rule 3: with a captcha no program can go on: nothing at all is sent on this login for an hour. A human must log in to
         Tradovate. When it is over, or the operator resumes, the accounts are compared as after a reconnect.
 """
@@ -22,7 +23,7 @@ from statecharts.events import OrdersSilenced, RequestPenalised
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Order, Symbol
+from statecharts.values import Order, Status, Symbol
 
 SILENCE = timedelta(hours=1)  # after a captcha, as the broker's documents say
 
@@ -57,15 +58,30 @@ def answered(draft: Draft, copy: Copy, event: RequestPenalised, rules: CopyRules
     )
 
 
-def pursue(draft: Draft, symbol: Symbol) -> None:
+def pursue(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """Changes whose time is over are asked for again; entries that are fresh no more are given up."""
     for copy in tuple(draft.book.in_progress(symbol)):
-        if not copy.put_off or copy.ask_after is None or copy.ask_after > draft.at:
+        if current and copy.put_off and _needless(draft, copy, rules):
+            draft.news(copy, News.GIVEN_UP, "the leader is in it again, with what is ours")
+        elif not copy.put_off or copy.ask_after is None or copy.ask_after > draft.at:
             continue
-        if not copy.trades:
+        elif not copy.trades:
             changes.again(draft, copy)
         elif copy.kind is Kind.ENTRY and (why := stale(draft, copy)) is not None:
             _missed(draft, copy, why)
+
+
+def _needless(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
+    """Has the leader got out and in again while ours was put off, so that what we own is what he has by now?"""
+    own, order = draft.contract(copy.symbol).own, follower.leaders(draft, copy)
+    if not exposure.reduces(copy, own) or copy.leader_fill_id is not None:
+        return False
+    if order is None or order.status is not Status.FILLED:
+        return False
+    beside = (c for c in draft.book.in_progress(copy.symbol) if c.trades and c.side is not copy.side)
+    if any(c.kind is not Kind.EXIT and c.rest for c in beside):
+        return False  # what they bring is not ours yet
+    return exposure.total_target(draft.book, copy.symbol, rules) == own
 
 
 def stale(draft: Draft, copy: Copy) -> str | None:

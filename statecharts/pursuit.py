@@ -118,7 +118,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     openings.withdraw(draft, symbol)
     for copy in tuple(draft.book.in_progress(symbol)):
         changes.unanswered(draft, copy, rules)
-    penalties.pursue(draft, symbol)
+    penalties.pursue(draft, symbol, rules, current)
     for copy in tuple(draft.book.in_progress(symbol)):
         _chase(draft, copy, rules)
         refusals.overtaken(draft, copy, rules)
@@ -222,6 +222,8 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
         if current:
             penalties.entry(draft, copy, order, rules)
         return None
+    if openings.waited_to_open(copy, order) and draft.at > copy.decided_at + rules.fresh_age:
+        copy = openings.only_the_exit(draft, copy, order, "it has waited longer than an entry is fresh", rules)
     found = follower.held_size(draft, copy, order, rules)
     awaited = follower.awaited(draft, copy, found)
     for entry in (one for one in awaited if one.kind is not Kind.EXIT):

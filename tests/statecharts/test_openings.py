@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import attrs
 import pytest
 
 from statecharts import events as e
 from statecharts.account import fail
+from statecharts.effects import PlaceOrder
 from statecharts.order import Stage
 from statecharts.values import Root, Status, View
 from tests.statecharts.desk import (
@@ -237,3 +240,55 @@ def test_a_pause_survives_a_restart_and_so_does_what_it_bars() -> None:
     desk.leader_read_anew(View(LEAD_ID, 2, theirs.orders))
     desk.leader(order(102, BUY, terms(1), 1))
     assert desk.places == [] and desk.account.paused
+
+
+def reversed_while_ours_rests() -> tuple[Desk, PlaceOrder]:
+    """He is in, ours rests still, and he turns round: ours waits until the entry is gone."""
+    desk = follower()
+    desk.leader(order(101, BUY, limit(2)))
+    entry = desk.place
+    desk.accepted(entry, 901)
+    desk.leader(order(101, BUY, limit(2), 2), order(102, SELL, terms(4), 4))
+    desk.accepted(desk.cancels[0])
+    assert desk.copy_of(102).stage is Stage.HELD
+    return desk, entry
+
+
+@pytest.mark.parametrize(("filled", "goes"), [(0, []), (1, [(SELL, 1)])])
+def test_what_a_reversal_opens_is_not_opened_when_it_has_waited_too_long(filled: int, goes: list[object]) -> None:
+    desk, entry = reversed_while_ours_rests()
+    desk.now += timedelta(seconds=11)
+    desk.seen(entry, 901, filled, Status.CANCELED)
+    assert desk.quantities == goes
+    assert desk.heard("copy.skipped") == [
+        "ESZ6: of the leader's Sell 4 only the exit is copied: it has waited longer than an entry is fresh"
+    ]
+    assert "longer than an entry is fresh" in (waits(desk) or "")
+
+
+def test_what_a_reversal_opens_goes_while_it_is_fresh() -> None:
+    desk, entry = reversed_while_ours_rests()
+    desk.wait(9)
+    desk.seen(entry, 901, 1, Status.CANCELED)
+    assert desk.quantities == [(SELL, 3)] and waits(desk) is None
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(("filled", "goes"), [(0, []), (1, [(SELL, 1)])])
+def test_what_a_reversal_opens_is_not_opened_after_an_interruption(
+    filled: int, goes: list[object], restarted: bool
+) -> None:
+    desk, entry = reversed_while_ours_rests()
+    if restarted:
+        desk.restarted()
+    else:
+        desk.lost()
+        desk.hear(e.ReconnectAsked(at=desk.now))
+    desk.hear(e.Authorized(at=desk.now))
+    desk.leader_read_anew()
+    names = frozenset({entry.client_id})
+    positions = {ES: filled} if filled else {}
+    desk.read_anew(order(901, BUY, limit(2), filled, Status.CANCELED, client_ids=names), positions=positions)
+    assert desk.quantities == goes
+    assert waits(desk) is not None
+    assert "copying was interrupted" in desk.heard("copy.skipped")[0]

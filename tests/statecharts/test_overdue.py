@@ -11,6 +11,7 @@ from statecharts.effects import Severity, Tell
 from statecharts.overdue import LATE
 from statecharts.values import Status
 from tests.statecharts.desk import BUY, SELL, Desk, follower, in_position, limit, order, stop, terms
+from tests.statecharts.test_penalties import put_off
 from tests.statecharts.trading_hours import CLOSED, chicago, opens, with_hours
 
 SECONDS = LATE.total_seconds()
@@ -121,3 +122,12 @@ def test_what_waits_for_its_market_is_not_late_nor_out() -> None:
     desk.now = chicago(CLOSED) + timedelta(days=1)
     desk.wait(60)
     assert not said(desk, "out, at last"), "a market that closes ends no page"
+
+
+def test_an_exit_that_was_put_off_is_said_to_be_so() -> None:
+    desk = in_position(2)
+    desk.leader(order(105, SELL, terms(2), 2))
+    put_off(desk, desk.place, 60)
+    desk.wait(SECONDS + 1)
+    (page,) = paged(desk)
+    assert "still long 2; the broker has put our request off" in page

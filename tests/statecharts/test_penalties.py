@@ -325,3 +325,54 @@ def test_a_stale_entry_whose_leader_order_is_no_longer_listed_is_given_up() -> N
     desk.wait(60)
     assert desk.places == []
     assert desk.account.book.copies[desk.account.book.placed[OrderId(1)]].stage is Stage.SKIPPED
+
+
+def test_beside_an_exit_that_was_put_off_nothing_opens() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, terms(2), 2))
+    first = desk.place
+    put_off(desk, first, 20)
+    desk.leader(order(102, BUY, terms(1), 1))
+    assert desk.places == []
+    assert desk.copy_of(102).reason == "the broker has put off an exit of ours in ESZ6"
+    desk.wait(20)
+    assert desk.place == first
+    desk.fills(desk.place, 901)
+    assert desk.own == {}
+    desk.leader(order(103, BUY, terms(1), 1))
+    assert desk.places == [], "he is in it, and we are not"
+
+
+def test_an_exit_that_was_put_off_is_given_up_when_the_leader_is_in_again_with_what_is_ours() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, terms(2), 2))
+    put_off(desk, desk.place, 60)
+    desk.leader(order(102, BUY, terms(2), 2))
+    assert (desk.places, desk.copy_of(101).stage, desk.copy_of(102).stage) == ([], Stage.SKIPPED, Stage.SKIPPED)
+    desk.wait(60)
+    assert desk.places == [] and desk.own == {ES: 2}
+    desk.leader(order(103, SELL, terms(2), 2))
+    assert desk.quantities == [(SELL, 2)]
+
+
+def test_an_exit_that_was_put_off_stays_while_an_entry_of_ours_is_on_its_way() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, BUY, terms(2), 2))
+    more = desk.place
+    desk.leader(order(102, SELL, terms(2), 2))
+    put_off(desk, desk.place, 5)
+    desk.fills(more, 901)
+    assert desk.own == {ES: 4}
+    desk.wait(5)
+    assert desk.quantities == [(SELL, 2)]
+
+
+def test_a_stop_that_was_put_off_bars_nothing() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, stop(2)))
+    first = desk.place
+    put_off(desk, first, 5)
+    desk.leader(order(102, BUY, terms(1), 1))
+    assert desk.quantities == [(BUY, 1)]
+    desk.wait(5)
+    assert first.client_id in [one.client_id for one in desk.places]
