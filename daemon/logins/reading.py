@@ -11,6 +11,7 @@ Rule 4: a fill and its position come as two events. An account is read on a live
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
@@ -37,7 +38,9 @@ NAMES_LATE = 5.0  # seconds: what has waited longer for a name is old, and is co
 NAMES_LIMIT = 60.0  # seconds that an account waits for a contract's name: longer, and the session begins anew
 QUIET = 0.25  # seconds without an event of an account before it is read on a live session
 READABLE_AGAIN = 1.0  # seconds between two looks whether anything may be read
-SETTLE_LIMIT = 5.0  # seconds for such a moment to come
+SETTLE_LIMIT = 5.0  # seconds that the lists and the events may disagree while nothing moves
+MOVING_LIMIT = 60.0  # seconds that an account may go on moving: a fast leader is nobody's fault
+LONGEST_PAUSE = 0.75  # seconds, and `QUIET`, between two rounds of lists when the first were in vain
 
 _READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/list"}
 _NEEDED = {
@@ -50,6 +53,14 @@ _NEEDED = {
 
 Ask = Callable[[str, object | None, int, str], Call]
 HandOut = Callable[[Iterable[tuple[BrokerAccountId, Event]], Iterable[str]], None]
+
+
+class _Found(enum.Enum):
+    """What a look at an account has found."""
+
+    AGREES = enum.auto()
+    DISAGREES = enum.auto()
+    MOVES = enum.auto()
 
 
 @attrs.define(eq=False)
@@ -101,21 +112,20 @@ class Reading:
         """Returns in a moment in which the mirror holds this account's fills and positions, or neither of the two.
 
         The snapshot is to be taken before anything else is awaited. Not `anew`: the one that the session began with
-        is such a moment, until an event comes. When there is none within `SETTLE_LIMIT`, the session ends. As long as
-        nothing may be asked it goes on: an exit needs the session more than we need the moment.
+        is such a moment, until an event comes. When there is none within `SETTLE_LIMIT`, the session ends; where only
+        movement keeps it from coming, within `MOVING_LIMIT`: the next session would see the same leader trade. As long
+        as nothing may be asked it goes on: an exit needs the session more than we need the moment.
         """
         if not anew and not self.mirror.moves(account):
             return
-        why = f"the broker's lists and its events did not agree within {SETTLE_LIMIT:g} s"
         try:
             while True:
                 if not self.readable():
                     await trio.sleep(READABLE_AGAIN)
                     continue
                 unasked = self._unasked
-                with trio.move_on_after(SETTLE_LIMIT):
-                    while not await self._agrees(account):
-                        pass
+                why = await self._never_agrees(account)
+                if why is None:
                     return
                 if self._unasked == unasked and self.readable():
                     break
@@ -123,16 +133,38 @@ class Reading:
             why = lost.reason
         await self._give_up(why)
 
-    async def _agrees(self, account: BrokerAccountId) -> bool:
+    async def _never_agrees(self, account: BrokerAccountId) -> str | None:
+        """Waits for such a moment. Why it does not come; None when this is one."""
+        moving_until = trio.current_time() + MOVING_LIMIT
+        asked, pause = self._rounds, QUIET
+        while trio.current_time() < moving_until and self.readable():
+            moves = False
+            with trio.move_on_after(SETTLE_LIMIT):
+                while True:
+                    found = await self._look(account)
+                    if found is _Found.AGREES:
+                        return None
+                    moves = found is _Found.MOVES
+                    if self._rounds > asked:
+                        asked = self._rounds
+                        await trio.sleep(pause)
+                        pause = min(2 * pause, LONGEST_PAUSE)
+            if not moves:
+                return f"the broker's lists and its events did not agree within {SETTLE_LIMIT:g} s"
+        return f"no quiet moment to read the account in within {MOVING_LIMIT:g} s: it goes on moving"
+
+    async def _look(self, account: BrokerAccountId) -> _Found:
         before = self.mirror.moves(account)
         await trio.sleep(QUIET)
         if self.mirror.moves(account) != before:
-            return False  # nothing is asked while it moves: the answer would be of the past
+            return _Found.MOVES  # nothing is asked while it moves: the answer would be of the past
         read = await self._read_after_now()
         if any(rows is None for rows in read.values()):
             await trio.sleep_forever()  # refused: it is not asked again, and the session finds out why
-        moved = self.mirror.moves(account) != before
-        return not (moved or self.mirror.missing_contracts() or self._untold(read, account))
+        if self.mirror.moves(account) != before:
+            return _Found.MOVES
+        disagrees = self.mirror.missing_contracts() or self._untold(read, account)
+        return _Found.DISAGREES if disagrees else _Found.AGREES
 
     async def _read_after_now(self) -> Mapping[str, object]:
         """The broker's lists, asked for after this call began: by itself, or by another account meanwhile."""

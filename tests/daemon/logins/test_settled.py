@@ -97,7 +97,62 @@ def test_what_keeps_moving_is_not_read_and_ends_the_session() -> None:
         stage = Stage.of(nursery, script)
         await trio.sleep(1)
         assert not await _settles(stage)
-        assert 5.9 < trio.current_time() < 6.5
+        assert 60.9 < trio.current_time() < 66.5
+        assert stage.session.loss is not None and "it goes on moving" in stage.session.loss.reason
+
+    told(story)
+
+
+def test_an_account_that_moves_for_long_is_read_when_it_stands_still() -> None:
+    async def script(peer: Peer) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_serve, peer, {"position/list": [{**POSITION, "netPos": 200}]})
+            for net in range(1, 201):
+                await trio.sleep(0.1)
+                await peer.say(_pushed("position", {**POSITION, "netPos": net}))
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await trio.sleep(1)
+        assert await _settles(stage)
+        assert 20.2 < trio.current_time() < 21
+
+    told(story)
+
+
+def test_what_moves_whenever_it_is_read_is_asked_for_once_a_second() -> None:
+    asked: list[float] = []
+
+    async def script(peer: Peer) -> None:
+        net = 0
+        await peer.open(NAMED)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer._beat)
+            while True:
+                request = await peer.hear()
+                if request.startswith("position/list"):
+                    net += 1
+                    asked.append(trio.current_time())
+                    await peer.say(_pushed("position", {**POSITION, "netPos": net}))
+                await peer.answer(request, [])
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        assert not await _settles(stage)
+        assert 60 <= trio.current_time() < 66
+        assert 30 < len(asked) <= 70  # the truth now and then is asked for beside
+
+    told(story)
+
+
+def test_lists_and_events_that_disagree_while_nothing_moves_end_the_session_soon() -> None:
+    async def script(peer: Peer) -> None:
+        await _serve(peer, {"position/list": [POSITION]})
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        assert not await _settles(stage)
+        assert 4.9 < trio.current_time() < 5.5
         assert stage.session.loss is not None and "did not agree" in stage.session.loss.reason
 
     told(story)
