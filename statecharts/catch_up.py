@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import excess, executions, exposure, flattening, freshness, openings, resync, shortage, sizing
+from statecharts import excess, executions, exposure, flattening, freshness, openings, resting, resync, shortage, sizing
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
-from statecharts.follower import consider, follow, leaders, new_copy
+from statecharts.follower import consider, follow, leaders, new_copy, size_of
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
@@ -99,7 +99,7 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
                 draft.keep(attrs.evolve(copy, left=True))
                 _leave(draft, copy, f"the leader's order is {order.status.value.lower()}")
         else:
-            follow(draft, copy, order, rules)
+            follow(draft, _not_again(draft, copy, order, rules), order, rules)
     for copy in tuple(draft.book.all_open()):
         gone = copy.leader_order_id is not None and copy.leader_order_id not in theirs.orders
         if gone and copy.trades and not _protects(draft, copy) and copy.cancel_wanted is None:
@@ -108,6 +108,17 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
                 _leave(draft, copy, why)
             else:
                 draft.keep(attrs.evolve(copy, cancel_wanted=why))
+
+
+def _not_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy:
+    """An order of which there was none of ours, and that he has changed since, would open now: it is missed."""
+    if not resting.changed(copy, order) or size_of(draft, copy, order, rules).quantity <= copy.filled:
+        return copy
+    why = "it was changed while copying was interrupted, and it would open"
+    copy = attrs.evolve(copy, reason=why, wanted_version=order.version or 0)
+    draft.skip(copy, why)
+    openings.missed(draft, order, copy.symbol, why, rules)
+    return copy
 
 
 def _reversals(draft: Draft, rules: CopyRules) -> None:

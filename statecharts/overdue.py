@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from statecharts import calendar, excess, flattening
+from statecharts import calendar, excess, firm, flattening
 from statecharts.book import Contract, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -77,6 +77,8 @@ def _why(draft: Draft, symbol: Symbol) -> str:
     in_progress = tuple(draft.book.in_progress(symbol))
     if any(copy.stage is Stage.UNKNOWN for copy in in_progress):
         return "the answer to an order was lost, and it is not yet found out what became of it"
+    if firm.frozen(draft.book, symbol):
+        return "nothing is sent there before the account is read again, and while an order of the firm's works"
     if any(copy.put_off and copy.kind is not Kind.ENTRY for copy in in_progress):
         return "the broker has put our request off (penalty ticket), and it waits for its time"
     if any(copy.verb is Verb.CANCEL or copy.cancel_wanted is not None for copy in in_progress):

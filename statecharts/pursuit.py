@@ -54,6 +54,7 @@ def advance(draft: Draft, rules: CopyRules) -> None:
     waiting = {symbol for symbol, contract in book.contracts.items() if _wants_something(contract)}
     for symbol in sorted(waiting | {s for s, copies in draft.book.open.items() if copies}):
         if firm.holds(draft, symbol):
+            overdue.look_at(draft, symbol, rules, not book.held_back())
             continue
         held = [copy for copy in draft.book.in_progress(symbol) if copy.stage is Stage.HELD]
         _advance(draft, symbol, rules)

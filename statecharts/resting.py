@@ -126,11 +126,16 @@ def _larger(draft: Draft, entry: _Entry, rules: CopyRules) -> int:
     return follower.within_cap(draft, copy, entry.order, found, own, rules).quantity
 
 
+def changed(copy: Copy, order: Order) -> bool:
+    """Has the leader changed an order that works, and of which there was to be none of ours?"""
+    if copy.reason not in _NONE or copy.kind is not Kind.ENTRY or not order.rest:
+        return False
+    return order.version not in (None, copy.wanted_version) and copy.stage in (Stage.CANCELED, Stage.SKIPPED)
+
+
 def come_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     """The leader has changed an order of which there was to be none of ours: there may be now, with its exits."""
-    if copy.reason not in _NONE or copy.kind is not Kind.ENTRY or not order.rest:
-        return
-    if order.version in (None, copy.wanted_version) or copy.stage not in (Stage.CANCELED, Stage.SKIPPED):
+    if not changed(copy, order):
         return
     copy = draft.keep(attrs.evolve(copy, wanted_version=order.version or 0))
     if follower.size_of(draft, copy, order, rules).quantity <= copy.filled:

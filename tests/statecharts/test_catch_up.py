@@ -349,3 +349,18 @@ def test_a_working_entry_of_ours_is_not_short_of_the_leader() -> None:
     away(desk, order(1, BUY, limit(2), 1), net=1)
     desk.read_anew(ours(desk, place, 901))
     assert desk.heard("position.drifted") == []
+
+
+@pytest.mark.parametrize(("asked", "told"), [(4, 1), (1, 0)])
+def test_what_rounded_to_nothing_and_was_changed_meanwhile_is_not_opened(asked: int, told: int) -> None:
+    desk = follower(ratio=Decimal("0.5"))
+    desk.leader(order(101, BUY, limit(1)))
+    assert desk.places == []
+    desk.told.clear()
+    away(desk, order(101, BUY, limit(asked), version=1007))
+    desk.read_anew()
+    assert desk.places == []
+    assert len(desk.heard("copy.skipped")) == told
+    assert (desk.account.book.contract(ES).no_entry is not None) is bool(told)
+    desk.leader(order(101, BUY, limit(6), version=1008))
+    assert desk.quantities == ([] if told else [(BUY, 3)])

@@ -131,3 +131,13 @@ def test_an_exit_that_was_put_off_is_said_to_be_so() -> None:
     desk.wait(SECONDS + 1)
     (page,) = paged(desk)
     assert "still long 2; the broker has put our request off" in page
+
+
+def test_what_waits_for_an_order_of_the_firms_is_paged_too() -> None:
+    desk = in_position(2)
+    desk.foreign(order(950, SELL, limit(2, 5100), admin=True))
+    desk.leader(order(105, SELL, terms(2), 2))
+    assert desk.places == []
+    desk.wait(SECONDS + 1)
+    (page,) = paged(desk)
+    assert "still long 2; nothing is sent there before the account is read again" in page
