@@ -172,7 +172,7 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     found = sizing.size(order, book.theirs, own, rules, beside)
     if found.why_nothing == sizing.NOTHING_TO_EXIT and copy.side.sign * book.contract(copy.symbol).own < 0:
         found = attrs.evolve(found, why_nothing="other exits of ours are to take what this follower has")
-    return within_cap(draft, copy, order, found, own, rules)
+    return template.beside(draft, copy, order, within_cap(draft, copy, order, found, own, rules), rules)
 
 
 def met(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> int:

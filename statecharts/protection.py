@@ -59,6 +59,8 @@ def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) ->
 def next_deadline(contract: Contract, at: datetime) -> datetime | None:
     """When the contract's exits want to be looked at again."""
     deadlines = [contract.excess_since + guards.GRACE] if contract.excess_since is not None else []
+    if contract.short_at is not None and contract.short_at > at:
+        deadlines.append(contract.short_at)
     if contract.exposed is not None and not contract.exposed.told:
         deadlines.extend(one for one in unprotected.deadlines(contract.exposed) if one > at)
     return min(deadlines, default=None)

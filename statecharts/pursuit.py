@@ -66,6 +66,7 @@ def _wants_something(contract: Contract) -> bool:
     waits = contract.retry_at is not None or contract.close_to is not None or contract.no_entry is not None
     stays = bool(contract.own) or contract.left or contract.busted is not None
     looks = contract.exposed is not None or contract.excess_since is not None or contract.too_much_since is not None
+    looks = looks or contract.short_at is not None
     return waits or stays or looks or bool(contract.guarded) or contract.out_since is not None
 
 

@@ -10,7 +10,8 @@ Rule 4: a stop of the leader's that comes later takes over: the template's shrin
         work, and when they protect all of ours it is over for good. So protection is never away, and it is doubled for
         no longer than a cancel takes.
 Rule 5: it is over, too, when nothing of ours is left. A rule that is changed meanwhile holds for later entries.
-Rule 6: what it has taken out while the leader stays in is told, and the contract waits until he is flat in it.
+Rule 6: what it has taken out while the leader stays in is told, and the contract waits until he is flat in it. Before
+        that he has `chase_after` to leave too: an exit of his within that time takes no more than leaves us his.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from statecharts.effects import Severity
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules, Template
-from statecharts.sizing import Kind
+from statecharts.sizing import Kind, Size
 from statecharts.terms import AT_ONCE, rounded
 from statecharts.values import Order, OrderType, Symbol, Terms, TimeInForce
 
@@ -116,11 +117,10 @@ def _leg(draft: Draft, entry: Copy, number: int) -> Copy:
 
 def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """Keeps the legs of this contract's entries where they belong, and ends those that nothing needs any more."""
+    if current:
+        _look_for_short(draft, symbol, rules)
     for number in draft.contract(symbol).guarded:
         entry = draft.book.copies[number]
-        done = next((leg for leg in guards.of_entry(draft, entry) if leg.leg and leg.filled), None)
-        if done is not None and current:
-            _tell_short(draft, done, rules)
         why = _over(draft, entry)
         if entry.template is not None and why is not None:
             entry = draft.keep(attrs.evolve(entry, template=None))
@@ -146,22 +146,48 @@ def _over(draft: Draft, entry: Copy) -> str | None:
     return "the leader's own protection has taken its place" if taken else None
 
 
-def _tell_short(draft: Draft, leg: Copy, rules: CopyRules) -> None:
-    """A leg has filled. Where the leader has not left too, we are short of him."""
-    contract, target = draft.contract(leg.symbol), exposure.total_target(draft.book, leg.symbol, rules)
+def _look_for_short(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+    """A leg has filled. Where the leader has not left too, a moment later, we are short of him."""
+    contract, target = draft.contract(symbol), exposure.total_target(draft.book, symbol, rules)
+    guarding = [leg for number in contract.guarded for leg in guards.of_entry(draft, draft.book.copies[number])]
+    taken_by = next((leg.id for leg in guarding if leg.leg and leg.filled), contract.taken_by)
     short = abs(target) - abs(exposure.goal(contract.own, target))
-    if contract.no_entry is not None or short <= 0:
+    if taken_by is None or contract.no_entry is not None or short <= 0:
+        draft.note(symbol, taken_by=None, short_at=None)
         return
+    short_at = contract.short_at or draft.at + rules.chase_after
+    draft.note(symbol, taken_by=taken_by, short_at=short_at)
+    if draft.at >= short_at:
+        _tell_short(draft, draft.book.copies[taken_by], short, abs(target))
+
+
+def _tell_short(draft: Draft, leg: Copy, short: int, target: int) -> None:
     why = f"the {'stop' if leg.leg == STOP else 'target'} of the bracket has filled, and the leader is still in"
-    draft.note(leg.symbol, no_entry=f"{why}; waits until the leader is flat")
+    draft.note(leg.symbol, no_entry=f"{why}; waits until the leader is flat", taken_by=None, short_at=None)
     draft.tell(
         "position.drifted",
-        f"{leg.symbol}: {why}: short by {short} of {abs(target)}. Nothing opens in it until he is flat",
+        f"{leg.symbol}: {why}: short by {short} of {target}. Nothing opens in it until he is flat",
         Severity.WARNING,
         reason=why,
         remedy="nothing to do: this contract is copied again when the leader is flat in it",
         copy=leg.id,
     )
+
+
+def beside(draft: Draft, copy: Copy, order: Order, found: Size, rules: CopyRules) -> Size:
+    """What an exit of the leader's at market has left to take, when a leg of ours has just taken it."""
+    short_at, theirs = draft.contract(copy.symbol).short_at, draft.book.theirs
+    if found.kind is not Kind.EXIT or short_at is None or draft.at >= short_at or theirs is None or order.terms is None:
+        return found
+    if order.terms.order_type is not OrderType.MARKET:
+        return found  # what rests stays as large as his, and is made certain as his is
+    then = theirs.position(order.symbol) - order.net + order.side.sign * order.terms.quantity
+    target = exposure.target_of({**theirs.net, order.symbol: then}, copy.symbol, rules)
+    own = follower.met(draft, copy, order, rules)
+    left = abs(own) - abs(exposure.goal(own, target))
+    if left >= found.quantity:
+        return found
+    return attrs.evolve(found, quantity=left, meant=left, why_nothing="the bracket of ours has taken it already")
 
 
 def _end(draft: Draft, leg: Copy, why: str) -> None:

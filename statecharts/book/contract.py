@@ -64,6 +64,8 @@ class Contract:
     restored_at: datetime | None = None  # when exits that were gone were last placed anew
     too_much_since: datetime | None = None  # nothing explains any more that ours is beyond the leader's, see excess.py
     excess_since: datetime | None = None  # stops are larger than our position, while openings may still make up for it
+    taken_by: CopyId | None = None  # the leg of a template that has taken more from us than the leader has left yet
+    short_at: datetime | None = None  # when that is told, and the contract waits for him
     out_since: datetime | None = None  # since when something is to be gone, and is not; see overdue.py
     out_paged: bool = False
 
