@@ -13,9 +13,9 @@ import attrs
 
 from statecharts import invariants, outcomes
 from statecharts.bars import Bar
-from statecharts.book import Book
+from statecharts.book import LEADERS_OWN, Book
 from statecharts.draft import Draft
-from statecharts.effects import Request, Severity
+from statecharts.effects import ModifyOrder, Request, Severity
 from statecharts.events import AnswerLost, Event, NeverSent
 from statecharts.rules import CopyRules, Rules
 
@@ -51,6 +51,16 @@ def guard(draft: Draft, event: Event, before: Book, rules: Rules) -> None:
     for client_id, request in taken_out.items():
         if client_id not in leaving and rules.copy is not None:
             outcomes.errand_came_back(draft, _answer(draft, before, request, why), rules.copy)
+            if isinstance(request, ModifyOrder):
+                _not_once_more(draft, request)
+
+
+def _not_once_more(draft: Draft, modify: ModifyOrder) -> None:
+    """What was taken out is no wish any more: it would be taken out again, every second. The leader's next one is."""
+    change = draft.book.copies.get(modify.copy)
+    subject = draft.book.copies.get(change.subject or LEADERS_OWN) if change is not None else None
+    if subject is not None and subject.open and subject.pending is None:
+        draft.keep(attrs.evolve(subject, wanted=None, refusals=subject.refusals + 1))
 
 
 def seen(draft: Draft, event: Event, before: Book, rules: Rules) -> invariants.Seen:

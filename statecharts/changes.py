@@ -38,14 +38,15 @@ def wish(copy: Copy) -> Copy:
 
 
 def cut(copy: Copy, rest: int, why: str) -> Copy:
-    """The copy that wants no more than `rest` contracts to fill yet; none: its cancel, for this reason."""
-    if copy.rest <= rest or copy.cancel_wanted is not None or copy.terms is None:
+    """The copy that has, and wants, no more than `rest` contracts to fill yet; none: its cancel, for this reason."""
+    if copy.cancel_wanted is not None or copy.terms is None:
         return copy
-    if not rest:
+    if copy.rest and not rest:
         return attrs.evolve(copy, cancel_wanted=why)
-    newest = copy.wanted or copy.terms
-    quantity = min(newest.quantity, copy.filled - copy.earlier + rest)
-    return attrs.evolve(copy, wanted=attrs.evolve(newest, quantity=quantity))
+    newest, whole = copy.wanted or copy.terms, copy.filled - copy.earlier + rest
+    if copy.rest <= rest and newest.quantity <= whole:
+        return copy
+    return attrs.evolve(copy, wanted=attrs.evolve(newest, quantity=min(newest.quantity, whole)))
 
 
 def wanted(draft: Draft, copy: Copy, rules: CopyRules) -> bool:

@@ -138,21 +138,33 @@ def within_cap(book: Book, copy: Copy, found: Size, own: int, cap: int) -> Size:
     """No more of `found` than max_position leaves; `own` is what the copy meets.
 
     The target of each contract is within the cap already. And yet an exit of ours may still be on its way when this
-    one fills, and the cap is of the product: what we have in its other contracts counts too.
+    one fills, and the cap is of the product: what we have in its other contracts counts too. Of a reversal what we have
+    on its side already counts, ahead of the leader, and what enters there; his other reversals are in its size.
     """
-    room = cap - beside(book, copy.symbol, copy.side)
     if found.kind is Kind.ENTRY:
-        room -= copy.side.sign * book.contract(copy.symbol).own - copy.filled + opening(book, copy)
-        if found.quantity <= room:
+        most = copy.filled + room(book, copy, cap)
+        if found.quantity <= most:
             return found
-        return attrs.evolve(found, quantity=max(0, room), why_nothing=sizing.CAPPED)
-    opens = max(0, min(found.opens, room))
+        return attrs.evolve(found, quantity=max(0, most), why_nothing=sizing.CAPPED)
+    ahead = max(0, copy.side.sign * book.contract(copy.symbol).own - copy.filled)
+    entering = sum(other.rest for other in book.in_progress(copy.symbol) if _enters_beside(other, copy))
+    opens = max(0, min(found.opens, cap - beside(book, copy.symbol, copy.side) - ahead - entering))
     if opens == found.opens:
         return found
     quantity = min(found.quantity, max(0, -copy.side.sign * own) + opens)
     kind, less = Kind.REVERSAL if opens else Kind.EXIT, found.opens - opens
     meant = found.meant - less
     return attrs.evolve(found, kind=kind, quantity=quantity, meant=meant, opens=opens, why_nothing=sizing.CAPPED)
+
+
+def room(book: Book, copy: Copy, cap: int) -> int:
+    """Contracts that this order may yet fill within max_position, when all else that opens on its side fills too."""
+    ours = copy.side.sign * book.contract(copy.symbol).own + opening(book, copy)
+    return cap - beside(book, copy.symbol, copy.side) - ours
+
+
+def _enters_beside(other: Copy, copy: Copy) -> bool:
+    return other.trades and other.kind is Kind.ENTRY and other.side is copy.side and other.id != copy.id
 
 
 def beside(book: Book, symbol: Symbol, side: Side) -> int:

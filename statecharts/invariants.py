@@ -68,8 +68,6 @@ def broken(seen: Seen) -> Iterator[Broken]:
             ids.update(one.client_id for one in _each(effect))
     for copy in _changed(seen.before, seen.after):
         yield from (Broken("index", f"{copy.id}: {why}") for why in _misplaced(seen.after, copy))
-    if seen.rules.copy is not None:
-        yield from (Broken("max_position", why) for why in _beyond_the_cap(seen, seen.rules.copy))
     if isinstance(seen.event, LeaderEvent) and seen.after.mine is not seen.before.mine:
         yield Broken("apart", "what the leader tells has changed what the broker tells of this account")
 
@@ -122,8 +120,10 @@ def _of_request(seen: Seen, request: Request, ids: set[str]) -> Iterator[tuple[s
             if isinstance(request, PlaceOrder):
                 yield from _placement(seen, copy, rules)
     larger = _grows(seen.after, request) if isinstance(request, ModifyOrder) else None
-    if larger is not None:
+    if larger is not None and isinstance(request, ModifyOrder):
         yield from (("bars", f"{larger.symbol} would be opened further, and {why}") for why in _bars(seen, larger))
+        rest = request.terms.quantity - larger.filled + larger.earlier
+        yield from _beyond_the_cap(seen, larger, rest, rules)
 
 
 def _is_written(copy: Copy, sent: Request | Leg) -> bool:
@@ -182,12 +182,12 @@ def _copied_before(seen: Seen, copy: Copy) -> Iterator[str]:
 
 def _placement(seen: Seen, copy: Copy, rules: CopyRules) -> Iterator[tuple[str, str]]:
     assert copy.terms is not None, "what is in the book as it would be sent has the terms of the request"
-    size, own = copy.terms.quantity, copy.side.sign * seen.after.contract(copy.symbol).own
+    size, own = copy.terms.quantity, _own(seen, copy)
     if size < 1:
         yield "size", f"an order of {size} {copy.symbol}"
     if copy.kind is not Kind.EXIT:
         yield from (("bars", f"{copy.symbol} would be opened, and {why}") for why in _bars(seen, copy))
-        yield from _too_large(seen, copy, own, size, rules)
+        yield from _too_large(seen, copy, size, rules)
     elif copy.terms.order_type is OrderType.MARKET:
         leaving = sum(one.rest for one in seen.after.in_progress(copy.symbol) if _leaves(one, copy))
         if leaving > max(0, -own):
@@ -221,13 +221,22 @@ def _in_doubt(book: Book, but: Copy) -> bool:
     return any(one.trades and one.stage is Stage.UNKNOWN and one.id != but.id for one in in_progress)
 
 
-def _too_large(seen: Seen, copy: Copy, own: int, size: int, rules: CopyRules) -> Iterator[tuple[str, str]]:
-    """`own` is our position as seen from the side of the order."""
+def _own(seen: Seen, copy: Copy) -> int:
+    """Our position as seen from the side of the order."""
+    return copy.side.sign * seen.after.contract(copy.symbol).own
+
+
+def _too_large(seen: Seen, copy: Copy, size: int, rules: CopyRules) -> Iterator[tuple[str, str]]:
     opening = copy.opens if copy.kind is Kind.REVERSAL else size
     most = sizing.agreement(copy.leader_symbol or copy.symbol, rules).max_order
     if most is not None and opening > most:
         yield "max_order", f"an order would open {opening} {copy.symbol}, and max_order is {most}"
-    cap = _cap(copy.symbol, rules)
+    yield from _beyond_the_cap(seen, copy, size, rules)
+
+
+def _beyond_the_cap(seen: Seen, copy: Copy, size: int, rules: CopyRules) -> Iterator[tuple[str, str]]:
+    """Judged of what is asked for: what fills was asked for, or no code could prevent it. `excess.py` closes that."""
+    cap, own = _cap(copy.symbol, rules), _own(seen, copy)
     if cap is None:
         return
     beside = 0
@@ -290,13 +299,3 @@ def _leaders_row(book: Book, copy: Copy) -> CopyId | None:
     if copy.leader_fill_id is not None:
         return book.executions.get(copy.leader_fill_id)
     return book.placed.get(copy.leader_order_id)
-
-
-def _beyond_the_cap(seen: Seen, rules: CopyRules) -> Iterator[str]:
-    for symbol, contract in seen.after.contracts.items():
-        was = seen.before.contract(symbol)
-        if contract is was or contract.newest_fill == was.newest_fill:
-            continue
-        cap = _cap(symbol, rules)
-        if cap is not None and abs(contract.own) > max(cap, abs(was.own)):
-            yield f"we own {contract.own} {symbol}, and max_position is {cap}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import changes, expiry, exposure, flattening, risk, strangers
+from statecharts import changes, expiry, exposure, flattening, risk, sizing, strangers
 from statecharts.bars import Bar
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
@@ -107,14 +107,32 @@ def keep_small(draft: Draft, copy: Copy, order: Order | None, current: bool, rul
 
     It was smaller in the leader's mind for a moment, or its change waited for another. Its prices still follow.
     """
-    if copy.wanted is None or copy.terms is None or copy.kind is Kind.EXIT or order is None:
+    if copy.pending is None:
+        not_larger(draft, copy, order, current, rules)
+
+
+def not_larger(draft: Draft, copy: Copy, order: Order | None, current: bool, rules: CopyRules) -> None:
+    """What is about to be asked for opens no more than may be opened now: asked in the very turn that sends it."""
+    if copy.wanted is None or copy.terms is None or (copy.kind is Kind.EXIT and not copy.opens):
         return
-    if copy.pending is not None or copy.wanted.quantity <= copy.terms.quantity:
+    present = copy.terms.quantity
+    if copy.kind is Kind.EXIT:  # a reversal by now, of which kinds.py has not been sure yet: what exits may always grow
+        exits = max(0, -copy.side.sign * draft.contract(copy.symbol).own)
+        present = max(present, copy.filled - copy.earlier + exits)
+    if copy.wanted.quantity <= present:
         return
-    why = bar(draft, order, copy.symbol, rules) if current else "the leader is not connected"
-    if why is not None:
-        draft.keep(attrs.evolve(copy, wanted=attrs.evolve(copy.wanted, quantity=copy.terms.quantity)))
-        missed(draft, order, copy.symbol, why, rules)
+    why, most = "the leader is not connected", present
+    if current and order is not None:
+        barred, cap = bar(draft, order, copy.symbol, rules), sizing.agreement(order.symbol, rules).max_position
+        if barred is None and cap is None:
+            return
+        if barred is None and cap is not None:
+            most = max(present, copy.filled - copy.earlier + exposure.room(draft.book, copy, cap))
+        why = barred or sizing.CAPPED
+    if copy.wanted.quantity > most:
+        draft.keep(attrs.evolve(copy, wanted=attrs.evolve(copy.wanted, quantity=most)))
+        if order is not None and why != sizing.CAPPED:
+            missed(draft, order, copy.symbol, why, rules)
 
 
 def withdraw(draft: Draft, symbol: Symbol) -> None:
@@ -127,9 +145,9 @@ def withdraw(draft: Draft, symbol: Symbol) -> None:
         if not opens or copy.cancel_wanted is not None:
             continue
         room = 0 if copy.kind is Kind.ENTRY else max(0, -copy.side.sign * draft.contract(symbol).own)
-        if copy.rest <= room:
-            continue
         less = changes.cut(copy, room, why)
+        if less is copy:
+            continue
         draft.keep(attrs.evolve(less, kind=Kind.EXIT, opens=0) if room else less)
         if draft.contract(symbol).no_entry is None:
             draft.note(symbol, no_entry=f"an entry was taken back ({why}); waits until the leader is flat")

@@ -66,6 +66,9 @@ def pursue(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> Non
         elif not copy.put_off or copy.ask_after is None or copy.ask_after > draft.at:
             continue
         elif not copy.trades:
+            assert copy.subject is not None, "what trades not is a change of what does"
+            subject = draft.book.copies[copy.subject]
+            openings.not_larger(draft, subject, follower.leaders(draft, subject), current, rules)
             changes.again(draft, copy)
         elif copy.kind is Kind.ENTRY and (why := stale(draft, copy)) is not None:
             _missed(draft, copy, why)

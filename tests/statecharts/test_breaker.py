@@ -11,14 +11,14 @@ from statecharts import account, leader, openings, sizing, unknowns
 from statecharts import events as e
 from statecharts import follower as real
 from statecharts.bars import Bar
-from statecharts.book import Book, Copy
+from statecharts.book import Book, Copy, Verb
 from statecharts.draft import Draft
-from statecharts.effects import Effect, PlaceOrder, Severity, Tell
+from statecharts.effects import Effect, ModifyOrder, PlaceOrder, Severity, Tell
 from statecharts.order import Stage
 from statecharts.rules import CopyRules, Rules, Runaway
 from statecharts.sizing import Kind, Size
-from statecharts.values import Side, Symbol
-from tests.statecharts.desk import BUY, SELL, Desk, follower, in_position, limit, order, rules, terms
+from statecharts.values import CopyId, Side, Symbol
+from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, in_position, limit, order, rules, terms
 
 THREE = Runaway(orders=3, per=timedelta(seconds=5))
 
@@ -69,7 +69,8 @@ def test_the_count_survives_a_restart() -> None:
     assert len(desk.account.book.placements) == 3
 
 
-def test_a_position_beyond_its_cap_trips_it_once() -> None:
+def test_fills_that_no_code_could_prevent_trip_nothing_and_are_closed() -> None:
+    """The broker fills more than was asked for; an exit fills between the leader's reversal and its own cancel."""
     desk = follower(max_position=2)
     desk.leader(order(1, BUY, terms(2), 2))
     place = desk.place
@@ -77,8 +78,21 @@ def test_a_position_beyond_its_cap_trips_it_once() -> None:
     assert desk.account.book.barred == {}
     desk.seen(place, 900, 3)
     desk.seen(place, 900, 4)
-    (page,) = [tell for tell in desk.told if tell.severity is Severity.PAGE]
-    assert "we own 3 ESZ6, and max_position is 2" in page.message
+    assert desk.own == {ES: 4}
+    desk.wait(5)
+    assert desk.quantities == [(SELL, 2)]
+    crossed = in_position(2, max_position=2)
+    crossed.leader(order(101, SELL, limit(2, 5010)))
+    late = crossed.place
+    crossed.accepted(late, 910)
+    crossed.leader(order(102, SELL, terms(4), 4))
+    crossed.fills(crossed.place, 902)
+    crossed.seen(late, 910, 2)
+    assert crossed.own == {ES: -4}
+    crossed.wait(5)
+    assert crossed.quantities == [(BUY, 2)]
+    for one in (desk, crossed):
+        assert one.account.book.barred == {} and len(one.heard("position.drifted")) == 1
 
 
 def test_a_cap_that_was_lowered_under_a_position_trips_nothing() -> None:
@@ -200,3 +214,32 @@ def test_an_index_that_is_wrong_bars_openings_and_lets_exits_go(monkeypatch: pyt
     assert desk.quantities == [(SELL, 1)] and "is another's" in pages(desk)[0]
     flat.leader(order(1, BUY, terms(1), 1))
     assert flat.places == [] and Bar.RUNAWAY in flat.account.book.barred
+
+
+def test_a_change_that_was_taken_out_is_not_asked_for_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Astray(Draft):
+        def do(self, effect: Effect) -> None:
+            """Wrong: beside each change goes one that is not in the book."""
+            super().do(effect)
+            if isinstance(effect, ModifyOrder):
+                super().do(attrs.evolve(effect, copy=CopyId("nothing"), client_id="nothing"))
+
+    desk = follower()
+    desk.leader(order(1, BUY, limit(1)))
+    place = desk.place
+    desk.accepted(place, 900)
+    desk.leader(order(1, BUY, limit(1, 5001), version=2))
+    (moved,) = desk.modifies
+    desk.leader(order(1, BUY, limit(3, 5001), version=3))
+    desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="closed", shown="Reconnecting"))
+    monkeypatch.setattr(openings, "not_larger", no_bar)
+    monkeypatch.setattr(openings, "withdraw", no_bar)
+    monkeypatch.setattr(account, "Draft", Astray)
+    desk.accepted(moved)
+    desk.seen(place, 900, asked=moved.terms, version=901)
+    assert desk.modifies == [] and "ESZ6 would be opened further" in pages(desk)[0]
+    for _ in range(60):
+        desk.wait(1)
+    changes = [copy.verb for copy in desk.account.book.copies.values() if copy.subject is not None]
+    assert changes == [Verb.MODIFY, Verb.MODIFY]
+    assert len(pages(desk)) == 1

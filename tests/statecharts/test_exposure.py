@@ -84,3 +84,37 @@ def test_a_reversal_opens_what_is_left(mode: str, beside: int, quantity: int, ki
     assert (copy.kind, copy.opens) == (kind, quantity - 3)
     desk.fills(desk.place, 901)
     assert desk.own.get(ES, 0) == quantity - 3
+
+
+def test_of_a_reversal_what_is_ours_on_its_side_already_counts() -> None:
+    """Ours has filled ahead of the leader's, who is short yet when he reverses by another order."""
+    desk = follower(max_position=2)
+    desk.leader(order(100, SELL, terms(1), 1))
+    desk.fills(desk.place, 900)
+    desk.leader(order(101, BUY, limit(3, 4990)))
+    ahead = desk.place
+    desk.accepted(ahead, 901)
+    desk.seen(ahead, 901, 3)
+    assert desk.own == {ES: 2}
+    desk.leader(order(102, BUY, terms(3)))
+    assert desk.places == []
+    assert skipped(desk, 102) == "max_position is reached"
+    assert desk.account.book.barred == {}
+
+
+def test_a_reversal_grows_by_what_the_product_leaves_when_it_is_asked_for() -> None:
+    desk = follower(max_position=4)
+    desk.leader(order(100, BUY, terms(1), 1))
+    desk.fills(desk.place, 900)
+    desk.leader(order(101, SELL, limit(3, 5010)))
+    reversal = desk.place
+    desk.accepted(reversal, 901)
+    desk.leader(order(101, SELL, limit(3, 5011), version=201))
+    (moved,) = desk.modifies
+    desk.leader(order(101, SELL, limit(5, 5011), version=202))
+    desk.leader(order(102, SELL, terms(1), 1, symbol=NEXT))
+    desk.fills(desk.place, 902)
+    desk.accepted(moved)
+    desk.seen(reversal, 901, asked=limit(3, 5011), version=903)
+    assert [one.terms for one in desk.modifies] == [limit(4, 5011)]
+    assert desk.account.book.barred == {}

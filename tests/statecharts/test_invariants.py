@@ -453,17 +453,29 @@ def test_a_row_that_goes_with_anothers_order_has_its_name() -> None:
     assert request(seen).terms.quantity == 3
 
 
-def test_a_position_beyond_its_cap_is_seen_when_it_fills() -> None:
+def test_a_position_beyond_its_cap_breaks_nothing_when_it_fills() -> None:
+    """It was judged when it was asked for; what no code could prevent is closed, and bars nothing."""
     desk = a_follower()
     desk.leader(order(1, BUY, limit(2)))
     place = desk.place
     desk.accepted(place, 900)
     filled = order(900, BUY, place.terms, 2, client_ids=frozenset({place.client_id}))
     seen = turn(desk, e.OrderSeen(at=desk.now, order=filled))
-    assert names(with_rules(seen, max_position=1)) == {"max_position"}
-    assert names(with_rules(seen, max_position=2)) == set()
-    seen = turn(desk, e.PositionSeen(at=desk.now, symbol=ES, net=2))
-    assert names(with_rules(seen, max_position=1)) == set(), "a cap that was lowered breaks nothing"
+    assert names(with_rules(seen, max_position=1)) == set()
+
+
+@pytest.mark.parametrize(("cap", "found"), [(None, set()), (5, set()), (4, {"max_position"})])
+def test_a_larger_opening_is_judged_as_a_new_one(cap: int | None, found: set[str]) -> None:
+    desk = a_follower()
+    desk.leader(order(1, BUY, limit(1, 4990)))
+    desk.accepted(desk.place, 900)
+    desk.leader(order(2, BUY, limit(2)))
+    place = desk.place
+    desk.accepted(place, 901)
+    desk.seen(place, 901, 1)
+    seen = turn(desk, announced(desk, order(2, BUY, limit(4), 1, version=3)))
+    assert [effect.terms for effect in seen.effects if isinstance(effect, ModifyOrder)] == [limit(4)]
+    assert names(with_rules(seen, max_position=cap)) == found
 
 
 def test_what_the_leader_tells_says_nothing_of_our_own_orders() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import pytest
 
@@ -10,7 +12,7 @@ from statecharts.effects import ModifyOrder, PlaceOrder
 from statecharts.rules import Rules
 from statecharts.sizing import Kind
 from statecharts.values import Status, Symbol
-from tests.statecharts.desk import BUY, ES, SELL, Desk, follower, in_position, limit, order, rules, stop, terms
+from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, in_position, limit, order, rules, stop, terms
 
 
 def reversed_under_an_exit(**more: object) -> tuple[Desk, PlaceOrder]:
@@ -215,3 +217,95 @@ def test_a_reversal_of_which_the_leaders_has_filled_in_part_stays_as_large_as_it
     desk.seen(reversal, 901, 3)
     desk.leader(order(101, SELL, limit(3, 5010), 3))
     assert desk.own == {ES: -2}
+
+
+def test_what_has_become_an_opening_is_not_made_larger_again_beside_the_product() -> None:
+    """kinds.py leaves 1 of it, and resting.py keeps to that."""
+    desk = follower(max_position=3)
+    desk.leader(order(100, SELL, terms(2), 2, symbol=Symbol("ESH7")))
+    desk.fills(desk.place, 900)
+    desk.leader(order(101, BUY, terms(2), 2))
+    desk.fills(desk.place, 901)
+    desk.leader(order(102, SELL, limit(2, 5010)))
+    left = desk.place
+    desk.accepted(left, 902)
+    desk.leader(order(103, SELL, terms(2), 2))
+    desk.fills(desk.place, 903)
+    (change,) = desk.modifies
+    assert change.terms == limit(1, 5010)
+    desk.accepted(change)
+    desk.seen(left, 902, asked=change.terms, version=1902)
+    desk.wait(60)
+    assert desk.copy_of(102).terms == desk.copy_of(102).wanted == limit(1, 5010)
+
+
+def grown_while_its_price_changes(desk: Desk, first: int, then: int) -> tuple[PlaceOrder, ModifyOrder]:
+    """The leader makes his sell stop larger while ours is being asked for a new price."""
+    desk.leader(order(101, SELL, stop(first, 4990)))
+    place = desk.place
+    desk.accepted(place, 901)
+    desk.leader(order(101, SELL, stop(first, 4991), version=201))
+    (moved,) = desk.modifies
+    desk.leader(order(101, SELL, stop(then, 4991), version=202))
+    return place, moved
+
+
+def asked_then(desk: Desk, place: PlaceOrder, moved: ModifyOrder) -> list[int]:
+    """The sizes that are asked for once the new price is there, and within the next minute."""
+    before = len(desk.everything)
+    desk.accepted(moved)
+    desk.seen(place, 901, asked=moved.terms, version=1901)
+    rows = len(desk.account.book.copies)
+    for _ in range(60):
+        desk.wait(1)
+    assert len(desk.account.book.copies) == rows, "nothing is asked for again and again"
+    assert desk.account.book.barred == {}
+    return [one.terms.quantity for one in desk.everything[before:] if isinstance(one, ModifyOrder)]
+
+
+def leader_lost(desk: Desk) -> None:
+    desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="closed", shown="Reconnecting"))
+
+
+def refused(desk: Desk) -> None:
+    desk.leader(order(102, BUY, limit(1, 4900)))
+    desk.refused(desk.place)
+
+
+def human(desk: Desk) -> None:
+    desk.foreign(order(950, BUY, terms(1), 1))
+
+
+@pytest.mark.parametrize("barred", [leader_lost, refused, human, pause])
+@pytest.mark.parametrize("first", [2, 3])
+def test_a_reversal_grows_no_more_once_nothing_may_open(first: int, barred: Callable[[Desk], None]) -> None:
+    desk = in_position(2)
+    place, moved = grown_while_its_price_changes(desk, first, 6)
+    barred(desk)
+    taken_back = first == 3 and barred is pause
+    assert asked_then(desk, place, moved) == ([2] if taken_back else [])
+
+
+def test_an_exit_that_was_to_grow_into_a_reversal_beside_a_doubt_stays_an_exit_while_the_leader_is_away() -> None:
+    """Nobody is sure what it is while another order is in doubt; that nothing opens is sure."""
+    desk = in_position(2)
+    desk.leader(order(101, SELL, stop(2, 4990)))
+    place = desk.place
+    desk.accepted(place, 901)
+    desk.leader(order(102, BUY, limit(1, 4900)))
+    late = desk.place
+    desk.sent(late)
+    desk.leader(order(101, SELL, stop(2, 4991), version=201))
+    (moved,) = desk.modifies
+    desk.leader(order(101, SELL, stop(6, 4991), version=202))
+    leader_lost(desk)
+    desk.accepted(late, 902)
+    assert asked_then(desk, place, moved) == []
+
+
+def test_a_wish_that_is_larger_than_the_order_is_cut_as_the_order_is() -> None:
+    desk = in_position(3)
+    place, moved = grown_while_its_price_changes(desk, 2, 3)
+    desk.foreign(order(950, SELL, terms(1), 1))
+    assert desk.own == {ES: 2}
+    assert asked_then(desk, place, moved) == []

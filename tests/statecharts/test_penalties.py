@@ -376,3 +376,21 @@ def test_a_stop_that_was_put_off_bars_nothing() -> None:
     assert desk.quantities == [(BUY, 1)]
     desk.wait(5)
     assert first.client_id in [one.client_id for one in desk.places]
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_change_that_was_put_off_opens_no_more_than_may_be_opened_by_then(lost: bool) -> None:
+    desk = follower()
+    desk.leader(order(101, BUY, limit(2)))
+    desk.accepted(desk.place, 901)
+    desk.leader(order(101, BUY, limit(4, 5001), version=201))
+    (larger,) = desk.modifies
+    put_off(desk, larger)
+    if lost:
+        desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="closed", shown="Reconnecting"))
+    before = len(desk.everything)
+    for _ in range(10):
+        desk.wait(1)
+    asked = [one.terms for one in desk.everything[before:] if isinstance(one, ModifyOrder)]
+    assert asked == [limit(2 if lost else 4, 5001)], "its price follows"
+    assert desk.account.book.barred == {}
