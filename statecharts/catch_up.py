@@ -112,6 +112,8 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
 
 def _not_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy:
     """An order of which there was none of ours, and that he has changed since, would open now: it is missed."""
+    if resting.waits_for_room(draft, copy, rules):
+        return draft.keep(attrs.evolve(copy, reason=f"{sizing.CAPPED}, and copying was interrupted"))
     if not resting.changed(copy, order) or size_of(draft, copy, order, rules).quantity <= copy.filled:
         return copy
     why = "it was changed while copying was interrupted, and it would open"

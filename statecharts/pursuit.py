@@ -51,6 +51,7 @@ def advance(draft: Draft, rules: CopyRules) -> None:
     book = draft.book
     if not book.held_back():
         brackets.go_on(draft, rules)
+        resting.room_again(draft, rules)
     waiting = {symbol for symbol, contract in book.contracts.items() if _wants_something(contract)}
     for symbol in sorted(waiting | {s for s, copies in draft.book.open.items() if copies}):
         if firm.holds(draft, symbol):

@@ -5,7 +5,7 @@ Rule 1: each is as large as if his entries filled one after the other, the oldes
 Rule 2: down always; up only where nothing bars openings, and no further than what we own and our other openings, also
         those that are being cancelled, leave of the target.
 Rule 3: a size of 0 is a cancel, told once. When the leader changes that order again, so that it is something, ours
-        comes again.
+        comes again. So it does when, within `chase_after`, what took its room has gone.
 Exits are as large as what they protect: `protection.py`, and as what is ours: `pursuit.py`.
 """
 
@@ -21,7 +21,7 @@ from statecharts.draft import Draft
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
-from statecharts.values import Order, Side, Symbol
+from statecharts.values import Order, Side, Status, Symbol
 
 _NONE = (sizing.ROUNDS_TO_NOTHING, sizing.CAPPED)  # why there is none of ours
 
@@ -138,9 +138,30 @@ def come_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None
     if not changed(copy, order):
         return
     copy = draft.keep(attrs.evolve(copy, wanted_version=order.version or 0))
-    if follower.size_of(draft, copy, order, rules).quantity <= copy.filled:
-        return
-    closing.put_back(draft, copy, "the leader has changed it, and there is to be one of ours")
+    if follower.size_of(draft, copy, order, rules).quantity > copy.filled:
+        _put_back(draft, copy, "the leader has changed it, and there is to be one of ours")
+
+
+def waits_for_room(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
+    """Is this an entry that the cap has just left nothing of? What it counted may be on its way out."""
+    capped = copy.reason == sizing.CAPPED and copy.kind is Kind.ENTRY and copy.stage is Stage.SKIPPED
+    return capped and copy.leader_fill_id is None and draft.at <= copy.decided_at + rules.chase_after
+
+
+def room_again(draft: Draft, rules: CopyRules) -> None:
+    """He has cancelled one order and placed another, which found no room until the cancel of ours was shown."""
+    for copy in tuple(draft.book.copies.values()):
+        order = follower.leaders(draft, copy) if waits_for_room(draft, copy, rules) else None
+        if order is None or not (order.rest or order.status is Status.FILLED):
+            continue
+        barred = openings.bar(draft, order, copy.symbol, rules) is not None
+        if not barred and follower.size_of(draft, copy, order, rules).quantity > copy.filled:
+            _put_back(draft, copy, "there is room for it now")
+
+
+def _put_back(draft: Draft, copy: Copy, why: str) -> None:
+    """Ours comes again, with its exits."""
+    closing.put_back(draft, copy, why)
     for leg in copy.guarded_by:
         draft.keep(attrs.evolve(draft.book.copies[leg], restore=True))
     if copy.guarded_by:

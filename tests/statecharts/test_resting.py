@@ -336,3 +336,46 @@ def test_what_was_to_be_larger_is_not_when_openings_are_barred_before_it_is_aske
     assert desk.account.book.contract(ES).no_entry is not None
     (broker,) = (copy for copy in desk.account.book.copies.values() if copy.order_id == 901 and copy.trades)
     assert broker.wanted == limit(2, 5002)
+
+
+def replaced_at_the_cap() -> tuple[Desk, PlaceOrder]:
+    """He has cancelled one entry and placed another; the cancel of ours is yet to be shown."""
+    desk = follower(max_position=2)
+    desk.leader(order(101, BUY, limit(2, 4999)))
+    first = desk.place
+    desk.accepted(first, 901)
+    desk.leader(order(101, BUY, limit(2, 4999), status=Status.CANCELED))
+    desk.accepted(desk.cancels[0])
+    desk.leader(order(102, BUY, limit(2, 5000)))
+    assert desk.places == []
+    return desk, first
+
+
+@pytest.mark.parametrize("filled", [0, 2])
+def test_what_found_no_room_beside_an_entry_that_is_being_cancelled_goes_when_that_is_gone(filled: int) -> None:
+    desk, first = replaced_at_the_cap()
+    desk.leader(order(102, BUY, limit(2, 5000), filled))
+    assert desk.places == []
+    desk.wait(1)
+    desk.seen(first, 901, 0, Status.CANCELED)
+    assert [one.terms for one in desk.places] == [limit(2, 5000)]
+    desk.fills(desk.place, 902)
+    assert desk.own == {ES: 2}
+
+
+@pytest.mark.parametrize("how", ["late", "paused", "gone", "cancelled", "filled", "interrupted"])
+def test_what_found_no_room_stays_away_when_it_is_wanted_no_more(how: str) -> None:
+    desk, first = replaced_at_the_cap()
+    if how == "late":
+        desk.wait(6)
+    elif how == "paused":
+        desk.hear(e.PauseAsked(at=desk.now))
+    elif how == "gone":
+        orders = {number: one for number, one in desk.theirs.orders.items() if number != 102}
+        desk.leader_read_anew(attrs.evolve(desk.theirs, generation=2, orders=orders))
+    elif how == "cancelled":
+        desk.leader(order(102, BUY, limit(2, 5000), status=Status.CANCELED))
+    elif how == "interrupted":
+        desk.leader_read_anew()
+    desk.seen(first, 901, 2 if how == "filled" else 0, Status.FILLED if how == "filled" else Status.CANCELED)
+    assert [one for one in desk.places if one.side is BUY] == []
