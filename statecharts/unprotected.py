@@ -94,7 +94,7 @@ def _restore(draft: Draft, symbol: Symbol, missing: Iterable[guards.Unit], rules
     tried = draft.contract(symbol).restored_at
     if tried is not None and draft.at < tried + AT_MOST_EVERY and not draft.read_back:
         return  # it is gone again: no faster than the account is read back
-    draft.note(symbol, restored_at=draft.at)
+    before = draft.book.copies
     for size, leg in [(unit.size, leg) for unit in missing for leg in unit.legs]:
         entry = draft.book.copies.get(leg.guards or LEADERS_OWN)
         if leg.stage in guards.GONE and not _cannot_be_copied(draft, leg, rules):
@@ -106,6 +106,8 @@ def _restore(draft: Draft, symbol: Symbol, missing: Iterable[guards.Unit], rules
                 guards.withdraw(draft, leg, "it sleeps although its entry has filled; it is placed anew")
             elif again and guards.is_stop(leg):
                 guards.withdraw(draft, leg, "the broker does not change its size; it is placed anew")
+    if draft.book.copies is not before:  # where nothing could be done yet, the next try need not wait
+        draft.note(symbol, restored_at=draft.at)
 
 
 def _cannot_be_copied(draft: Draft, leg: Copy, rules: CopyRules) -> bool:

@@ -526,7 +526,8 @@ def test_legs_that_wake_whole_are_cut_only_when_the_rest_does_not_come() -> None
     assert sorted(one.terms.quantity for one in desk.modifies) == [2, 2]
 
 
-def test_a_size_that_the_broker_does_not_change_is_placed_anew_with_a_read_back() -> None:
+def too_small() -> tuple[Desk, Exchange]:
+    """A stop for 2 of our 4, which the broker has refused to make larger; it is told."""
     desk, exchange = bracketed(wake="each_fill")
     desk.frame(*bracket(1, limit(4), 4))
     for _ in range(2):
@@ -539,12 +540,25 @@ def test_a_size_that_the_broker_does_not_change_is_placed_anew_with_a_read_back(
     (modify,) = desk.modifies
     desk.refused(modify, "UnknownReason")
     desk.wait(1)
+    return desk, exchange
+
+
+def test_a_size_that_the_broker_does_not_change_is_placed_anew_with_a_read_back() -> None:
+    desk, exchange = too_small()
     assert "stop 4990 is too small" in desk.heard("position.unprotected")[0]
     desk.hear(e.ReadBack(at=desk.now))
     assert [one.order_id for one in desk.cancels] == [5003]
     exchange.queue.clear()
     exchange.take()
     exchange.settle()
+    assert stops(exchange) == 4
+
+
+def test_a_look_that_could_do_nothing_delays_no_restoring() -> None:
+    _, exchange = too_small()
+    exchange.queue.clear()
+    vanish(exchange, 5003)
+    work(exchange, 1)
     assert stops(exchange) == 4
 
 
