@@ -140,10 +140,18 @@ def _over(draft: Draft, entry: Copy) -> str | None:
     if not entry.filled:
         return "its entry came to nothing"
     if own * entry.side.sign <= 0:
-        return "nothing of ours is left for it to protect"
+        # Real world: a closing of ours crosses with the entry, and brings back what that has taken.
+        market = (
+            c for c in draft.book.in_progress(entry.symbol) if c.trades and c.side is entry.side and _at_market(c)
+        )
+        return "nothing of ours is left for it to protect" if next(market, None) is None else None
     taken = guards.covered(draft, entry.symbol) >= abs(own)
     taken = taken or guards.covered(draft, entry.symbol, entry) >= min(guards.opened(entry), abs(own))
     return "the leader's own protection has taken its place" if taken else None
+
+
+def _at_market(copy: Copy) -> bool:
+    return copy.terms is not None and copy.terms.order_type is OrderType.MARKET
 
 
 def _look_for_short(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
