@@ -7,9 +7,11 @@ from hypothesis import HealthCheck, settings
 
 from tests.scenarios.world import PASSWORD
 
-# How long an example takes says how busy the machine is, and nothing of the program.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# How long an example takes says how busy the machine is, and nothing of the program. A run judges a change, so it tries
+# the same examples each time; --hypothesis-profile=searching looks for others.
+settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("certain", settings.get_profile("searching"), derandomize=True)
+settings.load_profile("certain")
 
 
 @pytest.fixture(autouse=True)
