@@ -37,7 +37,9 @@ from tests.system.processes import (
 
 RECOVERY = 60.0  # seconds for the last life to come to an end with everything: settling, look-ups, closings
 FAULTS = "max_sessions = 1000\nfill_delay = [0.0, 0.05]\nanswer_delay = [0.0, 0.05]\n"
-STARTING, TRADING = (0.3, 1.5), (0.2, 2.0)  # seconds, from the start, and from when all are Connected
+STARTING = (0.3, 1.5)  # seconds from the start
+# Orders of the leader's, from when all are Connected: as many on a busy machine as on an idle one; and then seconds.
+TRADING, A_MOMENT = (10, 30), (0.0, 0.2)
 # Seconds between the leader's orders: while he is copied, and while he is not. He cannot be read without a pause.
 BUSY, SPARING = (0.02, 0.15), (1.5, 3.0)
 
@@ -73,7 +75,7 @@ def kill_again_and_again(directory: Path, rounds: int, seed: int) -> Figures:
             wait_until_connected(config)
             person.between = BUSY
             trading = thread.submit(person.trade)
-            time.sleep(dice.uniform(*TRADING))
+            _traded(person, dice)
         deaths["trading"] += 1
         try:
             for _ in range(rounds - 1):
@@ -107,10 +109,19 @@ def _one_life(config: Path, dice: random.Random, person: Person) -> str:
             wait_until_connected(config)
         person.between = BUSY
         if what == "trading":
-            time.sleep(dice.uniform(*TRADING))
+            _traded(person, dice)
         process.send_signal(signal.SIGKILL)
         assert process.wait(5) == -signal.SIGKILL, "it was killed, and did not end before"
     return what
+
+
+def _traded(person: Person, dice: random.Random) -> None:
+    """Until the leader has ordered so much more, and somewhere between two of his orders."""
+    enough, end = person.orders + dice.randint(*TRADING), time.monotonic() + RECOVERY
+    while person.orders < enough:
+        assert time.monotonic() < end, "the leader does not trade"
+        time.sleep(0.01)
+    time.sleep(dice.uniform(*A_MOMENT))
 
 
 def settled(person: Person, directory: Path, positions: dict[str, int]) -> None:
