@@ -43,6 +43,8 @@ def along(draft: Draft, entry: Copy, order: Order, rules: CopyRules) -> tuple[Co
     template = _for(draft, entry, rules)
     if template is None or entry.kind is not Kind.ENTRY or order.filled:
         return entry, []
+    if any(leg.leg for leg in guards.of_entry(draft, entry)):  # it comes again: those of before follow, as new attempts
+        return attrs.evolve(entry, template=template, measured=None), []
     measured = attrs.evolve(entry, template=template, measured=_rests_at(entry))
     legs = list(_legs(draft, measured, template))
     return (measured, legs) if all(has_a_price(leg) for leg in legs) else (entry, [])

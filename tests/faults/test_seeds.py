@@ -15,7 +15,7 @@ from tests.faults.world import run_world
 # What every run of the tests can afford; more of them, and longer ones, by these two or by python -m tests.faults.
 SEEDS = int(os.environ.get("COPIERD_FAULT_SEEDS", "40"))
 MINUTES = float(os.environ.get("COPIERD_FAULT_MINUTES", "20"))
-OPEN = (16, 32)  # not yet understood: an exit that would go twice, which the monitor stops, and I34
+OPEN = (32,)  # not yet understood: I34, nothing became of one order of the leader's
 TWICE = (3, 8)
 SHORT = 1.0  # minutes
 
