@@ -85,6 +85,30 @@ def test_an_entry_that_rests_takes_its_stop_and_target_along(side: Side, asked: 
     assert len({place.client_id, one.client_id, other.client_id}) == 3
 
 
+def test_the_legs_of_an_entry_that_comes_again_follow_it_and_have_names_of_their_own() -> None:
+    """Fault world 16: they went out a second time under the names of those that had been cancelled with it."""
+    desk, exchange = templated(ratio=Decimal("0.5"))
+    desk.leader(order(1, BUY, limit(4)))
+    before = desk.place
+    exchange.take()
+    exchange.settle()
+    desk.leader(order(1, BUY, limit(1), version=2))
+    exchange.take()
+    exchange.settle()
+    assert not exchange.working
+    desk.leader(order(1, BUY, limit(4), version=3))
+    place = desk.place
+    assert not isinstance(place, PlaceOso) and place.client_id != before.client_id
+    exchange.take()
+    exchange.settle()
+    fills(exchange, max(exchange.orders), 2)
+    exchange.settle()
+    assert prices(exchange) == PAIR
+    names = [one.client_id for one in (before, *before.legs)]
+    known = [sent.client_id for sent, _ in exchange.orders.values()]
+    assert len(known) == len(set(known)) and set(names) < set(known)
+
+
 def test_without_a_target_it_is_the_stop_alone() -> None:
     desk, exchange = templated(Template(stop=20))
     desk.leader(order(1, BUY, limit(2)))
