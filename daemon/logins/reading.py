@@ -92,6 +92,7 @@ class Reading:
     _useless_told: trio.Event = attrs.field(factory=trio.Event)
     _turn: trio.Lock = attrs.field(factory=trio.Lock)  # accounts that read at the same time share the broker's lists
     _rounds: int = 0
+    _no_terms: set[int] = attrs.field(factory=set)  # orders of which the broker has no terms
     _unasked: int = 0  # reads for which there was no request left, or which the broker has put off
     _lists: tuple[int, Mapping[str, object]] = (0, {})  # the round that was read last, and what it showed
 
@@ -250,9 +251,20 @@ class Reading:
             untold = self._untold(read)
             if untold:
                 raise SocketLost(f"events were lost: no event told of {untold[0]} ({len(untold)} in all)")
+            await self._look_for_terms()
             if None not in read.values():
                 agreed = ReadBack(at=self.ports.wall())
                 self.hand_out([(account, agreed) for account in self.mirror.in_position()], ())
+
+    async def _look_for_terms(self) -> None:
+        """Real world: an order comes and its version does not; the lists show nothing new. Raises SocketLost."""
+        for number in sorted(self.mirror.without_terms() - self._no_terms):
+            endpoint = "orderVersion/deps"
+            rows = await self._politely(self.ask(endpoint, None, Urgency.READ, f"masterid={number}"), endpoint)
+            if isinstance(rows, list) and rows and number in self.mirror.without_terms():
+                raise SocketLost(f"events were lost: no event told what order {number} asks for")
+            if rows == []:
+                self._no_terms.add(number)  # the broker does not know them either: it is not asked again
 
     async def _read_lists(self) -> Mapping[str, object]:
         """The broker's orders, fills and positions, asked for at once; None for what it refused. Raises SocketLost."""

@@ -193,6 +193,10 @@ class Mirror:
                     found.append(f"position {part.net} in contract {part.contract_id}")
         return tuple(found)
 
+    def without_terms(self) -> frozenset[int]:
+        """Orders that no event has told the terms of: they cannot be copied."""
+        return frozenset(self._paperwork.without_terms())
+
     def _owner(self, part: Part | None) -> int | None:
         """The account that an order, a fill or a position belongs to; None while that is not known."""
         if isinstance(part, FillPart):

@@ -10,7 +10,7 @@ Rule 4: what is pushed is told as Filled only together with its fills: the statu
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -139,6 +139,10 @@ class Paperwork:
         """Is there a paper that would carry the name of an order of ours?"""
         folder = self._folders[number]
         return bool(folder.versions or folder.commands)
+
+    def without_terms(self) -> Iterator[int]:
+        """Orders that have been shown, and nobody has told what they ask for."""
+        return (number for number, one in self._folders.items() if one.order is not None and not one.versions)
 
     def live(self, number: int) -> bool:
         order = self._folders[number].order if number in self._folders else None

@@ -54,7 +54,7 @@ def _replay(seed: int, minutes: float, everything: bool) -> int:
     return 1 if story.violations else 0
 
 
-def stories(seeds: Sequence[int], minutes: float, processes: int) -> Iterator[Story]:
+def stories(seeds: range, minutes: float, processes: int) -> Iterator[Story]:
     """In any order. A world that raises is the caller's to hear of, with its seed."""
     with ProcessPoolExecutor(processes) as pool:
         yield from pool.map(partial(_told_of, minutes=minutes), seeds, chunksize=1)

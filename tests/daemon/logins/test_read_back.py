@@ -8,7 +8,7 @@ import trio
 from statecharts.events import ReadBack
 from tests.daemon.logins.scripted import Peer, told
 from tests.daemon.logins.test_session import Stage
-from tests.daemon.logins.test_settled import ACCOUNT, NAMED, POSITION, _serve
+from tests.daemon.logins.test_settled import ACCOUNT, NAMED, POSITION, STAMP, _pushed, _serve
 
 OTHER = {**POSITION, "id": 6, "accountId": 901, "netPos": 0}
 HELD = {**NAMED, "positions": [POSITION, OTHER]}
@@ -50,5 +50,43 @@ def test_what_no_event_has_told_ends_the_session_and_is_no_agreement() -> None:
         await trio.sleep(45)
         assert not [event for _, event in stage.facts if isinstance(event, ReadBack)]
         assert stage.session.loss is not None and "events were lost" in stage.session.loss.reason
+
+    told(story)
+
+
+ORDER = {
+    "id": 77,
+    "accountId": 900,
+    "contractId": 11,
+    "timestamp": STAMP,
+    "action": "Buy",
+    "ordStatus": "Working",
+    "admin": False,
+}
+VERSION = {"id": 77, "orderId": 77, "orderQty": 1, "orderType": "Market"}
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["the broker has them", "nobody has them"])
+def test_an_order_whose_terms_no_event_has_told_is_asked_for(known: bool) -> None:
+    """Fault world 32: the lists showed nothing new, and the leader's order was copied by nobody."""
+    peers: list[Peer] = []
+
+    async def script(peer: Peer) -> None:
+        peers.append(peer)
+        lists = {"order/list": [ORDER], "orderVersion/deps": [VERSION] if known else []}
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_serve, peer, lists)
+            await trio.sleep(1)
+            await peer.say(_pushed("order", ORDER))
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await trio.sleep(110)
+        loss = stage.session.loss
+        if known:
+            assert loss is not None and "no event told what order 77 asks for" in loss.reason
+        else:
+            asked = [frame for frame in peers[0].heard if frame.startswith("orderVersion/deps")]
+            assert loss is None and len(asked) == 1, "what the broker does not know it is not asked again"
 
     told(story)
