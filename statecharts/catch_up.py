@@ -10,11 +10,23 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import excess, executions, exposure, flattening, freshness, openings, resting, resync, shortage, sizing
+from statecharts import (
+    excess,
+    executions,
+    exposure,
+    flattening,
+    freshness,
+    openings,
+    resting,
+    resync,
+    shares,
+    shortage,
+    sizing,
+)
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
-from statecharts.follower import consider, follow, leaders, new_copy, size_of
+from statecharts.follower import consider, follow, leaders, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
@@ -114,7 +126,7 @@ def _not_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy
     """An order of which there was none of ours, and that he has changed since, would open now: it is missed."""
     if resting.waits_for_room(draft, copy, rules):
         return draft.keep(attrs.evolve(copy, reason=f"{sizing.CAPPED}, and copying was interrupted"))
-    if not resting.changed(copy, order) or size_of(draft, copy, order, rules).quantity <= copy.filled:
+    if not resting.changed(copy, order) or shares.size_of(draft, copy, order, rules).quantity <= copy.filled:
         return copy
     why = "it was changed while copying was interrupted, and it would open"
     copy = attrs.evolve(copy, reason=why, wanted_version=order.version or 0)

@@ -26,6 +26,7 @@ from statecharts import (
     openings,
     resting,
     shadows,
+    shares,
     shortage,
     sizing,
     template,
@@ -41,7 +42,6 @@ from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
 from statecharts.values import Order, Status, Terms, VersionId
 
-_ENDED_EARLY = frozenset({Status.CANCELED, Status.REJECTED, Status.EXPIRED})
 _CAME_TO_NOTHING = frozenset({Stage.CANCELED, Stage.REJECTED, Stage.EXPIRED})
 
 
@@ -100,12 +100,14 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
         kind = kind_now(draft, order)
         draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, kind=kind, reason=why_not), why_not or "")
         return None
-    found = size_of(draft, copy, order, rules)
+    found = shares.size_of(draft, copy, order, rules)
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     wanted = asked(draft, copy, order, order.terms)
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found), chase_at=chase_at)
-    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=is_apart(draft, order))
+    copy = attrs.evolve(
+        copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=shares.is_apart(draft, order)
+    )
     whole, barred = found.quantity, only_exits or openings.bar(draft, order, copy.symbol, rules)
     if found.kind is not Kind.ENTRY and exposure.unknown(draft.book, copy.symbol):
         _waits_for_a_look_up(draft, copy, order, barred, rules)
@@ -158,57 +160,6 @@ def new_copy(draft: Draft, order: Order, rules: CopyRules) -> Copy:
         leader_symbol=order.symbol,
         terms=order.terms,
     )
-
-
-def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
-    """The whole size of the copy of `order`, its own fills included; what other exits take already is not there."""
-    book = draft.book
-    assert book.theirs is not None, "copying begins with both views"
-    if order.terms is not None and order.status in _ENDED_EARLY and order.filled:
-        order = attrs.evolve(order, terms=attrs.evolve(order.terms, quantity=order.filled))
-    own = met(draft, copy, order, rules)
-    others = {symbol: n for symbol, n in book.theirs.net.items() if symbol != order.symbol}
-    beside = 0 if rules.shadow else exposure.target_of(others, copy.symbol, rules)
-    found = sizing.size(order, book.theirs, own, rules, beside)
-    if found.why_nothing == sizing.NOTHING_TO_EXIT and copy.side.sign * book.contract(copy.symbol).own < 0:
-        found = attrs.evolve(found, why_nothing="other exits of ours are to take what this follower has")
-    return template.beside(draft, copy, order, within_cap(draft, copy, order, found, own, rules), rules)
-
-
-def met(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> int:
-    """The position of ours that the whole of this copy meets."""
-    book = draft.book
-    assert book.theirs is not None, "copying begins with both views"
-    if rules.shadow:  # nothing of ours is ever there: suppose that all before was copied
-        own = sizing.target(book.theirs.position(order.symbol) - order.net, order.symbol, rules)
-    else:
-        own = exposure.free(book, copy.symbol, book.contract(copy.symbol).own, copy.id, is_apart(draft, order))
-    return own - copy.side.sign * copy.filled
-
-
-def within_cap(draft: Draft, copy: Copy, order: Order, found: Size, own: int, rules: CopyRules) -> Size:
-    cap = sizing.agreement(order.symbol, rules).max_position
-    return found if cap is None else exposure.within_cap(draft.book, copy, found, own, cap)
-
-
-def is_apart(draft: Draft, order: Order) -> bool:
-    return draft.book.theirs is not None and sizing.apart(order, draft.book.theirs)
-
-
-def held_size(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
-    """The size of an order that has waited; of an exit or a reversal what it stood for, within what is ours now.
-
-    The leader may have gone on since; his position of now says nothing about what this order was meant to do.
-    """
-    if copy.kind is Kind.ENTRY:
-        found = size_of(draft, copy, order, rules)
-        return attrs.evolve(found, quantity=max(0, found.quantity - copy.filled))
-    own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id, copy.apart)
-    left = copy.meant - copy.filled
-    against = max(0, -copy.side.sign * own)
-    opens = copy.opens if copy.kind is Kind.REVERSAL else 0  # one that nothing may open with has become an exit
-    quantity = max(0, min(left, against + opens))
-    return Size(copy.kind, copy.side, quantity, "nothing of ours is left for it to exit", left, opens)
 
 
 def awaited(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:
@@ -277,7 +228,7 @@ def _with_legs(alone: PlaceOrder, other: Leg | None, brackets: tuple[Leg, ...]) 
 
 def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     """A leader order that has a copy has changed: want what the leader wants; `pursuit` asks for it when it may."""
-    ended_early = order.status in _ENDED_EARLY
+    ended_early = order.status.ended_early
     if copy.left:
         return
     if copy.stage is Stage.SHADOWED:
@@ -314,7 +265,7 @@ def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: Ver
     if copy.guards is not None:  # its size is that of what it protects
         wanted = attrs.evolve(asked(draft, copy, order, theirs), quantity=copy.terms.quantity)
         return changes.wish(attrs.evolve(copy, wanted=wanted, wanted_version=version))
-    found = size_of(draft, copy, order, rules)
+    found = shares.size_of(draft, copy, order, rules)
     present = copy.terms.quantity + copy.earlier
     if copy.stage is Stage.SHADOWED and found.kind is Kind.ENTRY and not found.quantity:
         return attrs.evolve(copy, wanted_version=version, cancel_wanted=found.why_nothing)
@@ -323,7 +274,9 @@ def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: Ver
         whole = min(whole, present)  # `resting.py` makes it larger, or none
     if whole > present and found.kind is not Kind.EXIT and openings.bar(draft, order, copy.symbol, rules):
         whole = present
-    copy = attrs.evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=is_apart(draft, order))
+    copy = attrs.evolve(
+        copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=shares.is_apart(draft, order)
+    )
     if copy.stage is Stage.HELD:
         return attrs.evolve(copy, wanted_version=version)  # it is sent with the newest terms
     if whole <= copy.filled:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts import exposure, follower, legs, template
+from statecharts import exposure, follower, legs, shares, template
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.order import News, Stage
@@ -178,7 +178,7 @@ def _meant(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> int:
     One that would reverse our position protects all of it, and it is more than it will ever have to protect.
     """
     if copy.stage is Stage.SKIPPED:
-        found = follower.size_of(draft, copy, order, rules)
+        found = shares.size_of(draft, copy, order, rules)
         return max(found.meant, found.quantity) if found.kind is not Kind.ENTRY else 0
     return copy.meant if copy.kind is not Kind.ENTRY else 0
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import changes, follower, openings, sizing
+from statecharts import changes, follower, openings, shares, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import Stage
@@ -40,13 +40,13 @@ def look_again(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
 
 
 def _becomes(draft: Draft, copy: Copy, order: Order, kind: Kind, rules: CopyRules) -> None:
-    found = follower.size_of(draft, copy, order, rules)
+    found = shares.size_of(draft, copy, order, rules)
     opened = copy.rest if copy.kind is Kind.ENTRY else copy.opens
     opens_more = found.opens > opened or (kind is Kind.ENTRY and copy.kind is not Kind.ENTRY)
     if kind is copy.kind and not opens_more:
         return
     meant = max(found.meant, found.quantity)
-    copy = attrs.evolve(copy, kind=kind, meant=meant, opens=found.opens, apart=follower.is_apart(draft, order))
+    copy = attrs.evolve(copy, kind=kind, meant=meant, opens=found.opens, apart=shares.is_apart(draft, order))
     draft.keep(_as_if_it_came_now(draft, copy, order, found, rules) if opens_more else copy)
 
 
@@ -63,11 +63,11 @@ def _as_if_it_came_now(draft: Draft, copy: Copy, order: Order, found: Size, rule
 
 def _bounded(draft: Draft, copy: Copy, order: Order, found: Size, rules: CopyRules) -> Size:
     """What is left of it within the caps: it was sized when it came, and no more than that is asked of it."""
-    own, most = follower.met(draft, copy, order, rules), sizing.agreement(order.symbol, rules).max_order
+    own, most = shares.met(draft, copy, order, rules), sizing.agreement(order.symbol, rules).max_order
     whole = copy.filled + copy.rest
     if found.kind is Kind.REVERSAL:
         whole = min(whole, max(0, -copy.side.sign * own) + found.opens)
     elif most is not None:
         whole = min(whole, most)
-    found = follower.within_cap(draft, copy, order, attrs.evolve(found, quantity=whole), own, rules)
+    found = shares.within_cap(draft, copy, order, attrs.evolve(found, quantity=whole), own, rules)
     return attrs.evolve(found, quantity=max(0, found.quantity - copy.filled))

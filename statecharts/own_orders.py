@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import busts, follower, legs, margin, refusals, renewals, shortage, strangers, terms, unknowns
+from statecharts import busts, follower, legs, margin, refusals, renewals, resting, shortage, strangers, terms, unknowns
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import News, Stage, news_of
@@ -110,6 +110,7 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
         unknowns.turned_up(draft, copy, rules)
     elif copy.stage is Stage.CANCELED:
         renewals.cancelled(draft, draft.book.copies[copy.id])
+        resting.room_again(draft, rules)
     shortage.look(draft, draft.book.copies[copy.id], follower.leaders(draft, copy), rules)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import closing, exposure, flattening, follower, sizing, strangers
+from statecharts import closing, exposure, flattening, follower, shares, sizing, strangers
 from statecharts.book import LEADERS_OWN, Book
 from statecharts.draft import Draft
 from statecharts.rules import CopyRules
@@ -94,7 +94,7 @@ def _exit(draft: Draft, order: Order, rules: CopyRules) -> None:
     copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
     if copy is None or not closing.may_come_back(copy):
         return
-    found = follower.size_of(draft, copy, order, rules)
+    found = shares.size_of(draft, copy, order, rules)
     if found.kind is not Kind.EXIT or not found.quantity:
         return
     meant = max(found.meant, found.quantity)

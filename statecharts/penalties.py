@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import brackets, changes, exposure, follower, openings, refusals, unknowns
+from statecharts import brackets, changes, exposure, follower, openings, refusals, shares, unknowns
 from statecharts.bars import Bar
 from statecharts.book import Copy
 from statecharts.draft import Draft
@@ -97,7 +97,7 @@ def entry(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     """The time of a fresh entry is over: it is sent as large as it may be now, and never larger than it was."""
     assert copy.terms is not None, "an entry that was sent has its terms"
     if order.rest:
-        quantity = min(copy.terms.quantity, follower.size_of(draft, copy, order, rules).quantity)
+        quantity = min(copy.terms.quantity, shares.size_of(draft, copy, order, rules).quantity)
     else:  # complete at the leader, who may have gone on since
         ours = draft.contract(copy.symbol).own * copy.side.sign + exposure.opening(draft.book, copy)
         theirs = exposure.total_target(draft.book, copy.symbol, rules) * copy.side.sign

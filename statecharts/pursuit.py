@@ -37,6 +37,7 @@ from statecharts import (
     replays,
     resting,
     risk,
+    shares,
 )
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
@@ -51,7 +52,6 @@ def advance(draft: Draft, rules: CopyRules) -> None:
     book = draft.book
     if not book.held_back():
         brackets.go_on(draft, rules)
-        resting.room_again(draft, rules)
     waiting = {symbol for symbol, contract in book.contracts.items() if _wants_something(contract)}
     for symbol in sorted(waiting | {s for s, copies in draft.book.open.items() if copies}):
         if firm.holds(draft, symbol):
@@ -205,7 +205,7 @@ def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> No
         if copy.terms is None or copy.terms.quantity:
             continue  # skipped for another reason than its size
         if order.rest and not theirs.asleep(order):
-            found = follower.size_of(draft, copy, order, rules)
+            found = shares.size_of(draft, copy, order, rules)
             if found.kind is Kind.EXIT and found.quantity:
                 meant = max(found.meant, found.quantity)
                 copy = draft.keep(attrs.evolve(copy, kind=Kind.EXIT, meant=meant, opens=0))
@@ -227,7 +227,7 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
         return None
     if openings.waited_to_open(copy, order) and draft.at > copy.decided_at + rules.fresh_age:
         copy = openings.only_the_exit(draft, copy, order, "it has waited longer than an entry is fresh", rules)
-    found = follower.held_size(draft, copy, order, rules)
+    found = shares.held_size(draft, copy, order, rules)
     awaited = follower.awaited(draft, copy, found)
     for entry in (one for one in awaited if one.kind is not Kind.EXIT):
         if entry.chase_at is not None and entry.stage is not Stage.HELD and not entry.cancel_wanted:

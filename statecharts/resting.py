@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from statecharts import changes, closing, excess, follower, legs, openings, sizing
+from statecharts import changes, closing, excess, follower, legs, openings, shares, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.order import Stage
@@ -112,7 +112,7 @@ def _resize(draft: Draft, entry: _Entry, rules: CopyRules) -> None:
     elif copy.filled:
         draft.keep(attrs.evolve(copy, cancel_wanted="the leader wants no more than has filled"))
     else:
-        why = follower.size_of(draft, copy, entry.order, rules).why_nothing or sizing.CAPPED
+        why = shares.size_of(draft, copy, entry.order, rules).why_nothing or sizing.CAPPED
         draft.skip(attrs.evolve(copy, cancel_wanted=why, reason=why), why)
 
 
@@ -121,9 +121,9 @@ def _larger(draft: Draft, entry: _Entry, rules: CopyRules) -> int:
     copy = entry.copy
     if copy.refusals or openings.bar(draft, entry.order, copy.symbol, rules) is not None:
         return 0
-    own = follower.met(draft, copy, entry.order, rules)
+    own = shares.met(draft, copy, entry.order, rules)
     found = Size(Kind.ENTRY, copy.side, entry.enough)
-    return follower.within_cap(draft, copy, entry.order, found, own, rules).quantity
+    return shares.within_cap(draft, copy, entry.order, found, own, rules).quantity
 
 
 def changed(copy: Copy, order: Order) -> bool:
@@ -138,7 +138,7 @@ def come_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None
     if not changed(copy, order):
         return
     copy = draft.keep(attrs.evolve(copy, wanted_version=order.version or 0))
-    if follower.size_of(draft, copy, order, rules).quantity > copy.filled:
+    if shares.size_of(draft, copy, order, rules).quantity > copy.filled:
         _put_back(draft, copy, "the leader has changed it, and there is to be one of ours")
 
 
@@ -149,13 +149,15 @@ def waits_for_room(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
 
 
 def room_again(draft: Draft, rules: CopyRules) -> None:
-    """He has cancelled one order and placed another, which found no room until the cancel of ours was shown."""
+    """An order of ours is shown to be cancelled: the one that the leader has placed instead found no room beside it."""
+    if draft.book.held_back():
+        return
     for copy in tuple(draft.book.copies.values()):
         order = follower.leaders(draft, copy) if waits_for_room(draft, copy, rules) else None
         if order is None or not (order.rest or order.status is Status.FILLED):
             continue
         barred = openings.bar(draft, order, copy.symbol, rules) is not None
-        if not barred and follower.size_of(draft, copy, order, rules).quantity > copy.filled:
+        if not barred and shares.size_of(draft, copy, order, rules).quantity > copy.filled:
             _put_back(draft, copy, "there is room for it now")
 
 

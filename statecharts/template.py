@@ -21,7 +21,7 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts import brackets, exposure, follower, guards, sizing
+from statecharts import brackets, exposure, follower, guards, shares, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -193,7 +193,7 @@ def beside(draft: Draft, copy: Copy, order: Order, found: Size, rules: CopyRules
         return found  # what rests stays as large as his, and is made certain as his is
     then = theirs.position(order.symbol) - order.net + order.side.sign * order.terms.quantity
     target = exposure.target_of({**theirs.net, order.symbol: then}, copy.symbol, rules)
-    own = follower.met(draft, copy, order, rules)
+    own = shares.met(draft, copy, order, rules)
     left = abs(own) - abs(exposure.goal(own, target))
     if left >= found.quantity:
         return found

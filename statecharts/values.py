@@ -96,7 +96,13 @@ class Status(enum.Enum):
     def finished(self) -> bool:
         return self in _FINISHED
 
+    @property
+    def ended_early(self) -> bool:
+        """Is it over, and was it not completed?"""
+        return self in _ENDED_EARLY
 
+
+_ENDED_EARLY = frozenset({Status.CANCELED, Status.REJECTED, Status.EXPIRED})
 _FINISHED = frozenset({Status.FILLED, Status.COMPLETED, Status.CANCELED, Status.REJECTED, Status.EXPIRED})
 
 

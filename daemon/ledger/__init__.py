@@ -37,9 +37,9 @@ LATER_TURNS: Final = "SELECT id, changes FROM turns WHERE account = ? AND id > ?
 # The S608 below: the text is made of this constant alone, and what is asked for are parameters.
 _COLUMNS: Final = "id, at, account, state, event, effects, changes, failed"
 _ALL_TURNS: Final = f"SELECT {_COLUMNS} FROM turns WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - a constant
-_TURNS_OF: Final = f"SELECT {_COLUMNS} FROM turns WHERE account = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
+_TURNS_OF: Final = f"SELECT {_COLUMNS} FROM turns WHERE account = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608 - likewise
 _OF_COPIES: Final = "SELECT turn FROM traces WHERE copy IN (SELECT value FROM json_each(?))"
-_TRACED: Final = f"SELECT {_COLUMNS} FROM turns WHERE id IN ({_OF_COPIES}) ORDER BY id"  # noqa: S608
+_TRACED: Final = f"SELECT {_COLUMNS} FROM turns WHERE id IN ({_OF_COPIES}) ORDER BY id"  # noqa: S608 - two constants
 
 _KEEP: Final = """
 INSERT INTO logins (login, token, token_expires_at, user_id, refresh_token, refresh_expires_at)

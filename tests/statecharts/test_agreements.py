@@ -200,7 +200,6 @@ def test_whenever_the_file_is_edited_nothing_is_traded_by_that_and_flat_follows_
     assert not any(exchange.position.values())
     assert not desk.account.book.agreed
     desk.hear(e.ResumeAsked(at=desk.now))
-    desk.wait(10)  # until then what the cap has left nothing of would come as soon as there is room for it
     edited(desk, ratio=Decimal(3))
     leader.enters(1, 0)
     assert desk.quantities == [(BUY, 3)] or ES in desk.account.book.absent

@@ -363,6 +363,19 @@ def test_what_found_no_room_beside_an_entry_that_is_being_cancelled_goes_when_th
     assert desk.own == {ES: 2}
 
 
+def test_a_cap_that_is_edited_brings_nothing_that_found_no_room() -> None:
+    """Nothing is traded because a file was edited, nor at the next event."""
+    desk = follower(max_position=2)
+    desk.leader(order(1, BUY, limit(2)))
+    desk.leader(order(2, BUY, limit(2, 4990)))
+    known = desk.account.rules.copy
+    assert known is not None
+    edited = attrs.evolve(desk.account.rules, copy=attrs.evolve(known, max_position=9))
+    desk.hear(e.RulesChanged(at=desk.now, rules=edited))
+    desk.leader(order(1, BUY, limit(2), 0))
+    assert desk.places == []
+
+
 @pytest.mark.parametrize("how", ["late", "paused", "gone", "cancelled", "filled", "interrupted"])
 def test_what_found_no_room_stays_away_when_it_is_wanted_no_more(how: str) -> None:
     desk, first = replaced_at_the_cap()

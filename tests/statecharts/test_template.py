@@ -104,7 +104,7 @@ def test_the_legs_of_an_entry_that_comes_again_follow_it_and_have_names_of_their
     fills(exchange, max(exchange.orders), 2)
     exchange.settle()
     assert prices(exchange) == PAIR
-    names = [one.client_id for one in (before, *before.legs)]
+    names = [before.client_id, *(leg.client_id for leg in before.legs)]
     known = [sent.client_id for sent, _ in exchange.orders.values()]
     assert len(known) == len(set(known)) and set(names) < set(known)
 
