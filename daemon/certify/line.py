@@ -12,7 +12,8 @@ from datetime import datetime
 import attrs
 import trio
 
-from daemon.logins.session import HEARTBEAT_EVERY, OPEN_LIMIT
+from daemon.logins.correspondence import HEARTBEAT_EVERY
+from daemon.logins.session import OPEN_LIMIT
 from daemon.ports import Network
 from daemon.tradovate import frames
 from daemon.tradovate.frames import Closing, Frame, Heartbeat, Messages, Opened, Pushed, Response

@@ -12,30 +12,27 @@ Rule 4: a fill and its position come as two events. An account is read on a live
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import attrs
 import trio
 
 from daemon.logins.calls import Call, Lost, Urgency
+from daemon.logins.naming import NAMES_LIMIT, READ_LIMIT, Ask, HandOut, Names
 from daemon.logins.tokens import Token
 from daemon.ports import Ports
 from daemon.tradovate.frames import Response
 from daemon.tradovate.messages import Penalty, penalty
 from daemon.tradovate.mirror import COLLECTIONS, Mirror
 from daemon.tradovate.socket import SocketLost
-from statecharts.events import Event, ReadBack
+from statecharts.events import ReadBack
 from statecharts.values import BrokerAccountId
 
 SYNC_LIMIT = 30.0  # seconds for a snapshot, which may exceed a megabyte
 PART_LIMIT = 1.0  # seconds without another part of a snapshot that came in parts: how the last is marked is unknown
-READ_LIMIT = 10.0  # seconds for a read such as contract/item
-NAME_AGAIN = 10.0  # seconds after a contract could not be named
 READ_BACK_EVERY = (25.0, 35.0)  # seconds: three small reads, against a budget of hundreds a minute
 EVENTS_LATE = 3.0  # seconds: an event that is only late is no loss
-NAMES_LATE = 5.0  # seconds: what has waited longer for a name is old, and is compared instead of copied
-NAMES_LIMIT = 60.0  # seconds that an account waits for a contract's name: longer, and the session begins anew
 QUIET = 0.25  # seconds without an event of an account before it is read on a live session
 READABLE_AGAIN = 1.0  # seconds between two looks whether anything may be read
 SETTLE_LIMIT = 5.0  # seconds that the lists and the events may disagree while nothing moves
@@ -50,9 +47,6 @@ _NEEDED = {
     "commands": "command/list",
     "fills": "fill/list",
 }
-
-Ask = Callable[[str, object | None, int, str], Call]
-HandOut = Callable[[Iterable[tuple[BrokerAccountId, Event]], Iterable[str]], None]
 
 
 class _Found(enum.Enum):
@@ -83,11 +77,9 @@ class Reading:
     spare: Callable[[], bool] = lambda: True
     held: Callable[[], bool] = lambda: False
     ahead: Callable[[], timedelta] = timedelta  # how far the broker's clock is known to be before ours
+    names: Names = attrs.field(init=False)
     _sync: Call | None = None
     _part_came: trio.Event = attrs.field(factory=trio.Event)
-    _unnamed: trio.Event = attrs.field(factory=trio.Event)
-    _unnamed_since: dict[int, float] = attrs.field(factory=dict)  # contracts, on trio's clock
-    _asked_around: trio.Event = attrs.field(factory=trio.Event)  # names have been asked for once more
     _useless: str | None = None  # why nobody can read an account on this session
     _useless_told: trio.Event = attrs.field(factory=trio.Event)
     _turn: trio.Lock = attrs.field(factory=trio.Lock)  # accounts that read at the same time share the broker's lists
@@ -96,18 +88,13 @@ class Reading:
     _unasked: int = 0  # reads for which there was no request left, or which the broker has put off
     _lists: tuple[int, Mapping[str, object]] = (0, {})  # the round that was read last, and what it showed
 
-    def seek_names(self) -> None:
-        """A contract has turned up whose name is not known."""
-        for contract in self.mirror.missing_contracts():
-            self._unnamed_since.setdefault(contract, trio.current_time())
-        self._unnamed.set()
+    def __attrs_post_init__(self) -> None:
+        self.names = Names(self.mirror, self.ports, self.ask, self.hand_out, self._served)
 
     async def all_named(self) -> None:
-        with trio.move_on_after(NAMES_LIMIT):
-            while self.mirror.missing_contracts():
-                await self._asked_around.wait()
-            return
-        await self._give_up(f"the broker did not name a contract within {NAMES_LIMIT:g} s")
+        """Waits until every contract has its name; after too long the session ends."""
+        if not await self.names.complete():
+            await self._give_up(f"the broker did not name a contract within {NAMES_LIMIT:g} s")
 
     async def settled(self, account: BrokerAccountId, anew: bool) -> None:
         """Returns in a moment in which the mirror holds this account's fills and positions, or neither of the two.
@@ -212,15 +199,10 @@ class Reading:
         nothing = sorted(self.mirror.absent & _NEEDED.keys())
         if nothing or self.mirror.unread:
             raise SocketLost(f"the broker's snapshot cannot be read: {self.mirror.unread or f'no {nothing[0]}'}")
-        if not await self._name_contracts():
+        if not await self.names.ask_for_all():
             raise SocketLost("the broker did not name a contract of its snapshot")
         self.synced.set()
-        while True:
-            await self._unnamed.wait()
-            self._unnamed = trio.Event()
-            if self.held() or not await self._name_contracts():  # what is asked within a hold prolongs it
-                await trio.sleep(NAME_AGAIN)
-                self._unnamed.set()
+        await self.names.go_on(self.held)
 
     async def _further_parts(self) -> None:
         while self.mirror.absent:
@@ -297,31 +279,6 @@ class Reading:
 
     def _untold(self, read: Mapping[str, object], account: BrokerAccountId | None = None) -> tuple[str, ...]:
         return tuple(words for kind, rows in read.items() for words in self.mirror.lacks(kind, rows, account))
-
-    async def _name_contracts(self) -> bool:
-        """Orders name their contract by a number; what the number stands for is asked. Have all of them names now?"""
-        asked: set[int] = set()
-        while found := sorted(set(self.mirror.missing_contracts()) - asked):  # while one is asked for, another turns up
-            asked.update(found)
-            for contract in found:
-                answer = await self.ask("contract/item", None, Urgency.VITAL, f"id={contract}").answer(READ_LIMIT)
-                if isinstance(answer, Lost):
-                    raise SocketLost(f"contract/item: {answer.reason}")
-                data = self._served(answer.data, "contract/item")
-                if answer.status != 200:
-                    self.hand_out((), (f"the broker does not name contract {contract} ({answer.status})",))
-                    if answer.status != 404:
-                        continue  # it may know the name in a while
-                    # A contract that there is not must not keep the others from being copied.
-                    data = {"id": contract, "name": f"contract {contract}", "contractMaturityId": 0}
-                facts, faults = self.mirror.learn("contract", data, self.ports.wall())
-                late = trio.current_time() - self._unnamed_since.pop(contract, trio.current_time()) > NAMES_LATE
-                if facts and late:
-                    raise SocketLost(f"contract {contract} was named too late to copy what was told of it meanwhile")
-                self.hand_out(facts, faults)
-        self._asked_around.set()
-        self._asked_around = trio.Event()
-        return not self.mirror.missing_contracts()
 
     async def _own_user(self) -> int:
         """The login's own user id; `account.userId` would be the firm's."""

@@ -1,8 +1,7 @@
 """One connection of a login: token, socket, authorize, one syncrequest, then facts until it ends.
 
 Rule 1: one nursery holds reader, writer, heartbeat and everything else of the session; when it ends, all of them have.
-Rule 2: only the writer writes.
-Rule 3: what may be expected to go wrong is named in `run` and becomes `loss`; anything else is a bug and ends this
+Rule 2: what may be expected to go wrong is named in `run` and becomes `loss`; anything else is a bug and ends this
         session alone, loudly.
 """
 
@@ -15,8 +14,9 @@ import attrs
 import trio
 
 from daemon.logins import losses
-from daemon.logins.calls import Answered, Call, Lost, Queue, Urgency
+from daemon.logins.calls import Call, Urgency
 from daemon.logins.contracts import Contracts
+from daemon.logins.correspondence import WRITE_LIMIT, Correspondence
 from daemon.logins.gate import Gate, NotNow
 from daemon.logins.host import WRONG_HOST
 from daemon.logins.inquiry import Inquiry
@@ -30,14 +30,11 @@ from daemon.tradovate.frames import Closing, Frame, Heartbeat, Malformed, Messag
 from daemon.tradovate.messages import Penalty
 from daemon.tradovate.mirror import Facts, Mirror
 from daemon.tradovate.socket import Connection, SocketLost, connected
-from statecharts.effects import Priority
 from statecharts.events import Event
 from statecharts.states import Cause
 from statecharts.values import BrokerAccountId
 
-HEARTBEAT_EVERY = 2.5  # seconds: Tradovate closes a socket on which the client is silent for longer
 OPEN_LIMIT = 10.0  # seconds for `o` and for the answer to authorize: the broker's own sample gives up then
-WRITE_LIMIT = 5.0  # seconds for one frame: longer, and the other side has stopped reading
 
 
 @attrs.frozen
@@ -69,9 +66,7 @@ class Session:
     awaits_successor: bool = False  # we are asking for another session ourselves: the broker may end this one for it
     loss: Loss | None = None
     mirror: Mirror = attrs.field(factory=Mirror)
-    _queue: Queue = attrs.field(init=False)
-    _calls: dict[int, Call] = attrs.field(factory=dict)
-    _next_id: int = 1
+    correspondence: Correspondence = attrs.field(init=False)
     _token: Token | None = attrs.field(default=None, repr=False)
     _announced: Loss | None = None  # what the broker said before it closed
     _retired: Loss | None = None
@@ -80,7 +75,7 @@ class Session:
     _inquiry: Inquiry = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._queue = Queue(self.rate.allows)
+        self.correspondence = Correspondence(self.rate, self.ended)
         self._inquiry = Inquiry(self.tokens, self.gate.budget, self.rate)
         self.contracts = Contracts(self.mirror, self.ports.wall, self.request, self._hand_out)
         self._reading = Reading(
@@ -99,15 +94,7 @@ class Session:
 
     def request(self, endpoint: str, body: object | None, urgency: int, query: str = "") -> Call:
         """Queues a request at once; the answer is awaited with `Call.answer`."""
-        number = self._next_id
-        self._next_id += 1
-        call = Call(frames.request(endpoint, number, query, body), number, urgency)
-        if self.ended.is_set():
-            call.finish(Lost("there is no session", begun=False))
-        else:
-            self._calls[number] = call
-            self._queue.put(call)
-        return call
+        return self.correspondence.request(endpoint, body, urgency, query)
 
     async def whole(self) -> None:
         """Waits until accounts can be read: an order whose contract has no name yet would be missing."""
@@ -171,9 +158,7 @@ class Session:
 
     def _end(self, loss: Loss) -> None:
         self.loss = loss = attrs.evolve(loss, reason=self._clean(loss.reason))
-        for call in self._calls.values():
-            call.finish(Lost(loss.reason, call.begun))
-        self._calls.clear()
+        self.correspondence.lose(loss.reason)
         self.ended.set()
 
     def _fault(self, why: str) -> None:
@@ -223,9 +208,9 @@ class Session:
         loss = Loss("no account needs it any more", Cause.OPERATOR)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, connection)
+                nursery.start_soon(self.correspondence.write, connection)
                 nursery.start_soon(self._read, connection)
-                nursery.start_soon(self._beat)
+                nursery.start_soon(self.correspondence.beat)
                 nursery.start_soon(self._reading.run, token)
                 nursery.start_soon(self._reading.read_back)
                 nursery.start_soon(self._reading.useless)
@@ -243,21 +228,6 @@ class Session:
     async def _inquire(self) -> None:
         self._announced = await self._inquiry.run()
         raise SocketLost(self._announced.reason)
-
-    async def _write(self, connection: Connection) -> None:
-        while True:
-            call = await self._queue.take()
-            call.begun = True
-            if call.urgency not in (Urgency.HEARTBEAT, Priority.ENTRY):  # an entry was paid for when it was admitted
-                self.rate.spend()
-            with trio.fail_after(WRITE_LIMIT):
-                await connection.send(call.frame)
-            call.written.set()
-
-    async def _beat(self) -> None:
-        while True:
-            self._queue.put(Call(frames.HEARTBEAT, None, Urgency.HEARTBEAT))
-            await trio.sleep(HEARTBEAT_EVERY)
 
     async def _read(self, connection: Connection) -> None:
         while True:
@@ -295,10 +265,9 @@ class Session:
         self._hand_out(told, ())
 
     def _answered(self, response: Response) -> None:
-        call = self._calls.pop(response.id, None)
+        call = self.correspondence.answered(response)
         if call is not None:
             self._inquiry.look_at(response.status, call.endpoint)
-            call.finish(Answered(response.status, response.data))
         else:
             self._reading.another_answer(response)
 
@@ -324,7 +293,7 @@ class Session:
             for account, event in bundle.of_one_frame(facts):
                 self.deliver(account, event)
             if self.mirror.missing_contracts():
-                self._reading.seek_names()
+                self._reading.names.seek()
 
 
 def _responses(frame: Frame) -> list[Response]:

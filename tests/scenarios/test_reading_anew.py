@@ -150,11 +150,11 @@ def test_accounts_that_are_read_at_the_same_time_share_the_brokers_lists(tmp_pat
             await world.copying()
             session = world.login().session
             assert session is not None
-            before = session._next_id
+            before = session.correspondence.next_id
             for name in BOTH:
                 world.reconnect(name)
             await trio.sleep(1)
             assert world.leaf("lead") is world.leaf("f1") is s.Copying
-            assert session._next_id - before == 3
+            assert session.correspondence.next_id - before == 3
 
     run(story, tmp_path)

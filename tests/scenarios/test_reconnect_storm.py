@@ -69,8 +69,8 @@ def test_a_thousand_reconnects_leave_the_same_tasks_and_one_heartbeat(tmp_path: 
             assert login._wakes == {}
             assert login._leases == len(world.config.accounts)
             assert login.session is not None
-            assert login.session._calls == {}
-            assert len(login.session._queue) == 0
+            assert login.session.correspondence.under_way == {}
+            assert len(login.session.correspondence.queue) == 0
             assert all(running.errands.under_way == 0 for running in daemon.accounts.values())
             gc.collect()
             assert sum(isinstance(one, Session) for one in gc.get_objects()) <= 2
