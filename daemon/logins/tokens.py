@@ -20,14 +20,15 @@ from daemon.logins.budget import Budget
 from daemon.logins.clerk import Clerk
 from daemon.logins.end import End
 from daemon.logins.grace import seen_through
-from daemon.logins.grant import Doubted, Grant, GrantAnswer, NoToken, Teller, Token, TokenStore, WrongUser
+from daemon.logins.grant import Grant, GrantAnswer, NoToken, Teller, Token, TokenStore, WrongUser
 from daemon.logins.home import Home
 from daemon.logins.purse import Purse
+from daemon.logins.reception import Reception
 from daemon.logins.renewal import Renewal
-from daemon.logins.restraint import HOLD_AFTER_REFUSALS, Hold, Restraint
+from daemon.logins.restraint import Restraint
 from daemon.logins.standing import SESSION_GONE, Standing
 from daemon.ports import Ports
-from daemon.tradovate.answers import BadCredentials, Granted, Limited, NotActive, Penalised, TokenExpired, Unreachable
+from daemon.tradovate.answers import BadCredentials, Granted, Limited, NotActive, Unreachable
 from statecharts.states import Cause
 
 __all__ = ["NoToken", "Token", "Tokens", "WrongUser"]
@@ -54,6 +55,7 @@ class Tokens:
     purse: Purse = attrs.field(init=False)
     restraint: Restraint = attrs.field(init=False)
     renewal: Renewal = attrs.field(init=False)
+    reception: Reception = attrs.field(init=False)
     _end: End = attrs.field(init=False)
     _assay: Assay = attrs.field(init=False)
     _failure: NoToken | None = None  # of the last renewal
@@ -64,8 +66,21 @@ class Tokens:
         self.purse = Purse(self.login, self.store, self.ports, self.conceal)
         self.restraint = Restraint(self.login, self.grant, self.store, self.ports, self.budget)
         self.renewal = Renewal(self.ports)
+        self.reception = Reception(
+            self.purse,
+            self.restraint,
+            self.renewal,
+            self.home,
+            self.ports,
+            self.tell,
+            lambda: self.slowed(),  # who is told of it comes later
+            lambda at: self.hear_the_time(at),
+            self._use,
+        )
         self._end = End(self.ports, self.tell)
-        self._assay = Assay(self.grant, self.purse, self.restraint, self.home, self.ports, self._granted, self._forget)
+        self._assay = Assay(
+            self.grant, self.purse, self.restraint, self.home, self.ports, self.reception.granted, self._forget
+        )
 
     def load(self) -> None:
         """Takes up what the last process had, its refusal included."""
@@ -109,7 +124,7 @@ class Tokens:
     async def adopt(self, granted: Granted) -> Token:
         """A token that the user has given us in the browser. Raises NoToken when it is of no use."""
         async with self._clerk.asking:
-            return self._take(granted)
+            return self.reception.take(granted)
 
     def refused(self) -> None:
         """A socket was not authorized with a token that had not ended. Each time in a row the wait grows."""
@@ -183,12 +198,12 @@ class Tokens:
         if token is not None and self.restraint.same_credential():
             renewed = await self.grant.renew(token, self.restraint.ticket)
             if standing.after(0, renewed) not in (Standing.VOID, Standing.GONE):
-                self._take(renewed)
+                self.reception.take(renewed)
                 return False
         answer = await self._obtained()
         if isinstance(answer, Granted):
             await fits(answer)
-        self._take(answer)
+        self.reception.take(answer)
         self.restraint.session_opened()  # only now: what was not taken must not pass for the session's credential
         return True
 
@@ -196,9 +211,9 @@ class Tokens:
         """A token of a new session. Another user's credential is refused until it has changed."""
         answer = await self._obtained()
         try:
-            token = self._take(answer)
+            token = self.reception.take(answer)
         except WrongUser as wrong:
-            self._refuse(wrong.reason)
+            self.reception.refuse(wrong.reason)
             raise
         self.restraint.session_opened()
         return token
@@ -230,7 +245,7 @@ class Tokens:
                 if token is None:
                     await self._opened()
                 else:
-                    self._take(self._lives(await self._renewed(token, ticket)))
+                    self.reception.take(self._lives(await self._renewed(token, ticket)))
             except NoToken as error:
                 self._failure = error
                 if error.cause is not Cause.EVICTED:
@@ -278,54 +293,6 @@ class Tokens:
             self.renewal.stop()
         else:
             self.renewal.again(token, self.grant.outlasts_tokens)
-
-    def _take(self, answer: GrantAnswer) -> Token:
-        match answer:
-            case Granted():
-                return self._granted(answer)
-            case BadCredentials(text=text):
-                raise self._refuse(f"the broker refused the login: {text}")
-            case NotActive(status=status):
-                raise self._refuse(f"the broker says that this user is {status}")
-            case Doubted(text=text):
-                doubt = self.restraint.doubt(f"refresh refused ({text})", self.purse.refresh_expires_at)
-                self.renewal.at = self.restraint.doubted_until
-                raise doubt
-            case TokenExpired(text=text):
-                raise NoToken(f"the broker says that the token has ended: {text}", Cause.CREDENTIALS)
-            case Penalised(ticket=ticket, seconds=seconds, captcha=captcha):
-                self.slowed()
-                penalty = self.restraint.penalise(seconds, ticket, captcha)
-                if captcha:
-                    self.tell("token.refused", penalty.reason, penalty.advice)
-                raise penalty
-            case Limited(status=status) if status == SESSION_GONE:
-                raise NoToken(f"HTTP {status}", Cause.BROKER)
-            case Limited(status=status, retry_after=retry_after):
-                self.slowed()
-                raise self.restraint.limited(status, retry_after)
-            case Unreachable(reason=reason, status=status):
-                raise NoToken(reason, Cause.NETWORK if status is None else Cause.BROKER)
-
-    def _refuse(self, reason: str) -> NoToken:
-        self.renewal.stop()
-        return self.restraint.refuse(reason)
-
-    def _granted(self, answer: Granted) -> Token:
-        token = self.purse.read(answer)
-        if answer.server_date is not None:
-            self.hear_the_time(answer.server_date)
-        if self.home is not None:
-            self.home.named(answer.hosts)
-        worth = token.expires_at > self.ports.wall()
-        self.purse.keep(token if worth or self.current is None else self.current, answer)
-        self.restraint.granted()
-        if not worth:
-            until = self.ports.wall() + HOLD_AFTER_REFUSALS
-            self.restraint.wait_until(Hold(until, "the broker's tokens end before they begin"))
-            raise NoToken("the broker's token has already ended: check this machine's clock", Cause.BROKER)
-        self._use(token)
-        return token
 
     def _use(self, token: Token) -> None:
         self.purse.use(token)
