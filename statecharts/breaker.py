@@ -19,7 +19,7 @@ from statecharts.effects import ModifyOrder, Request, Severity
 from statecharts.events import AnswerLost, Event, NeverSent
 from statecharts.rules import CopyRules, Rules
 
-BROKEN = "an invariant does not hold"
+BROKEN = "copierd kept itself from a mistake"
 
 
 def placed(draft: Draft, rules: CopyRules) -> None:

@@ -105,15 +105,15 @@ def _of_request(seen: Seen, request: Request, ids: set[str]) -> Iterator[tuple[s
         yield "follower", "an order on an account that follows nobody"
         return
     if not seen.acting:
-        yield "copying", f"{request.client_id} would leave while the account is not Copying"
+        yield "copying", f"the order {request.client_id} would leave while the account is not Copying"
     if silent is not None and silent > seen.event.at:
-        yield "silence", f"{request.client_id} would leave while the broker waits for a captcha"
+        yield "silence", f"the order {request.client_id} would leave while the broker waits for a captcha"
     for one in _each(request):
         copy = seen.after.copies.get(one.copy)
         if one.client_id in ids:
-            yield "once", f"{one.client_id} would be sent twice"
+            yield "once", f"the order {one.client_id} would be sent twice"
         elif copy is None or not _is_written(copy, one):
-            yield "intent", f"{one.client_id} is not in the book as it would be sent"
+            yield "intent", f"the order {one.client_id} is not in the book as it would be sent"
         else:
             yield from (("once", why) for why in _sent_before(seen, copy, rules))
             yield from (("one copy", why) for why in _copied_before(seen, copy))
@@ -140,13 +140,13 @@ def _sent_before(seen: Seen, copy: Copy, rules: CopyRules) -> Iterator[str]:
     before = seen.before.copies.get(copy.id)
     named = seen.before.names.get(copy.client_id)
     if named is not None and (before is None or named != copy.id):
-        yield f"{copy.client_id} is the name of another order"
+        yield f"{copy.client_id} is the name of another order of ours"
     elif before is None or before.stage is Stage.HELD:
         return  # new, or it waits for its time: for the first time, or because the broker has put it off
     elif named is not None and not _was_not_processed(seen.event, before):
-        yield f"{copy.client_id} would be sent again"
+        yield f"the order {copy.client_id} would be sent again"
     elif before.open and not _was_not_processed(seen.event, before) and not _has_ended(seen, before, rules):
-        yield f"{copy.id} would be sent anew, and an earlier attempt may be at the broker"
+        yield f"the order {copy.id} would be sent anew, and an earlier attempt may be at the broker"
 
 
 def _was_not_processed(event: Event, before: Copy) -> bool:

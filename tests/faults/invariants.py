@@ -35,7 +35,6 @@ DIALS, DIALS_A_MINUTE = 40, 12
 TASKS = 400  # of the daemon, the look-alike and the wires together
 COPIED_WITHIN = 120.0  # seconds in which everybody is healthy
 REREAD = 4  # of so many starts one is looked at: it means to read everything twice
-CAP = "max_position"  # the name of that invariant of the daemon's own
 DEAD_SOCKET_LIMIT = 15.0  # seconds that an account may be Connected on a link that is dead, seen from above
 
 
@@ -145,15 +144,11 @@ class Invariants:
         self._put_off.setdefault(name, set()).update(self._asked_for.get(name, set()) - left.names.keys())
 
     def _seen_from_inside(self, taken: Taken) -> None:
-        """What the daemon's own monitor sees of a turn, and whether it had to step in: neither may happen.
-
-        But for the cap: two exits that rest may open at once, before either can be made smaller. See I09.
-        """
+        """What the daemon's own monitor sees of a turn, and whether it had to step in: neither may happen."""
         name, turn = taken.after.name, Turn(taken.after, tuple(taken.effects))
         for one in broken(taken.before, taken.event, turn):
-            self.expect(f"turn: {one.name}", one.name == CAP, f"{name}: {one.why}")
+            self.expect(f"turn: {one.name}", False, f"{name}: {one.why}")
         stepped_in = [one for one in taken.effects if isinstance(one, Tell) and BROKEN in one.message]
-        stepped_in = [one for one in stepped_in if CAP not in one.message]
         self.expect("turn", not stepped_in, f"{name}: {[one.message for one in stepped_in]}")
 
     def _operated(self, taken: Taken) -> None:

@@ -47,10 +47,11 @@ def test_a_wrong_decision_never_leaves_and_its_follower_closes_only(
                 pages = [entry.message for entry in world.journal if entry.severity == "page"]
                 assert len(pages) == 1, "told at once, and once"
                 assert pages[0].startswith(
-                    "wild: CLOSE-ONLY: an invariant does not hold: an order would open 10 ESZ6, and max_order is 3"
+                    "wild: CLOSE-ONLY: copierd kept itself from a mistake: "
+                    "an order would open 10 ESZ6, and max_order is 3"
                 )
                 row = world.row(order, "wild")
-                assert row["outcome"] == "skipped" and "an invariant does not hold" in str(row["reason"])
+                assert row["outcome"] == "skipped" and "copierd kept itself from a mistake" in str(row["reason"])
                 assert len(world.ours("wild")) == 1 and len(world.ours("calm")) == 2
                 assert list(daemon.accounts["wild"].account.book.barred) == [Bar.RUNAWAY]
                 assert daemon.accounts["calm"].account.book.barred == {}

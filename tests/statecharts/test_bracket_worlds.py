@@ -5,6 +5,7 @@ Whenever everything has come to rest, our stops are as large as our position, wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import attrs
@@ -194,12 +195,28 @@ def live(desk: Desk, leader: Bracketeer, exchange: Exchange, what: str, a: int, 
             leader.moves(number, 1 + b)
         case "exit":
             leader.exits(1 + a % 3)
-        case "answer":
-            exchange.answer(HOW[a])
         case "market" if exchange.tradable:
             number = exchange.tradable[a % len(exchange.tradable)]
             exchange.fill(number, 1 + b % 2)
             exchange.tell(number)
+        case _:
+            around(desk, leader, exchange, what, a, b, at_rest)
+    exchange.take()
+
+
+def around(
+    desk: Desk,
+    leader: Bracketeer,
+    exchange: Exchange,
+    what: str,
+    a: int,
+    b: int,
+    rests: Callable[[Desk, Bracketeer, Exchange], None],
+) -> None:
+    """What the leader has no part in: answers, news, time, and connections. `rests` looks when all is settled."""
+    match what:
+        case "answer":
+            exchange.answer(HOW[a])
         case "tell" if exchange.orders:
             numbers = sorted(exchange.orders)
             exchange.tell(numbers[a % len(numbers)])
@@ -207,7 +224,7 @@ def live(desk: Desk, leader: Bracketeer, exchange: Exchange, what: str, a: int, 
             desk.wait(a * 0.3 + b)
         case "settle":
             exchange.settle()
-            at_rest(desk, leader, exchange)
+            rests(desk, leader, exchange)
         case "reconnect":
             desk.lost()
             desk.hear(e.ReconnectAsked(at=desk.now))
@@ -218,7 +235,6 @@ def live(desk: Desk, leader: Bracketeer, exchange: Exchange, what: str, a: int, 
             back(desk, leader, exchange, a)
         case "read back":
             desk.hear(e.ReadBack(at=desk.now))
-    exchange.take()
 
 
 def back(desk: Desk, leader: Bracketeer, exchange: Exchange, a: int) -> None:

@@ -124,10 +124,10 @@ def test_an_opening_that_is_barred_does_not_leave_and_the_exits_of_the_same_turn
         assert desk.quantities == [(SELL, 1)]
         desk.fills(desk.place, 901)
         assert [page.split(". ")[0] for page in pages(desk)] == [
-            "CLOSE-ONLY: an invariant does not hold: NQZ6 would be opened, and the account is paused"
+            "CLOSE-ONLY: copierd kept itself from a mistake: NQZ6 would be opened, and the account is paused"
         ]
         copy = desk.copy_of(102)
-        assert copy.stage is Stage.SKIPPED and "never sent: an invariant does not hold" in str(copy.reason)
+        assert copy.stage is Stage.SKIPPED and "never sent: copierd kept itself from a mistake" in str(copy.reason)
         desk.leader(order(103, BUY, terms(1), 1))
         assert desk.places == [] and desk.copy_of(103).stage is Stage.SKIPPED and len(pages(desk)) == 1
     desk.leader(order(104, SELL, terms(2), 2), order(105, SELL, terms(1), 1, symbol=Symbol("NQZ6")))

@@ -11,15 +11,13 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from statecharts import events as e
 from statecharts.book import Copy
 from statecharts.rules import Template
 from statecharts.sizing import Kind
 from statecharts.values import Order, OrderId, OrderType, Status
 from tests.statecharts.desk import ES, Desk, facts_of, follower, limit, order, stop
 from tests.statecharts.exchange import Exchange
-from tests.statecharts.test_bracket_worlds import WAKES, Bracketeer, back
-from tests.statecharts.test_worlds import HOW
+from tests.statecharts.test_bracket_worlds import WAKES, Bracketeer, around
 
 NAKED = (
     "enters", "enters", "leader fills", "leader fills", "leader cancels an entry", "leader moves", "exit", "exit",
@@ -55,31 +53,13 @@ def live(desk: Desk, leader: Bracketeer, exchange: Exchange, what: str, a: int, 
             leader.tell(number)
         case "exit":
             leader.exits(1 + a % 3)
-        case "answer":
-            exchange.answer(HOW[a])
         case "market" if exchange.tradable:
             number = exchange.tradable[a % len(exchange.tradable)]
             exchange.market = 5000 + 3 * (b - 3)
             exchange.fill(number, 1 + b % 2)
             exchange.tell(number)
-        case "tell" if exchange.orders:
-            numbers = sorted(exchange.orders)
-            exchange.tell(numbers[a % len(numbers)])
-        case "wait":
-            desk.wait(a * 0.3 + b)
-        case "settle":
-            exchange.settle()
-            at_rest(desk, leader, exchange)
-        case "reconnect":
-            desk.lost()
-            desk.hear(e.ReconnectAsked(at=desk.now))
-            back(desk, leader, exchange, a)
-        case "restart":
-            exchange.queue.clear()
-            desk.restarted()
-            back(desk, leader, exchange, a)
-        case "read back":
-            desk.hear(e.ReadBack(at=desk.now))
+        case _:
+            around(desk, leader, exchange, what, a, b, at_rest)
     exchange.take()
 
 
