@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from daemon.logins import reading, session
+from daemon.logins import correspondence, reading
 from statecharts import states as s
 from tests.scenarios.maintenance import Week, chicago, sleep_until, told
 from tests.scenarios.notified import SECRET
@@ -19,7 +19,7 @@ def test_a_week_of_maintenance_windows_is_silent_and_everybody_is_back_within_30
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A week has a quarter of a million heartbeats of each side, and sixty thousand read-backs: fewer prove the same.
-    monkeypatch.setattr(session, "HEARTBEAT_EVERY", 8.0)
+    monkeypatch.setattr(correspondence, "HEARTBEAT_EVERY", 8.0)
     monkeypatch.setattr(reading, "READ_BACK_EVERY", (100.0, 140.0))
     monkeypatch.setenv("COPIERD_NOTIFY_SECRET", SECRET)
 
