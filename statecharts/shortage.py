@@ -3,7 +3,9 @@
 Rule 1: an order of ours has ended with less than the leader's order has filled, and we are short of his position: an
         entry, or the part of a reversal beyond flat, was missed. So it is when an exit of ours has filled before his,
         and his ends without. A restart decides the same (`catch_up.py`).
-Rule 2: what our own caps, rounding or the operator leave out is not missed.
+Rule 2: in mode "fills" an exit of ours that came to nothing is missing on the other side, where the leader has gone
+        on through flat: the entries behind it have brought only their own part, and may have filled before it was lost.
+Rule 3: what our own caps, rounding or the operator leave out is not missed.
 """
 
 from __future__ import annotations
@@ -32,6 +34,14 @@ def look(draft: Draft, copy: Copy, order: Order | None, rules: CopyRules) -> Non
         why = "entry missed" if towards else "ours has filled and the leader's has not"
         there = max(0, Side.of(target).sign * excess.expected(draft, copy.symbol))
         tell(draft, copy.symbol, abs(target) - there, target, why)
+
+
+def crossed(draft: Draft, exit_: Copy, rules: CopyRules) -> None:
+    """Mode "fills": this exit of ours was refused, or is not there."""
+    sign, target = exit_.side.sign, exposure.total_target(draft.book, exit_.symbol, rules)
+    if sign * target > 0:
+        there = max(0, sign * excess.expected(draft, exit_.symbol))
+        tell(draft, exit_.symbol, abs(target) - there, target, "an exit came to nothing, and the leader went on")
 
 
 def tell(draft: Draft, symbol: Symbol, missing: int, target: int, why: str) -> None:

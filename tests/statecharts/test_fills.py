@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -513,6 +514,25 @@ def test_a_lost_exit_that_is_absent_is_derived_again_from_the_position() -> None
     assert row(desk, 10_002).stage is Stage.SKIPPED
     desk.fills(desk.place, 901)
     assert desk.own == {}
+
+
+@pytest.mark.parametrize("comes_to_nothing", [Desk.refused, Desk.answer_lost])
+def test_an_exit_that_came_to_nothing_behind_the_entries_after_it_is_told_as_missing_on_the_other_side(
+    comes_to_nothing: Callable[[Desk, PlaceOrder], None],
+) -> None:
+    desk, trader = holding(1)
+    trader.trades(SELL, 1)
+    exit_ = desk.place
+    trader.trades(SELL, 3)
+    desk.fills(desk.place, 901)
+    assert desk.own == {ES: -2}, "the entry has crossed flat, and the exit is still under way"
+    desk.sent(exit_)
+    comes_to_nothing(desk, exit_)
+    absent(desk)
+    assert desk.own == {ES: -2}
+    assert desk.places == [], "what is missing is never chased"
+    assert "short by 1 of 3" in desk.heard("position.drifted")[-1]
+    assert "came to nothing" in (desk.account.book.contract(ES).no_entry or "")
 
 
 def test_a_reduction_waits_for_the_look_up_of_a_lost_exit() -> None:
