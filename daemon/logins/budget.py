@@ -4,7 +4,8 @@ Rule 1: dials come from a bucket of 40, refilled with 12 a minute; two handshake
 Rule 2: at most 5 failed token requests an hour: the broker locks an address out after them.
 Rule 3: a 429 or 423 holds the whole process, for the announced time, else for 30 s, doubled with each further one up
         to an hour, because requests inside the window prolong the lock-out. An hour without one begins anew.
-Rule 4: while a host is down, one probe serves all of its logins; `Host` says when.
+Rule 4: a clock that is set back makes nothing last longer than it was to: what was left at the last count is left.
+Rule 5: while a host is down, one probe serves all of its logins; `Host` says when.
 """
 
 from __future__ import annotations
@@ -47,12 +48,22 @@ class Account:
 
     def at(self, now: datetime) -> Account:
         """The same account later: refilled, and with what is more than an hour old forgotten."""
-        minutes = max(0.0, (now - self.counted_at).total_seconds() / 60)
+        if self.counted_at > now:
+            return self._moved(self.counted_at - now).at(now)
+        minutes = (now - self.counted_at).total_seconds() / 60
         left = min(float(DIALS), self.dials + minutes * DIALS_A_MINUTE)
         recent = tuple(at for at in self.failed_tokens if now - at < HOUR)
         fresh = self.held_until is None or now - self.held_until >= HOUR
         return attrs.evolve(
             self, dials=left, counted_at=now, failed_tokens=recent, hold=timedelta(0) if fresh else self.hold
+        )
+
+    def _moved(self, back: timedelta) -> Account:
+        return attrs.evolve(
+            self,
+            counted_at=self.counted_at - back,
+            failed_tokens=tuple(at - back for at in self.failed_tokens),
+            held_until=self.held_until - back if self.held_until is not None else None,
         )
 
 
@@ -77,8 +88,9 @@ class Budget:
     @property
     def held_until(self) -> datetime | None:
         """Until when nothing but exits is sent; None when the process does not hold."""
-        until = self._account.held_until
-        return until if until is not None and until > self.wall() else None
+        now = self.wall()
+        until = self._at(now).held_until
+        return until if until is not None and until > now else None
 
     @property
     def hold_reason(self) -> str | None:
@@ -86,13 +98,13 @@ class Budget:
 
     @property
     def dials_left(self) -> int:
-        return int(self._account.at(self.wall()).dials)
+        return int(self._at(self.wall()).dials)
 
     def dial(self) -> None:
         """Takes one dial out of the bucket. Raises Spent."""
         self.not_held()
         now = self.wall()
-        account = self._account.at(now)
+        account = self._at(now)
         if account.dials < 1:
             wait = timedelta(minutes=(1 - account.dials) / DIALS_A_MINUTE)
             raise Spent(f"this process has dialed {DIALS} times in short time and waits", now + wait)
@@ -102,7 +114,7 @@ class Budget:
         """May a token be asked for now? Raises Spent."""
         self.not_held()
         now = self.wall()
-        failed = self._account.at(now).failed_tokens
+        failed = self._at(now).failed_tokens
         if len(failed) >= FAILED_TOKENS_AN_HOUR:
             raise Spent(
                 f"{FAILED_TOKENS_AN_HOUR} token requests failed within an hour; more would lock this address out",
@@ -110,7 +122,7 @@ class Budget:
             )
 
     def token_failed(self) -> None:
-        account = self._account.at(self.wall())
+        account = self._at(self.wall())
         self._keep(attrs.evolve(account, failed_tokens=(*account.failed_tokens, self.wall())))
 
     def not_held(self) -> None:
@@ -122,11 +134,17 @@ class Budget:
     def limited(self, reason: str, announced: timedelta | None = None) -> datetime:
         """The broker has said that it is too much. Answers until when the process holds."""
         now = self.wall()
-        account = self._account.at(now)
+        account = self._at(now)
         hold = announced or min(account.hold * 2 or FIRST_HOLD, LONGEST_HOLD)
         until = max(now + hold, self.held_until or now)
         self._keep(attrs.evolve(account, held_until=until, hold_reason=reason, hold=hold))
         return until
+
+    def _at(self, now: datetime) -> Account:
+        later = self._account.at(now)
+        if self._account.counted_at > now:
+            self._account = later  # from here on it is counted by the clock as it was set
+        return later
 
     def _keep(self, account: Account) -> None:
         self._account = account

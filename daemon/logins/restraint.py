@@ -4,7 +4,8 @@ Rule 1: a refused credential is not asked again until it has changed or the oper
         restart. Its fingerprint is kept, never itself.
 Rule 2: a doubtful refusal counts when it has been repeated.
 Rule 3: what the broker asks to wait is waited for, also over a restart. A captcha is waited for as long, and the
-        operator is told that only a human can solve it; when he says that he has, it is waited for no longer.
+        operator is told that only a human can solve it; when he says that he has, it is waited for no longer. A clock
+        that is set back meanwhile makes a wait begin anew, and never longer than it was.
 Rule 4: tokens that are refused although they are new are a reason to wait, each time longer: every request for another
         opens a session.
 """
@@ -35,6 +36,7 @@ class Hold:
     """Nothing is asked before `until`. `ticket` goes with the next request; `captcha`: only a human can shorten it.
 
     `reads`: what a session has read was answered so, and no other is opened meanwhile, also with a token that has time.
+    `since` is by the same clock as `until`; None in a ledger of before it was kept.
     """
 
     until: datetime
@@ -42,6 +44,13 @@ class Hold:
     ticket: str = attrs.field(default="", repr=False)
     captcha: bool = False
     reads: bool = False
+    since: datetime | None = None
+
+    def at(self, now: datetime) -> Hold:
+        """The same, by a clock that may have been set back since: how much of it is over is not known then."""
+        if self.since is None or self.since <= now:
+            return self
+        return attrs.evolve(self, until=now + (self.until - self.since), since=now)
 
 
 @attrs.define(eq=False)
@@ -77,7 +86,9 @@ class Restraint:
     @property
     def hold(self) -> Hold | None:
         """What the broker has asked this login to wait for, while it lasts."""
-        return self._hold if self._hold is not None and self._hold.until > self.ports.wall() else None
+        now = self.ports.wall()
+        self._hold = self._hold and self._hold.at(now)
+        return self._hold if self._hold is not None and self._hold.until > now else None
 
     @property
     def ticket(self) -> str:
@@ -109,7 +120,7 @@ class Restraint:
         """May a token be asked for by itself? Raises NoToken."""
         if self._refused is not None and not self.mended():
             raise self._refused[1]
-        if self._doubt is not None and self.doubted_until is not None and self.doubted_until > self.ports.wall():
+        if self._doubt is not None and self._doubt_lasts():
             raise self._doubt
         self.check_hold()
 
@@ -181,13 +192,15 @@ class Restraint:
         return self.wait_until(Hold(self.budget.limited(reason, wait), reason))
 
     def wait_until(self, hold: Hold) -> NoToken:
-        self._hold = hold
+        since = self.ports.wall()
+        self._hold = attrs.evolve(hold, since=since)
         kept = {
             "until": hold.until.isoformat(),
             "reason": hold.reason,
             "ticket": hold.ticket,
             "captcha": hold.captcha,
             "reads": hold.reads,
+            "since": since.isoformat(),
         }
         self.facts.keep_fact(_hold_key(self.login), json.dumps(kept))
         return NoToken(hold.reason, Cause.PENALTY, advice=_advice(hold))
@@ -231,6 +244,11 @@ class Restraint:
         self._hold = None
         self.facts.keep_fact(_hold_key(self.login), "")
 
+    def _doubt_lasts(self) -> bool:
+        """A doubt that has more time left than any is given is of a clock that was set back."""
+        left = self.doubted_until - self.ports.wall() if self.doubted_until is not None else timedelta(0)
+        return timedelta(0) < left <= timedelta(seconds=DOUBT_RETRY[1])
+
     def _allowed(self, ask: Callable[[], None]) -> None:
         try:
             ask()
@@ -254,7 +272,12 @@ def kept_hold(facts: Facts, login: str) -> Hold | None:
         return None
     kept = json.loads(text)
     return Hold(
-        datetime.fromisoformat(kept["until"]), kept["reason"], kept["ticket"], kept["captcha"], kept.get("reads", False)
+        datetime.fromisoformat(kept["until"]),
+        kept["reason"],
+        kept["ticket"],
+        kept["captcha"],
+        kept.get("reads", False),
+        datetime.fromisoformat(kept["since"]) if "since" in kept else None,
     )
 
 

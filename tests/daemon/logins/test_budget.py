@@ -80,6 +80,24 @@ def test_a_clock_that_steps_back_gives_nothing_away() -> None:
         budget.dial()
 
 
+def test_a_clock_that_steps_back_makes_nothing_last_longer() -> None:
+    clock, shelf = Clock(), Shelf()
+    budget = Budget(clock, shelf)
+    for _ in range(DIALS):
+        budget.dial()
+    for _ in range(5):
+        budget.token_failed()
+    budget.limited("told", timedelta(minutes=10))
+    clock.goes_on(hours=-2)
+    for one in (budget, Budget(clock, shelf)):
+        assert one.held_until == clock.at + timedelta(minutes=10)
+    clock.goes_on(minutes=10)
+    assert budget.dials_left == DIALS
+    with pytest.raises(Spent) as spent:
+        budget.token_request()
+    assert spent.value.until == clock.at + timedelta(minutes=50)
+
+
 def test_five_failed_token_requests_within_an_hour_are_enough() -> None:
     clock, shelf = Clock(), Shelf()
     budget = Budget(clock, shelf)
