@@ -49,6 +49,14 @@ def in_doubt_with_another(book: Book, copy: Copy) -> bool:
     return carrier is not None and carrier.stage.in_doubt
 
 
+def why_gone(draft: Draft, copy: Copy, news: News) -> str | None:
+    """In words, where the broker has cancelled a leg because we had cancelled its entry; None for all else."""
+    entry = draft.book.copies.get(copy.guards or LEADERS_OWN)
+    if news is not News.CANCELED or entry is None or copy.sent_with != entry.id or entry.filled:
+        return None
+    return f"cancelled with its entry: {entry.cancel_wanted}" if entry.cancel_wanted is not None else None
+
+
 def errand_came_back(draft: Draft, carried: Iterable[Copy], event: ErrandEvent, rules: CopyRules) -> None:
     """What an answer to a request says of the legs `carried` in it. Its own part has been taken already."""
     for before in carried:

@@ -94,7 +94,7 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     if newest > contract.newest_fill:
         draft.note(copy.symbol, newest_fill=newest)
     if news is not None and not (news is News.ACCEPTED and was not in (Stage.INTENDED, Stage.SENT, Stage.UNKNOWN)):
-        copy = draft.news(copy, news, order.reject_reason)
+        copy = draft.news(copy, news, order.reject_reason or legs.why_gone(draft, copy, news))
     _settle_change(draft, copy, order)
     if copy.stage is was:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests.scenarios.world import PASSWORD
 
@@ -12,6 +13,14 @@ from tests.scenarios.world import PASSWORD
 settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("certain", settings.get_profile("searching"), derandomize=True)
 settings.load_profile("certain")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Hypothesis likes to try the numbers that the modules loaded so far contain: these differ with every change of the
+    # code, and with what a worker has run before. Only by a name of its own can it be told not to.
+    if config.getoption("--hypothesis-profile", None) in (None, "certain"):
+        assert hasattr(providers, "_get_local_constants"), "another Hypothesis: look where it has its constants now"
+        providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from statecharts.effects import PlaceOco, PlaceOso
 from statecharts.order import Stage
 from statecharts.values import Order, OrderId, Snapshot, Status, VersionId
 from tests.statecharts.desk import BUY, ES, EVAL_ID, SELL, Desk, follower, in_position, limit, order, stop
-from tests.statecharts.families import bracket, ended, oco
+from tests.statecharts.families import bracket, done, ended, oco
 
 
 def sent_oso() -> tuple[Desk, PlaceOso]:
@@ -188,6 +188,28 @@ def test_the_broker_is_given_time_for_the_cancel_that_it_makes_by_itself() -> No
     assert desk.cancels == []
     desk.wait(0.5)
     assert len(desk.cancels) == 1
+
+
+def test_legs_that_the_broker_cancels_with_an_entry_of_ours_say_whose_cancel_it_was() -> None:
+    desk, place = sent_oso()
+    desk.accepted(place, 901, legs=(902, 903))
+    ours = (
+        order(901, BUY, limit(2), client_ids=frozenset({place.client_id})),
+        leg_order(place, 0),
+        leg_order(place, 1),
+    )
+    desk.frame(done(bracket(1, limit(2))[0]))
+    desk.wait(5)
+    (cancel,) = desk.cancels
+    assert cancel.order_id == 901
+    for one in reversed(ours):
+        desk.foreign(ended(one))
+    assert stages(desk, 1, 2, 3) == [Stage.CANCELED] * 3
+    for number in (2, 3):
+        assert (
+            desk.copy_of(number).reason
+            == "cancelled with its entry: the leader's order is complete; ours is not chased"
+        )
 
 
 def test_the_book_remembers_the_families_that_it_looks_after() -> None:
