@@ -82,6 +82,9 @@ def _hold_state(config: Config, path: Path, journal: Journal) -> None:
     directory = config.daemon.state_directory
     with StateLock.taken(directory):
         ledger = ledger_of(config)
+        if ledger.kept is not None:
+            words = f"the ledger was brought up to date; as it was before, it is kept as {ledger.kept}"
+            journal.say("ledger.upgraded", words)
         ledger.ballast = Ballast(directory / "ballast")
         supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path, boot=boot_id())
         supervisor.fed_every = fed_every(os.environ)

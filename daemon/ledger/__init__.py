@@ -58,15 +58,18 @@ class Ledger:
     _db: sqlite3.Connection = attrs.field(repr=False)
     ballast: Ballast | None = None  # room that is given up when the disk is full
     on_full: Callable[[], None] = lambda: None  # called when it has been
+    kept: Path | None = None  # the copy of the older ledger that this one was, until it was opened now
     _last: dict[AccountName, Account] = attrs.field(factory=dict, repr=False)  # as recorded
     _unsaved: dict[AccountName, int] = attrs.field(
         factory=dict, repr=False
     )  # turns since the whole account was written
 
     @classmethod
-    def open(cls, path: Path) -> Ledger:
-        """Makes the file where there is none, and brings an older one up to date. Its directory must be there."""
-        return cls(path, schema.opened(path))
+    def open(cls, path: Path, keep_older: bool = True) -> Ledger:
+        """Makes the file where there is none, and brings an older one up to date: a copy of that is kept beside it,
+        unless this is a copy itself. Its directory must be there."""
+        db, kept = schema.opened(path, keep_older)
+        return cls(path, db, kept=kept)
 
     def load(self, name: AccountName) -> Account | None:
         """The account as last recorded, with `Rules()`; None when this name has had no turn."""

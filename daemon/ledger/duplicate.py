@@ -25,7 +25,7 @@ def duplicated(path: Path) -> Iterator[Ledger]:
     with tempfile.TemporaryDirectory(prefix="copierd-") as directory:
         copy = Path(directory) / _NAME
         _copy(path, copy)
-        ledger = Ledger.open(copy)
+        ledger = Ledger.open(copy, keep_older=False)
         try:
             yield ledger
         finally:

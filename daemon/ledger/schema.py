@@ -2,16 +2,20 @@
 
 Rule 1: a schema that has been released is changed only by a step in `STEPS`; its version is the number of steps.
 Rule 2: a file that is not ours, or is newer than this version, is refused before anything in it is touched.
-Rule 3: instants are texts of `codec.instant_text`, so they sort as instants do; a token is in its own column only.
+Rule 3: before an older ledger is changed, a copy of it is kept; all steps are one transaction: it is old or it is new.
+Rule 4: instants are texts of `codec.instant_text`, so they sort as instants do; a token is in its own column only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from daemon.ledger import backup
 
 APPLICATION_ID: Final = 0x63706431  # "cpd1": tells a ledger from any other SQLite file
 MEMORY: Final = Path(":memory:")
@@ -156,8 +160,10 @@ def spoken(path: Path) -> Iterator[None]:
         raise kind(f"the ledger cannot be used: {error}", path, _REMEDIES.get(general, _LOOK)) from error
 
 
-def opened(path: Path) -> sqlite3.Connection:
+def opened(path: Path, keep_older: bool = True) -> tuple[sqlite3.Connection, Path | None]:
     """A connection to the ledger at `path`, made or brought up to date where needed. Raises LedgerError.
+
+    With it the copy that was kept of an older ledger; of one that is a copy already, none need be: `keep_older`.
 
     Transactions are begun and committed by name. Commits survive a kill; with synchronous=NORMAL a power cut may take
     the last ones, and never leaves half of one.
@@ -171,12 +177,12 @@ def opened(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BEFORE_OWN_CHECKPOINT}")
-            _brought_up_to_date(db, path)
+            kept = _brought_up_to_date(db, path, keep_older)
             db.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
         except BaseException:
             db.close()
             raise
-    return db
+    return db, kept
 
 
 def _present(path: Path) -> None:
@@ -200,16 +206,31 @@ def _recognized(db: sqlite3.Connection, path: Path) -> None:
         raise LedgerError("this is a database of another program", path, _REMEDIES["SQLITE_NOTADB"])
     if version > VERSION:
         what = f"it was written by a newer copierd (schema {version}, this one knows {VERSION})"
-        raise LedgerError(what, path, "Install that version again, or put back the backup made before the upgrade")
+        raise LedgerError(what, path, _way_back(path))
 
 
-def _brought_up_to_date(db: sqlite3.Connection, path: Path) -> None:
+def _way_back(path: Path) -> str:
+    again = "Install that version again"
+    copy = backup.latest(path, VERSION)
+    if copy is None:
+        return again
+    # A write-ahead log that stays would be taken for that of the copy, and spoil it.
+    return (
+        f"{again}. Or flatten, for what was copied since the upgrade will not be known; then move the file and those "
+        f"beside it (-wal, -shm) away, and copy {copy} to its place"
+    )
+
+
+def _brought_up_to_date(db: sqlite3.Connection, path: Path, keep_older: bool) -> Path | None:
     if db.execute("PRAGMA user_version").fetchone() == (VERSION,):
-        return
+        return None
     db.execute("BEGIN IMMEDIATE")
+    kept = None
     try:
         _recognized(db, path)  # again: another process may have been faster
         (version,) = db.execute("PRAGMA user_version").fetchone()
+        if 0 < version < VERSION and keep_older:
+            kept = _kept(path, version)
         for step in STEPS[version:]:
             for statement in _statements(step):
                 db.execute(statement)
@@ -220,6 +241,18 @@ def _brought_up_to_date(db: sqlite3.Connection, path: Path) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+    return kept
+
+
+def _kept(path: Path, version: int) -> Path:
+    try:
+        return backup.keep(path, version)
+    except OSError as error:
+        what = f"no copy of it could be kept before it is changed for this version: {error.strerror}"
+        kind = DiskFull if error.errno == errno.ENOSPC else LedgerError
+        raise kind(
+            what, path, "Make its directory writable, with as much room as the file takes, and start again"
+        ) from error
 
 
 def _statements(script: str) -> Iterator[str]:
