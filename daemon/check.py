@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from daemon.config import Config, ConfigErrors, Copy, Environment, Follower, Login, load
+from daemon.config import Config, ConfigErrors, Copy, Environment, Follower, Login, load, secrets
 from daemon.config.demands import loopback
 from daemon.exits import Exit
 from daemon.hours_table import markets_of
@@ -131,6 +131,21 @@ def _login(config: Config, login: Login) -> Iterator[str]:
     if not environment.embedded:
         device = login.device_id or "made at the first start and kept in the state directory"
         yield f"       grant {login.grant}, device id {device}"
+        yield from _secrets(login)
+
+
+def _secrets(login: Login) -> Iterator[str]:
+    """Where each is found from here. The service has an environment and credentials of its own."""
+    kinds: tuple[secrets.Kind, ...] = ("password", "sec") if login.grant == "password" else ("client_secret",)
+    for kind in kinds:
+        found = secrets.whereabouts(login, kind)
+        if found is not None:
+            yield f"       {kind} {found}"
+        elif kind == "password":
+            yield (
+                f"       {kind} NOT FOUND from here: the daemon looks for the credential {login.login}.{kind}, "
+                f"{secrets.variable(login.login, kind)}, then {kind}_file"
+            )
 
 
 def _crowd(config: Config) -> str | None:

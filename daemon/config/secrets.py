@@ -73,6 +73,22 @@ def find(login: Login, kind: Kind, environ: Mapping[str, str] | None = None) -> 
     return found or (_private_file(path) if path else None)
 
 
+def whereabouts(login: Login, kind: Kind, environ: Mapping[str, str] | None = None) -> str | None:
+    """In words, where this process finds the secret, or why it cannot be read; None when it is given nowhere."""
+    environ = os.environ if environ is None else environ
+    name = f"{login.login}.{kind}"
+    try:
+        if find(login, kind, environ) is None:
+            return None
+        if _credential(name, environ):
+            return f"from the credential {name}"
+        if _variable(variable(login.login, kind), environ):
+            return f"from {variable(login.login, kind)}"
+    except SecretUnreadable as error:
+        return f"UNREADABLE, {error}"
+    return f"from the file that {kind}_file names"
+
+
 def find_notify(environ: Mapping[str, str] | None = None) -> Secret | None:
     """The key that notifications are signed with."""
     environ = os.environ if environ is None else environ

@@ -54,6 +54,38 @@ def checked(path: Path) -> tuple[int, list[str], str]:
     return status, out.getvalue().splitlines(), err.getvalue()
 
 
+def secrets_of(lines: list[str]) -> list[str]:
+    return [line.strip() for line in lines if line.startswith(("       password ", "       client_secret "))]
+
+
+def test_it_says_where_each_secret_is_found_and_why_one_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COPIERD_APEX_PASSWORD")
+    secret, path = tmp_path / "apex", tmp_path / "copier.toml"
+    path.write_text(CONFIG)
+    looks_for = "the daemon looks for the credential apex.password, COPIERD_APEX_PASSWORD, then password_file"
+    assert secrets_of(checked(path)[1]) == [f"password NOT FOUND from here: {looks_for}"]
+    path.write_text(CONFIG.replace('username = "jane"', f'username = "jane"\npassword_file = "{secret}"'))
+    assert secrets_of(checked(path)[1])[0].startswith(f"password UNREADABLE, {secret} cannot be read: No such file")
+    secret.write_text("hunter2")
+    secret.chmod(0o640)
+    status, lines, _ = checked(path)
+    assert (status, secrets_of(lines)) == (
+        0,
+        [f"password UNREADABLE, others than its owner may use {secret} (mode 0640). Run: chmod 600 {secret}"],
+    )
+    secret.chmod(0o600)
+    assert secrets_of(checked(path)[1]) == ["password from the file that password_file names"]
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "secrets_apex.password").write_text("hunter2")
+    (tmp_path / "fund.client_secret").write_text("hunter3")
+    assert secrets_of(checked(path)[1]) == [
+        "password from the credential apex.password",
+        "client_secret from the credential fund.client_secret",
+    ]
+
+
 def test_it_says_who_copies_whom_with_what_and_what_is_armed(tmp_path: Path) -> None:
     path = tmp_path / "copier.toml"
     path.write_text(CONFIG)
@@ -73,6 +105,7 @@ def test_it_says_who_copies_whom_with_what_and_what_is_armed(tmp_path: Path) -> 
         "Logins",
         "  apex: demo, https://demo.tradovateapi.com/v1; 2 accounts",
         "       grant password, device id 3b0d",
+        "       password from COPIERD_APEX_PASSWORD",
         "  fund: live, https://live.tradovateapi.com/v1; 3 accounts",
         "       grant oauth, device id made at the first start and kept in the state directory",
         "",
