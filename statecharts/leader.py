@@ -9,7 +9,7 @@ from __future__ import annotations
 from statecharts import states as s
 from statecharts.draft import Draft
 from statecharts.effects import Announce, Severity
-from statecharts.events import Event, LeaderLost, LeaderOrderSeen, LeaderViewTaken, OrderSeen
+from statecharts.events import Event, LeaderLost, LeaderOrderSeen, LeaderViewTaken, OrderSeen, ReconnectAsked
 
 
 def order_seen(draft: Draft, event: OrderSeen) -> None:
@@ -34,7 +34,7 @@ def read_anew(draft: Draft) -> None:
 
 def lost(draft: Draft, event: Event, state: s.State) -> None:
     """It was Connected, and is not any more."""
-    expected = state.cause is s.Cause.MAINTENANCE
+    expected = state.cause is s.Cause.MAINTENANCE or isinstance(event, ReconnectAsked)
     reason = _say_away(draft, event, state)
     draft.tell(
         "leader.lost",

@@ -282,3 +282,11 @@ def test_a_leader_says_when_its_absence_becomes_expected_and_when_it_is_not_any_
     assert [one.cause for one in announced(desk)] == [s.Cause.BROKER]
     assert "STILL AWAY" in desk.heard("leader.lost")[1]
     assert [one.severity for one in desk.told if one.event == "leader.lost"] == [Severity.WARNING, Severity.INFO]
+
+
+def test_a_leader_that_the_operator_has_read_again_is_no_alarm() -> None:
+    desk = Desk(Account(name=LEAD, connection=s.Resyncing(since=NOON), rules=Rules(leads=True)), now=NOON)
+    desk.hear(e.SnapshotTaken(at=NOON, snapshot=Snapshot(LEAD_ID, NOON)))
+    desk.hear(e.ReconnectAsked(at=desk.now))
+    assert isinstance(desk.account.connection, s.Resyncing)
+    assert [one.severity for one in desk.told if one.event == "leader.lost"] == [Severity.INFO]
