@@ -15,6 +15,7 @@ from statecharts.book import Contract
 from statecharts.order import Stage
 from statecharts.rules import MapTo, Rules
 from statecharts.values import Root, Status, Symbol
+from tests import examples
 from tests.statecharts.desk import (
     BUY,
     ES,
@@ -180,7 +181,7 @@ def of_the_contracts(desk: Desk) -> dict[Symbol, Contract]:
     return {symbol: one for symbol, one in kept.items() if one != Contract()}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves(also=("edit", "edit", "edit")))
 def test_whenever_the_file_is_edited_nothing_is_traded_by_that_and_flat_follows_flat(
     day: list[tuple[str, int, int]],

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from statecharts import events as e
 from statecharts.order import Stage
 from statecharts.values import Order, OrderId, OrderType, Side, Status, Terms, VersionId, View
+from tests import examples
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_worlds import HOW
@@ -270,7 +271,7 @@ def at_rest(desk: Desk, leader: Bracketeer, exchange: Exchange) -> None:
     assert not in_vain, in_vain
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=list(HealthCheck))
 @given(MOVES, st.sampled_from(WAKES), st.sampled_from(WAKES), st.booleans(), st.sampled_from(("0.5", "1", "2", "1.5")))
 def test_whatever_happens_what_the_leader_protects_is_protected(
     day: list[tuple[str, int, int]], theirs: str, ours: str, together: bool, ratio: str

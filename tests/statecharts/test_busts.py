@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from statecharts.effects import PlaceOrder, Severity
 from statecharts.rules import Mode
 from statecharts.values import Fill, FillId, Order, OrderId, Status, VersionId
+from tests import examples
 from tests.statecharts.desk import BUY, ES, NOON, SELL, Desk, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_worlds import CAP, Leader, at_rest, live, moves
@@ -247,7 +248,7 @@ class Careless(Exchange):
         pass
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves(also=("bust", "bust", "our bust", "reverse")))
 def test_whatever_is_busted_flat_follows_flat(day: list[tuple[str, int, int]]) -> None:
     desk = follower(max_position=CAP)

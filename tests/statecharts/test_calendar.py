@@ -21,6 +21,7 @@ from statecharts.market_hours import load_hours
 from statecharts.order import Stage
 from statecharts.rules import Rules
 from statecharts.values import Fill, FillId, Order, Status, Symbol, View
+from tests import examples
 from tests.statecharts.desk import (
     BUY,
     ES,
@@ -280,7 +281,7 @@ def test_a_group_that_is_closed_for_ever_is_looked_at_again_a_day_later() -> Non
     assert waits_until(desk) == desk.now + dt.timedelta(days=1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2027, 1, 1), timezones=st.just(dt.UTC)))  # noqa: DTZ001 - bounds are naive
 def test_a_closing_is_sent_when_it_is_open_and_else_a_second_after_the_next_opening(moment: dt.datetime) -> None:
     desk = in_position(2)

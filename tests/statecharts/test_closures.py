@@ -15,6 +15,7 @@ from statecharts.closures import EDGE, Closure, closure, followed
 from statecharts.market_hours import TRADOVATE_WINDOWS, Markets, Override, load_hours
 from statecharts.rules import ReconnectRules, Rules
 from statecharts.values import Order, Root, Symbol, View
+from tests import examples
 from tests.statecharts.desk import BUY, EVAL_ID, LEAD_ID, limit, order, rules
 from tests.statecharts.test_market_hours import TABLE
 from tests.statecharts.trading_hours import MARKETS, chicago, clock
@@ -173,7 +174,7 @@ def test_where_there_are_no_hours_there_is_no_closure() -> None:
     assert at("2026-11-21 12:00", following(ES, platform=False)) == "Sun 17:00:00 the market is closed: weekend"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2026, 12, 31), timezones=st.just(dt.UTC)),  # noqa: DTZ001 - bounds are naive
     st.sampled_from(((ES,), (CL, "6E"), (BTC,), ("ZC", "LE"), ())),

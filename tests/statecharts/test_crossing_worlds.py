@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from statecharts import events as e
 from statecharts import exposure
 from statecharts.values import Side
+from tests import examples
 from tests.statecharts.desk import BUY, ES, SELL, Desk, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_worlds import HOW, Leader, back
@@ -78,7 +79,7 @@ def no_more_than_the_leader(desk: Desk, leader: Crossing, exchange: Exchange) ->
     assert not exchange.working
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves())
 def test_nothing_stays_beyond_the_leader_when_all_goes_well(day: list[tuple[str, int, int]]) -> None:
     desk = follower()
@@ -88,7 +89,7 @@ def test_nothing_stays_beyond_the_leader_when_all_goes_well(day: list[tuple[str,
     no_more_than_the_leader(desk, leader, exchange)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves("reconnect"))
 def test_nothing_stays_beyond_the_leader_whatever_is_refused_or_lost(day: list[tuple[str, int, int]]) -> None:
     desk = follower()

@@ -21,6 +21,7 @@ from statecharts.order import Stage
 from statecharts.rules import CopyRules, MapTo
 from statecharts.sizing import Kind
 from statecharts.values import OrderId, Root
+from tests import examples
 from tests.statecharts.desk import BUY, ES, MES, SELL, Desk, follower
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.trader import Trader, reconnected
@@ -175,7 +176,7 @@ rules = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(days("wait", "leader lost", "leader back", "reconnect", "restart", "pause", "resume"), rules)
 def test_whatever_happens_no_cap_is_broken_no_exit_flips_and_flat_follows_flat(
     day: Day, chosen: dict[str, Any]
@@ -188,7 +189,7 @@ def test_whatever_happens_no_cap_is_broken_no_exit_flips_and_flat_follows_flat(
     at_rest(trader, exchange)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(days(), rules)
 def test_when_every_order_fills_and_nothing_was_skipped_it_ends_exactly_at_the_target(
     day: Day, chosen: dict[str, Any]
@@ -206,7 +207,7 @@ def test_when_every_order_fills_and_nothing_was_skipped_it_ends_exactly_at_the_t
     one_row_each(trader)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=list(HealthCheck))
 @given(days("our bust", "our bust", "reconnect", "wait"), rules)
 def test_whatever_is_busted_of_ours_flat_follows_flat(day: Day, chosen: dict[str, Any]) -> None:
     desk = follower(mode="fills", **{**chosen, "max_position": None})

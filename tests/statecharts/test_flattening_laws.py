@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from statecharts import events as e
 from statecharts.effects import ModifyOrder, PlaceOrder, Priority
 from statecharts.rules import Mode
+from tests import examples
 from tests.statecharts.desk import ES, Desk, follower
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_worlds import CAP, Leader, live, moves
@@ -37,7 +38,7 @@ def live_flattened(desk: Desk, leader: Leader, exchange: Exchange, day: Day) -> 
         nothing_opens(desk, since, before, desk.own.get(ES, 0))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     moves(also=("reverse",)),
     moves(also=("reverse",)),

@@ -18,6 +18,7 @@ from statecharts.effects import PlaceOco, PlaceOso
 from statecharts.order import Stage
 from statecharts.rules import MapTo, Rules
 from statecharts.values import Fill, FillId, Order, OrderType, Root, Side, Status, Terms, TimeInForce, View
+from tests import examples
 from tests.statecharts.desk import (
     BUY,
     ES,
@@ -419,7 +420,7 @@ def test_never_more_than_is_missing_than_is_young_than_the_cap_and_never_at_a_wo
         assert all(side.sign * (one.terms.price - price) <= 1 for _, price in young)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves(also=("reconnect", "reconnect", "reverse")), st.sampled_from(["0.5", "1", "2"]))
 def test_whole_days_of_gaps_break_no_cap_and_end_flat(day: list[tuple[str, int, int]], ratio: str) -> None:
     desk = fresh(max_position=CAP, ratio=Decimal(ratio), fresh_age=timedelta(hours=1))

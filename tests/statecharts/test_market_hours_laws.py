@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from daemon.hours_table import built_in
 from statecharts.market_hours import CHICAGO, MarketHours, load_hours
+from tests import examples
 
 FIRST, LAST = dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.datetime(2029, 1, 1, tzinfo=dt.UTC)
 TICK = dt.timedelta(microseconds=1)
@@ -54,7 +55,7 @@ def places(count: int = 1) -> st.SearchStrategy[tuple[str, list[dt.datetime]]]:
     return st.sampled_from(sorted(HOURS)).flatmap(of_group)
 
 
-laws = settings(deadline=None, max_examples=300)
+laws = settings(deadline=None, max_examples=examples(150))
 
 
 @laws

@@ -9,6 +9,7 @@ from statecharts import events as e
 from statecharts import strangers
 from statecharts.effects import PlaceOrder, Priority
 from statecharts.values import CopyId, OrderId, Side
+from tests import examples
 from tests.statecharts.desk import BUY, ES, EVAL_ID, SELL, Desk, follower, order, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_worlds import CAP, Leader, live, moves
@@ -57,7 +58,7 @@ def live_with_others(desk: Desk, leader: Leader, exchange: Exchange, what: str, 
     exchange.take()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves(also=OPERATOR), st.booleans())
 # What a human trades while an order of ours is in doubt, and a reading before the answer.
 @example(day=[("enter", 3, 2), ("human buys", 0, 0), ("reconnect", 3, 4)], released=False)

@@ -13,6 +13,7 @@ from statecharts.effects import PlaceOrder, Priority
 from statecharts.rules import Drawdown, Limits
 from statecharts.trading_day import trading_day
 from statecharts.values import OrderId
+from tests import examples
 from tests.statecharts.desk import ES, Desk, follower
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_worlds import CAP, Leader, live, moves
@@ -40,7 +41,7 @@ def opened(desk: Desk, since: int) -> list[PlaceOrder]:
     return [one for one in placed if one.priority is Priority.ENTRY]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves(also=("profit", "profit", "reverse", "unlock")), st.sampled_from(LIMITS))
 def test_a_locked_follower_opens_nothing_and_is_flat_in_the_end(
     day: list[tuple[str, int, int]], limits: Limits

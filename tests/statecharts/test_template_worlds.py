@@ -15,6 +15,7 @@ from statecharts.book import Copy
 from statecharts.rules import Template
 from statecharts.sizing import Kind
 from statecharts.values import Order, OrderId, OrderType, Status
+from tests import examples
 from tests.statecharts.desk import ES, Desk, facts_of, follower, limit, order, stop
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_bracket_worlds import WAKES, Bracketeer, around
@@ -137,7 +138,7 @@ def ends(desk: Desk, leader: Bracketeer, exchange: Exchange) -> None:
     assert not exchange.working
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=list(HealthCheck))
 @given(days(), st.sampled_from(WAKES), st.sampled_from(("orders", "fills")), st.sampled_from(("0.5", "1", "2", "1.5")))
 def test_whatever_happens_a_position_of_ours_has_a_stop_of_its_size(
     day: list[tuple[str, tuple[int, int]]], wake: str, mode: str, ratio: str
@@ -148,7 +149,7 @@ def test_whatever_happens_a_position_of_ours_has_a_stop_of_its_size(
     ends(desk, leader, exchange)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     days("with a bracket", "later", "later", "alone"),
     st.sampled_from(WAKES),

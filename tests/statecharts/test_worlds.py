@@ -12,6 +12,7 @@ from statecharts import events as e
 from statecharts.account import Turn, step
 from statecharts.effects import Effect
 from statecharts.values import Order, OrderType, Status, Terms, View
+from tests import examples
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
 
@@ -197,7 +198,7 @@ class WatchedDesk(Desk):
         return effects
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(125), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves(), st.sampled_from(("0.5", "1", "2")))
 def test_whatever_happens_nothing_is_sent_twice_no_cap_is_broken_and_flat_follows_flat(
     day: list[tuple[str, int, int]], ratio: str
@@ -210,7 +211,7 @@ def test_whatever_happens_nothing_is_sent_twice_no_cap_is_broken_and_flat_follow
     at_rest(desk, leader, exchange)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(75), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves(also=("reverse", "reverse")))
 def test_a_leader_that_reverses_is_followed_to_flat_too(day: list[tuple[str, int, int]]) -> None:
     desk = follower(max_position=CAP)
@@ -221,7 +222,7 @@ def test_a_leader_that_reverses_is_followed_to_flat_too(day: list[tuple[str, int
     at_rest(desk, leader, exchange)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(moves(also=("reverse",)))
 def test_step_is_deterministic_and_pure_all_day(day: list[tuple[str, int, int]]) -> None:
     plain = follower(max_position=CAP)
