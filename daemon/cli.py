@@ -13,6 +13,28 @@ from daemon.exits import Exit
 
 _DEFAULT_FILE = "default: ./copier.toml, else /etc/copierd/copier.toml"
 
+# What `init` takes instead of an answer. A secret is never among them: everybody may read a program's arguments.
+_INIT = (
+    ("environment", "NAME", "demo, live, simulator, or a name for another, which then needs --rest"),
+    ("rest", "ADDRESS", "of an environment of your own: where it answers REST, up to /v1"),
+    ("websocket", "ADDRESS", "of an environment of your own (default: made of the one for REST)"),
+    ("grant", "GRANT", "password (default) or oauth"),
+    ("login", "NAME", "what the file shall call the login (default: made of the username)"),
+    ("username", "NAME", "the user at the broker"),
+    ("app-id", "NAME", "the application that the API key was registered for (default: copierd)"),
+    ("app-version", "VERSION", "its version (default: 1.0)"),
+    ("cid", "NUMBER", "of the API key"),
+    ("client-id", "NUMBER", "oauth: of the registered application"),
+    ("redirect-uri", "ADDRESS", "oauth: as it was registered, on this machine"),
+    ("device-id", "ID", "one that the broker knows already (default: a new one)"),
+    ("password-file", "FILE", "holds the password, and only its owner may read it; - takes a line of standard input"),
+    ("sec-file", "FILE", "holds the API key's secret, or - as above"),
+    ("client-secret-file", "FILE", "oauth: holds the application's secret, or - as above"),
+    ("secrets-in", "DIRECTORY", "where to write the secrets that are in no file yet (default: ~/.config/copierd)"),
+    ("leader", "NAME", "the account that leads, by the broker's name"),
+    ("mode", "MODE", "orders (default) or fills"),
+)
+
 
 class CommandLine(argparse.ArgumentParser):
     """argparse exits with 2 on a usage error, which systemd takes for INVALIDARGUMENT; sysexits.h says 64."""
@@ -46,6 +68,20 @@ def parser() -> CommandLine:
     check = commands.add_parser("check", help="read the configuration and say what it means", description=words)
     check.add_argument("file", metavar="FILE", nargs="?", type=Path, help=_DEFAULT_FILE)
     check.set_defaults(command=_check)
+
+    words = (
+        "Ask a few questions on a terminal, or take the flags, and write a configuration and its secret files. The "
+        "accounts are looked up at the broker, which opens a session there. What is written sends no order yet. Exit "
+        "status 73 when a file is there already: nothing is overwritten."
+    )
+    init = commands.add_parser("init", help="write a first configuration", description=words)
+    init.add_argument("file", metavar="FILE", nargs="?", type=Path, help="what to write (default: ./copier.toml)")
+    for flag, metavar, words in _INIT:
+        init.add_argument(f"--{flag}", metavar=metavar, help=words)
+    words = "an account that follows, by the broker's name; RATIO is its size to the leader's (default: 1). Repeatable"
+    init.add_argument("--follower", metavar="NAME[=RATIO]", action="append", default=[], dest="followers", help=words)
+    init.add_argument("--offline", action="store_true", help="do not ask the broker which accounts there are")
+    init.set_defaults(command=_init)
 
     words = "Run the daemon on an embedded simulator with a scripted session, then reconcile every account."
     demo = commands.add_parser("demo", help="see it work, without an account at a broker", description=words)
@@ -156,6 +192,14 @@ def _check(options: argparse.Namespace) -> int:
     from daemon.check import run_check
 
     return run_check(options.file or places.configuration())
+
+
+def _init(options: argparse.Namespace) -> int:
+    from daemon.init import Wish, run_init
+
+    said = {name: value for name, value in vars(options).items() if name not in ("file", "command")}
+    said["followers"] = tuple(said["followers"])
+    return run_init(options.file or Path("copier.toml"), Wish(**said))
 
 
 def _demo(options: argparse.Namespace) -> int:
