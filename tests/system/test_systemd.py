@@ -214,6 +214,21 @@ def test_kill_nine_is_restarted(box: Box) -> None:
     box.until(box.connected)
 
 
+def test_what_init_writes_for_the_service_is_what_the_service_reads(box: Box) -> None:
+    """As root with the strictest umask: the file must be readable for the service, the secret for root alone."""
+    flags = f"--environment here --rest http://127.0.0.1:{PORT}/v1 --username bob --password-file -"
+    accounts = "--leader DEMO-bob-1 --follower DEMO-bob-2"
+    script = f"umask 077; echo {PASSWORD} | copierd init /etc/copierd/second.toml {flags} {accounts}"
+    told = box.run("sh", "-c", script).stdout
+    assert "systemctl enable --now copierd@second" in told
+    files = ("/etc/copierd/second.toml", "/etc/copierd/secrets/bob.password")
+    assert box.run("stat", "--format=%a %G", *files).stdout == "640 copierd\n600 root\n"
+    box.run("systemctl", "start", "copierd@second")
+    check = ("copierctl", "--socket", "/run/copierd-second/control.sock", "status", "--check")
+    box.until(lambda: box.run(*check, check=False).returncode == 0)
+    box.run("systemctl", "stop", "copierd@second")
+
+
 def test_a_wrong_configuration_is_not_tried_again_and_again(box: Box) -> None:
     box.run("systemctl", "stop", "copierd")
     box.write("/etc/copierd/copier.toml", "[nonsense]\n", "644")
