@@ -44,7 +44,7 @@ def along(draft: Draft, entry: Copy, order: Order, rules: CopyRules) -> tuple[Co
     if template is None or entry.kind is not Kind.ENTRY or order.filled:
         return entry, []
     if any(leg.leg for leg in guards.of_entry(draft, entry)):  # it comes again: those of before follow, as new attempts
-        return attrs.evolve(entry, template=template, measured=None), []
+        return entry, []
     measured = attrs.evolve(entry, template=template, measured=_rests_at(entry))
     legs = list(_legs(draft, measured, template))
     return (measured, legs) if all(has_a_price(leg) for leg in legs) else (entry, [])
@@ -53,10 +53,16 @@ def along(draft: Draft, entry: Copy, order: Order, rules: CopyRules) -> tuple[Co
 def provide(draft: Draft, entry: Copy, rules: CopyRules) -> None:
     """An opening goes out: the legs that are to protect it wait for what it fills, unless they go out with it."""
     entry = draft.book.copies[entry.id]
-    template = _for(draft, entry, rules)
-    if template is None or any(leg.leg for leg in guards.of_entry(draft, entry)):
+    template = entry.template or _for(draft, entry, rules)
+    if template is None:
         return
     entry = draft.keep(attrs.evolve(entry, template=template))
+    known = [leg for leg in guards.of_entry(draft, entry) if leg.leg]
+    for leg in known:
+        if leg.stage is not Stage.INTENDED:  # it does not go out with it: it has before, and follows
+            draft.keep(attrs.evolve(leg, restore=True))
+    if known:
+        return
     legs = [draft.keep(leg) for leg in _legs(draft, entry, template)]
     brackets.look_after(draft, entry, *legs)
 
@@ -141,15 +147,22 @@ def _over(draft: Draft, entry: Copy) -> str | None:
         return None
     if not entry.filled:
         return "its entry came to nothing"
+    if own * entry.side.sign + _brought_back(draft, entry) <= 0:
+        return "nothing of ours is left for it to protect"
     if own * entry.side.sign <= 0:
-        # Real world: a closing of ours crosses with the entry, and brings back what that has taken.
-        market = (
-            c for c in draft.book.in_progress(entry.symbol) if c.trades and c.side is entry.side and _at_market(c)
-        )
-        return "nothing of ours is left for it to protect" if next(market, None) is None else None
+        return None
     taken = guards.covered(draft, entry.symbol) >= abs(own)
     taken = taken or guards.covered(draft, entry.symbol, entry) >= min(guards.opened(entry), abs(own))
     return "the leader's own protection has taken its place" if taken else None
+
+
+def _brought_back(draft: Draft, entry: Copy) -> int:
+    """Real world: a closing of ours crosses with the entry, and brings back what that has taken.
+
+    What an order opens is its own, and has a bracket of its own.
+    """
+    closings = (c for c in draft.book.in_progress(entry.symbol) if c.trades and c.kind is not Kind.ENTRY)
+    return sum(max(0, c.rest - c.opens) for c in closings if c.side is entry.side and _at_market(c))
 
 
 def _at_market(copy: Copy) -> bool:

@@ -109,6 +109,27 @@ def test_the_legs_of_an_entry_that_comes_again_follow_it_and_have_names_of_their
     assert len(known) == len(set(known)) and set(names) < set(known)
 
 
+def test_an_entry_that_comes_again_has_its_legs_at_its_fill_also_when_the_leader_s_has_begun_to_fill() -> None:
+    """It had none: the bracket was for orders of the leader's of which nothing had filled."""
+    desk, exchange = templated(ratio=Decimal("0.25"))
+    desk.leader(order(1, BUY, limit(4)))
+    exchange.take()
+    exchange.settle()
+    desk.leader(order(1, BUY, limit(3), version=2))
+    exchange.take()
+    exchange.settle()
+    desk.leader(order(1, BUY, limit(3), 1, version=2))
+    desk.leader(order(1, BUY, limit(4), 1, version=3))
+    assert desk.quantities == [(BUY, 1)]
+    exchange.take()
+    exchange.settle()
+    fills(exchange, max(exchange.orders), 1)
+    assert isinstance(desk.place, PlaceOco)
+    exchange.settle()
+    assert prices(exchange) == [("Limit", 1, "5010.00"), ("Stop", 1, "4995.00")]
+    assert desk.heard("position.unprotected") == []
+
+
 def test_without_a_target_it_is_the_stop_alone() -> None:
     desk, exchange = templated(Template(stop=20))
     desk.leader(order(1, BUY, limit(2)))
@@ -302,6 +323,36 @@ def test_exits_of_the_leader_shrink_it_and_flat_ends_it() -> None:
     work(exchange)
     assert not exchange.working
     assert desk.account.book.contract(ES).guarded == ()
+    assert desk.heard("position.unprotected") == []
+
+
+@MODES
+@pytest.mark.parametrize("quantity", [2, 4])
+def test_an_entry_that_is_sent_before_the_exit_is_told_has_a_bracket_of_its_own(mode: str, quantity: int) -> None:
+    """It got that of the entry before it, at the prices of that."""
+    desk, exchange = templated(mode=mode)
+    entered(desk, exchange)
+    exchange.market = 4980
+    desk.leader(order(101, SELL, terms(quantity), quantity))
+    desk.leader(order(102, BUY, terms(quantity), quantity))
+    work(exchange)
+    assert exchange.position == {ES: 2}
+    assert prices(exchange) == [("Limit", 2, "4990.00"), ("Stop", 2, "4975.00")]
+    assert len(desk.account.book.contract(ES).guarded) == 1
+
+
+@pytest.mark.parametrize("reverses", [0, 1])
+def test_an_entry_that_fills_before_the_order_that_was_to_bring_us_to_flat_keeps_its_bracket(reverses: int) -> None:
+    desk, exchange = templated()
+    desk.leader(order(100, SELL, terms(2), 2))
+    work(exchange)
+    desk.leader(order(101, BUY, terms(2 + reverses), 2 + reverses))
+    desk.leader(order(102, BUY, terms(2), 2))
+    exchange.take()
+    exchange.queue.reverse()
+    work(exchange)
+    assert exchange.position == {ES: 2 + reverses}
+    assert (stops(exchange), targets(exchange)) == (2 + reverses, 2 + reverses)
     assert desk.heard("position.unprotected") == []
 
 
