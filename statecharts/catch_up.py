@@ -128,11 +128,8 @@ def _not_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy
         return draft.keep(attrs.evolve(copy, reason=f"{sizing.CAPPED}, and copying was interrupted"))
     if not resting.changed(copy, order) or shares.size_of(draft, copy, order, rules).quantity <= copy.filled:
         return copy
-    why = "it was changed while copying was interrupted, and it would open"
-    copy = attrs.evolve(copy, reason=why, wanted_version=order.version or 0)
-    draft.skip(copy, why)
-    openings.missed(draft, order, copy.symbol, why, rules)
-    return copy
+    resting.not_again(draft, copy, order, "it was changed while copying was interrupted, and it would open", rules)
+    return draft.book.copies[copy.id]
 
 
 def _reversals(draft: Draft, rules: CopyRules) -> None:

@@ -138,8 +138,19 @@ def come_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None
     if not changed(copy, order):
         return
     copy = draft.keep(attrs.evolve(copy, wanted_version=order.version or 0))
-    if shares.size_of(draft, copy, order, rules).quantity > copy.filled:
+    if shares.size_of(draft, copy, order, rules).quantity <= copy.filled:
+        return
+    barred = openings.bar(draft, order, copy.symbol, rules)
+    if barred is not None:
+        not_again(draft, copy, order, barred, rules)
+    else:
         _put_back(draft, copy, "the leader has changed it, and there is to be one of ours")
+
+
+def not_again(draft: Draft, copy: Copy, order: Order, why: str, rules: CopyRules) -> None:
+    """It would come again, and nothing may open now: missed, as any other entry is."""
+    draft.skip(attrs.evolve(copy, reason=why, wanted_version=order.version or 0), why)
+    openings.missed(draft, order, copy.symbol, why, rules)
 
 
 def waits_for_room(draft: Draft, copy: Copy, rules: CopyRules) -> bool:

@@ -293,6 +293,27 @@ def test_the_ones_that_are_paused_are_cancelled_for_that_and_do_not_come_again()
     assert desk.places == []
 
 
+@pytest.mark.parametrize("why", ["the account is paused", "the answer to an order in ESZ6 was lost"])
+def test_what_would_come_again_while_nothing_may_open_is_missed_and_does_not_wait(why: str) -> None:
+    """It waited beside an order that was looked up, and opened when the leader's had filled long ago."""
+    desk = follower(ratio=HALF)
+    desk.leader(order(1, BUY, stop(1, 5010)), order(2, BUY, terms(2), 2))
+    place = desk.place
+    if why == "the account is paused":
+        desk.hear(e.PauseAsked(at=NOON))
+    else:
+        desk.sent(place)
+        desk.answer_lost(place)
+    desk.leader(order(1, BUY, stop(2, 5010), version=1001))
+    assert f"the leader's Buy 2 ESZ6 not copied: {why}" in desk.heard("copy.skipped")[-1]
+    desk.leader(order(1, BUY, stop(2, 5010), 2, version=1001))
+    desk.hear(e.ResumeAsked(at=NOON))
+    desk.accepted(place, 902)
+    desk.seen(place, 902, 1)
+    assert sum(isinstance(one, PlaceOrder) for one in desk.everything) == 1
+    assert desk.account.book.contract(ES).no_entry is not None
+
+
 def test_what_has_filled_is_enough_when_an_older_one_goes() -> None:
     desk = follower(ratio=HALF)
     desk.leader(order(1, BUY, limit(1)))
