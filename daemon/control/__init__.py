@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from daemon.control.door import SocketUnusable
+from daemon.control.unusable import SocketUnusable
 
 if TYPE_CHECKING:
     from daemon.supervisor import Supervisor

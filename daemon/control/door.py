@@ -1,4 +1,4 @@
-"""The Unix socket itself: made, guarded by its mode, and removed.
+"""The Unix socket itself: made, guarded by its mode, and removed; or taken over from systemd, and left alone.
 
 Rule 1: whoever may open the socket may stop copying, so it never exists with a wider mode than 0660.
 Rule 2: a socket that somebody answers on is in use; only one that nobody answers on is swept away.
@@ -10,8 +10,11 @@ import contextlib
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+
+from daemon.control.inherited import inherited
+from daemon.control.unusable import SocketUnusable
 
 MODE = 0o660
 DIRECTORY_MODE = 0o750
@@ -19,13 +22,14 @@ BACKLOG = 128
 KNOCK_LIMIT = 1.0  # seconds: a daemon on this machine takes a connection at once; one that is stuck is still there
 
 
-class SocketUnusable(Exception):
-    """The control socket cannot be had. The text says why and what to do."""
-
-
 @contextlib.contextmanager
-def listening(path: Path) -> Iterator[socket.socket]:
-    """A listening socket at `path`; both are gone afterwards. Raises SocketUnusable."""
+def listening(path: Path, environ: MutableMapping[str, str] | None = None) -> Iterator[socket.socket]:
+    """The socket that systemd has handed over, else one at `path`; that is gone afterwards. Raises SocketUnusable."""
+    given = inherited(os.environ if environ is None else environ)
+    if given is not None:
+        with given:
+            yield given
+        return
     _clear_the_way(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
         try:
