@@ -21,45 +21,11 @@ from daemon.config.leaders import leader_findings
 from daemon.config.shape import did_you_mean
 from daemon.config.tables import rows, tables, texts
 from daemon.config.values import BUILT_IN, SIMULATOR
+from daemon.kinds import TOLD
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 PRODUCT_GROUPS = ("equity_index", "interest_rate", "fx", "energy", "metals", "grains", "livestock", "crypto")
-EVENTS = [
-    "connection.attempted",
-    "connection.broken",
-    "connection.fixed",
-    "connection.added",
-    "connection.updated",
-    "connection.deleted",
-    "leader.lost",
-    "leader.back",
-    "token.renewed",
-    "token.refused",
-    "token.expiring",
-    "token.expired",
-    "orders.denied",
-    "copy.placed",
-    "copy.skipped",
-    "copy.failed",
-    "copy.unknown",
-    "position.drifted",
-    "position.unprotected",
-    "account.quarantined",
-    "account.released",
-    "account.adopted",
-    "account.flattening",
-    "account.flattened",
-    "disk.full",
-    "disk.writable",
-    "risk.locked",
-    "risk.unlocked",
-    "risk.blind",
-    "risk.liquidated",
-    "calendar.contradicted",
-    "daemon.started",
-    "daemon.ready",
-    "daemon.stopped",
-]
+EVENTS = list(TOLD)
 # To flatten one follower takes a cancel, a close and a look whether it worked; exits must always fit the budget.
 FLATTEN_REQUESTS = 3
 _SPEAKS_EVERY = dt.timedelta(seconds=2.5)
