@@ -22,9 +22,10 @@ from starlette.types import ASGIApp
 
 from daemon.control import bodies, chain, metrics, openapi, page, queries, report, views
 from daemon.control.authorizing import Authorizing
+from daemon.control.copy_stream import CopyStream
 from daemon.control.evidence import Evidence
 from daemon.control.guard import Guard
-from daemon.control.live import Live
+from daemon.control.live import Live, last_seen, wants_stream
 from daemon.control.operating import Operating
 from daemon.control.problems import Problem, problem_response, refused
 from daemon.control.renewing import Renewing
@@ -91,8 +92,12 @@ class Answers:
         running = self.wishes.running(request)
         return JSONResponse(views.account_in_full(self.supervisor, running.runner.name, self.evidence))
 
-    async def copies(self, request: Request) -> JSONResponse:
+    async def copies(self, request: Request) -> Response:
         asked = queries.copies_query(request.query_params)
+        if wants_stream(request.headers):
+            if asked.since is not None or asked.cursor is not None:
+                raise Problem(status=422, kind="unreadable-parameters", detail="since, cursor: a stream has no pages")
+            return CopyStream(self.supervisor, asked, last_seen(request.headers, None), _shown)
         rows = self.supervisor.ledger.copies(
             follower=asked.follower,
             outcome=asked.outcome,
@@ -102,7 +107,9 @@ class Answers:
         )
         page = rows[: asked.limit]
         more = str(page[-1]["seq"]) if len(rows) > len(page) else None
-        return JSONResponse({"copies": [_shown(row) for row in page], "next": more})
+        return JSONResponse(
+            {"copies": [_shown(row) for row in page], "next": more, "last": self.supervisor.ledger.last_turn()}
+        )
 
     async def why(self, request: Request) -> JSONResponse:
         queries.nothing(request.query_params)

@@ -55,6 +55,15 @@ def sockets(named: Path | None, environ: Mapping[str, str] | None = None) -> tup
     return tuple(dict.fromkeys((places.control_socket(environ), SYSTEMS_OWN)))
 
 
+@attrs.frozen
+class Sent:
+    """One event of a stream. `id` is for who takes the stream up again; not every event has one."""
+
+    id: int | None
+    event: str
+    data: dict[str, Any]
+
+
 @attrs.define
 class Client:
     """Speaks with the first of `looked_at` that is there."""
@@ -81,15 +90,34 @@ class Client:
                 raise _refusal(answer)
             return answer.text
 
-    def stream(self, path: str, last_seen: int | None) -> Iterator[dict[str, Any]]:
-        """The server-sent events after that one, as they come. Raises NoDaemon, also at the daemon's end."""
+    def stream(self, path: str, last_seen: int | None, **parameters: str | None) -> Iterator[Sent]:
+        """The server-sent events after that one, as they come.
+
+        Raises NoDaemon, also at the daemon's end, and Refused.
+        """
         headers = {"Accept": "text/event-stream"}
         if last_seen is not None:
             headers["Last-Event-ID"] = str(last_seen)
-        with self._speaking(QUIET_LIMIT) as http, http.stream("GET", path, headers=headers) as answer:
+        asked = {name: value for name, value in parameters.items() if value is not None}
+        with (
+            self._speaking(QUIET_LIMIT) as http,
+            http.stream("GET", path, headers=headers, params=asked) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                raise _refusal(answer)
+            fields: dict[str, str] = {}
             for line in answer.iter_lines():
-                if line.startswith("data: "):
-                    yield json.loads(line.removeprefix("data: "))
+                name, _, value = line.partition(": ")
+                if name:
+                    fields[name] = value
+                elif "data" in fields:
+                    known = fields.get("id")
+                    yield Sent(
+                        None if known is None else int(known), fields.get("event", ""), json.loads(fields["data"])
+                    )
+                if not line:
+                    fields = {}
         raise NoDaemon(f"copierd at {self.path} has ended the stream; asking again")
 
     def _ask(

@@ -37,10 +37,10 @@ class Live:
     async def events(self, request: Request) -> Response:
         """A stream for who asks for one; else the newest, oldest first: {"events": [...]}."""
         asked = queries.events_query(request.query_params)
-        if not _wants_stream(request.headers):
+        if not wants_stream(request.headers):
             newest = [one.as_json() for one in list(self.board.recent)[-asked.limit :]]
             return JSONResponse({"events": newest})
-        return Stream(self.board, _last_seen(request.headers, asked.after), asked.unnamed)
+        return Stream(self.board, last_seen(request.headers, asked.after), asked.unnamed)
 
 
 @attrs.define(eq=False)
@@ -56,10 +56,10 @@ class Stream(Response):
         box, greeting = self.board.subscribe(), "".join(self._greeting())  # in one moment: nothing twice, nothing lost
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._until_gone, receive, nursery.cancel_scope)
+                nursery.start_soon(until_gone, receive, nursery.cancel_scope)
                 headers = [(b"content-type", STREAM.encode()), (b"x-accel-buffering", b"no")]
                 await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await _say(send, greeting)
+                await say(send, greeting)
                 missed = 0
                 while True:
                     with trio.move_on_after(QUIET):
@@ -67,7 +67,7 @@ class Stream(Response):
                     told = "".join(map(self._as_event, box.take()))
                     if box.missed > missed:
                         missed, told = box.missed, _gap() + told
-                    await _say(send, told or ": still here\n\n")
+                    await say(send, told or ": still here\n\n")
         finally:
             self.board.unsubscribe(box)
 
@@ -84,18 +84,19 @@ class Stream(Response):
         name = "" if self.unnamed else f"event: {bulletin.event}\n"
         return f"id: {bulletin.id}\n{name}data: {json.dumps(bulletin.as_json(), ensure_ascii=False)}\n\n"
 
-    @staticmethod
-    async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        scope.cancel()
+
+async def until_gone(receive: Receive, scope: trio.CancelScope) -> None:
+    """Ends the scope when the client has hung up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
 
 
-def _wants_stream(headers: Headers) -> bool:
+def wants_stream(headers: Headers) -> bool:
     return any(part.partition(";")[0].strip() == STREAM for part in headers.get("accept", "").split(","))
 
 
-def _last_seen(headers: Headers, after: int | None) -> int | None:
+def last_seen(headers: Headers, after: int | None) -> int | None:
     """A browser that comes back says it in the header; `after` is for who begins. Raises Problem."""
     said = headers.get("last-event-id")
     if said is None:
@@ -109,6 +110,6 @@ def _gap() -> str:
     return 'event: gap\ndata: {"detail": "events are missing here: ask for the status"}\n\n'
 
 
-async def _say(send: Send, text: str) -> None:
+async def say(send: Send, text: str) -> None:
     if text:
         await send({"type": "http.response.body", "body": text.encode(), "more_body": True})

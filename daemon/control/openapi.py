@@ -39,8 +39,9 @@ def _reads() -> Json:
         "/v1/status": _get("How everything stands", ref("Status")),
         "/v1/accounts/{account}": _get("One account, with what it has in hand", ref("AccountInFull"), "account"),
         "/v1/copies": _get(
-            "What was copied, and what was not and why, newest first",
-            record(copies=listed(ref("Copy")), next_=shapes.WORDS),
+            "What was copied, and what was not and why, newest first; with Accept: text/event-stream a stream of what "
+            "changes, resumable: it begins behind `last`",
+            record(copies=listed(ref("Copy")), next_=shapes.WORDS, last=shapes.COUNT),
             follower=shapes.NAME,
             outcome={"enum": list(queries.OUTCOMES)},
             since=shapes.INSTANT,

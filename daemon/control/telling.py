@@ -13,10 +13,9 @@ from rich.text import Text
 from daemon.control import tables
 from daemon.control.client import Client, NoDaemon
 from daemon.control.deeds import print_json, segment
-from daemon.control.watching import print_line
+from daemon.control.watching import AGAIN, print_line
 from daemon.exits import Exit
 
-AGAIN = 1.0  # seconds, until a daemon that has gone is asked for once more
 _PAINT = {"warning": "yellow", "page": "bold red"}
 
 Json = dict[str, Any]
@@ -45,9 +44,9 @@ class Events:
         last = events[-1]["id"] if events else None
         while True:
             try:
-                for event in self.client.stream("/v1/events", last):
-                    last = event.get("id", last)
-                    self._show(event)
+                for sent in self.client.stream("/v1/events", last):
+                    last = last if sent.id is None else sent.id
+                    self._show(sent.data)
             except NoDaemon as nobody:
                 print(f"copierctl: {tables.plain(nobody)}", file=sys.stderr)
             time.sleep(AGAIN)

@@ -1,6 +1,7 @@
 """`copierctl status` and `copierctl copies`: once, or again and again.
 
-Rule 1: on a terminal --watch also waits for a daemon that restarts; in a pipe the daemon's end is the end.
+Rule 1: who watches or follows goes on over a restart of the daemon, from where it was broken off; only a daemon that
+        was not there at the beginning is an error.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from daemon.control.client import Client, NoDaemon
 from daemon.control.deeds import print_json
 from daemon.exits import Exit
 
-EVERY = 1.0  # seconds between two looks
-PAGES = 50  # a burst of copies between two looks is shown whole up to here
+EVERY = 1.0  # seconds between two looks at the status, whose own clocks go by the second
+AGAIN = 1.0  # seconds, until a daemon that has gone is asked for once more
 
 Json = dict[str, Any]
 
@@ -64,14 +65,15 @@ class Status:
         """Until Ctrl-C."""
         screen = tables.console(sys.stdout)
         if self.as_json or not sys.stdout.isatty():
+            status = self._asked()
             while True:
-                status = self._asked()
                 if self.as_json:
                     print_line(status)
                 else:
                     screen.print(_page(status, screen.width))
                     sys.stdout.flush()
                 time.sleep(EVERY)
+                status = self._asked_again()
         with Live(console=screen, auto_refresh=False, screen=True) as live:
             while True:
                 try:
@@ -83,6 +85,15 @@ class Status:
 
     def _asked(self) -> Json:
         return self.client.get("/v1/status")
+
+    def _asked_again(self) -> Json:
+        """Until a daemon answers that was there before: it may just be starting again."""
+        while True:
+            try:
+                return self._asked()
+            except NoDaemon as nobody:
+                print(f"copierctl: {tables.plain(nobody)}", file=sys.stderr)
+            time.sleep(AGAIN)
 
     def _verdict(self, status: Json, bad: list[Json], good: str) -> int:
         if self.as_json:
@@ -116,34 +127,27 @@ class Copies:
         return Exit.OK
 
     def follow(self, limit: int) -> int:
-        """And each copy when it is new and whenever its outcome changes, until Ctrl-C."""
-        # More is looked at than is shown: which copies there were before?
-        rows = self.client.get("/v1/copies", **self.asked, limit=max(limit, 100))["copies"]
-        self._shown(rows[:limit])
+        """And each copy when it is new and whenever its outcome changes, until Ctrl-C; also over a restart."""
+        # More is looked at than is shown: which outcomes were there before?
+        page = self.client.get("/v1/copies", **self.asked, limit=max(limit, 100))
+        self._shown(page["copies"][:limit])
         show = print_line if self.as_json else self._printer()
-        shown = {row["id"]: row["outcome"] for row in rows}
-        newest = rows[0]["decided_at"] if rows else None
+        outcomes = {(row["id"], row["follower"]): row["outcome"] for row in page["copies"]}
+        last: int = page["last"]
         while True:
             sys.stdout.flush()
-            time.sleep(EVERY)
-            found = self._since(newest)
-            for row in reversed(found):
-                # A copy from before the first look is told of only when it changes
-                known = shown.get(row["id"])
-                if known != row["outcome"] and (known is not None or newest is None or row["decided_at"] >= newest):
-                    show(row)
-                shown[row["id"]] = row["outcome"]
-            newest = max([row["decided_at"] for row in found] + ([newest] if newest else []), default=None)
-
-    def _since(self, newest: str | None) -> list[Json]:
-        page = self.client.get("/v1/copies", **self.asked)
-        found: list[Json] = page["copies"]
-        for _ in range(PAGES):
-            if page["next"] is None or newest is None or page["copies"][-1]["decided_at"] <= newest:
-                break
-            page = self.client.get("/v1/copies", **self.asked, cursor=page["next"])
-            found += page["copies"]
-        return found
+            try:
+                for sent in self.client.stream("/v1/copies", last, **self.asked):
+                    row, last = sent.data, last if sent.id is None else sent.id
+                    if sent.event == "gap":
+                        print(f"copierctl: {row['detail']}", file=sys.stderr)
+                    elif outcomes.get((row["id"], row["follower"])) != row["outcome"]:
+                        outcomes[row["id"], row["follower"]] = row["outcome"]
+                        show(row)
+                        sys.stdout.flush()
+            except NoDaemon as nobody:
+                print(f"copierctl: {tables.plain(nobody)}", file=sys.stderr)
+            time.sleep(AGAIN)
 
     def _shown(self, rows: list[Json]) -> None:
         show: Callable[[Json], None] = print_line

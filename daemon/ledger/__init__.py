@@ -182,6 +182,18 @@ class Ledger:
                 limit=limit,
             )
 
+    def last_turn(self) -> int:
+        """The id of the newest turn of all; 0 before the first."""
+        found: int = self._all("SELECT coalesce(max(id), 0) FROM turns", ())[0][0]
+        return found
+
+    def changed_copies(
+        self, after: int, until: int, *, follower: str | None = None, outcome: str | None = None
+    ) -> list[dict[str, object]]:
+        """What the turns beyond `after` and up to `until` have made or changed, as it is now, in order of decision."""
+        with schema.spoken(self.path):
+            return copy_rows.changed(self._db, after, until, follower=follower, outcome=outcome)
+
     def turns(self, account: AccountName | None = None, after: int = 0, limit: int | None = None) -> Iterator[Recorded]:
         """Recorded turns in order, those with an id beyond `after`; of all accounts where none is named."""
         while limit is None or limit > 0:
@@ -198,8 +210,7 @@ class Ledger:
 
     def newest(self, limit: int) -> Iterator[Recorded]:
         """The last turns of all accounts, oldest first."""
-        (last,) = self._all("SELECT coalesce(max(id), 0) FROM turns", ())[0]
-        return self.turns(after=max(0, last - limit))
+        return self.turns(after=max(0, self.last_turn() - limit))
 
     def why(self, *copies: CopyId) -> list[Recorded]:
         """The turns that made copies and changed them, with the leader's turns that they answered, oldest first."""

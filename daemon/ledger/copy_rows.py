@@ -111,6 +111,21 @@ def found(
     return [_shown(row) for row in db.execute(statement, (*where.values(), limit))]
 
 
+_CHANGED: Final = f"""
+SELECT {", ".join(COLUMNS)} FROM copies WHERE (id, follower) IN (
+    SELECT entry.key, turns.account FROM turns, json_each(turns.changes, '$.book.copies') AS entry
+    WHERE turns.id > ? AND turns.id <= ? AND entry.type != 'null'  -- null: the book has forgotten it, and nothing else
+) AND (?3 IS NULL OR follower = ?3) AND (?4 IS NULL OR outcome = ?4) ORDER BY seq
+"""  # noqa: S608 - made of the names above
+
+
+def changed(
+    db: sqlite3.Connection, after: int, until: int, *, follower: str | None, outcome: str | None
+) -> list[dict[str, object]]:
+    """Rows as `found` shows them, the earliest decided first."""
+    return [_shown(row) for row in db.execute(_CHANGED, (after, until, follower, outcome))]
+
+
 def _shown(row: tuple[object, ...]) -> dict[str, object]:
     shown = dict(zip(COLUMNS, row, strict=True))
     for price in ("price", "stop_price"):

@@ -97,11 +97,11 @@ class House:
 
 
 @asynccontextmanager
-async def house(directory: Path, *, refusing: bool = False) -> AsyncIterator[House]:
-    """`refusing`: nobody listens at the broker's."""
+async def house(directory: Path, *, refusing: bool = False, server: Server | None = None) -> AsyncIterator[House]:
+    """`refusing`: nobody listens at the broker's. `server`: of a house before, for what is a restart of the daemon."""
     config = loads(text_of(directory))
     specs = {"apex": LoginSpec("jane", password=PASSWORD, accounts=("LEAD", "F1", "F2"))}
-    server = Server(Broker.build(specs, now=wall, dice=random.Random(1)))
+    server = server or Server(Broker.build(specs, now=wall, dice=random.Random(1)))
     entries: list[Entry] = []
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
