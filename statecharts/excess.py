@@ -116,6 +116,8 @@ def _coming(draft: Draft, copy: Copy) -> int:
     """Contracts that this order is about to fill. One that rests at the leader too, untouched, fills none."""
     if brackets.waits_for_its_entry(draft, copy):
         return 0
+    if copy.stage is Stage.HELD and copy.leader_fill_id is not None and not copy.put_off:
+        return 0  # `fills.py` sends it for what is beyond the target, and for nothing else
     if copy.stage is Stage.HELD:
         return max(copy.rest, copy.meant - copy.filled)  # as large as what it stands for, when it goes
     if copy.stage.in_doubt or (copy.terms is not None and copy.terms.order_type is OrderType.MARKET):

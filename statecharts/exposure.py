@@ -194,9 +194,11 @@ def due(book: Book, copy: Copy) -> int:
 
 
 def share(copy: Copy, order: Order) -> int:
-    """Contracts of the whole copy that what the leader's order has filled stands for."""
+    """Contracts of the whole copy that what the leader's order has filled stands for; of a row's, all of them."""
     if copy.terms is None or order.terms is None:
         return 0
+    if copy.leader_fill_id is not None:
+        return copy.terms.quantity + copy.earlier
     return -(-(copy.terms.quantity + copy.earlier) * order.filled // max(1, order.terms.quantity))
 
 

@@ -133,7 +133,7 @@ def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: Co
     if copy.verb is not Verb.CLOSE:
         exposure.want_as_leader(draft, copy.symbol, rules, f"the leader's exit has filled and ours was refused ({why})")
         if copy.leader_fill_id is not None and copy.kind is Kind.EXIT:
-            shortage.crossed(draft, copy, rules)
+            shortage.lost(draft, copy, rules)
     asked = copy.terms.quantity if copy.terms is not None else 1
     draft.note(
         copy.symbol,

@@ -1,8 +1,9 @@
 """What we lack of the leader's: told once, and never chased. The contract waits until the leader is flat in it.
 
 Rule 1: an order of ours has ended with less than the leader's order has filled, and we are short of his position: an
-        entry, or the part of a reversal beyond flat, was missed. So it is when an exit of ours has filled before his,
-        and his ends without. A restart decides the same (`catch_up.py`).
+        entry, or the part of a reversal beyond flat, was missed. So it is when he has made an entry larger and ours
+        has filled before it was allowed or able to grow, and when an exit of ours has filled before his, and his ends
+        without. A restart decides the same (`catch_up.py`).
 Rule 2: in mode "fills" an exit of ours that came to nothing is missing on the other side, where the leader has gone
         on through flat: the entries behind it have brought only their own part, and may have filled before it was lost.
 Rule 3: what our own caps, rounding or the operator leave out is not missed.
@@ -10,38 +11,58 @@ Rule 3: what our own caps, rounding or the operator leave out is not missed.
 
 from __future__ import annotations
 
-from statecharts import excess, exposure, flattening
+from statecharts import excess, exposure, flattening, shares
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
-from statecharts.values import Order, Side, Symbol
+from statecharts.sizing import Kind
+from statecharts.values import Order, Side, Status, Symbol
 
 _ENDED = frozenset({Stage.FILLED, Stage.CANCELED, Stage.EXPIRED})  # what was skipped or refused was told then
 
 
 def look(draft: Draft, copy: Copy, order: Order | None, rules: CopyRules) -> None:
     """Our copy of this order of the leader's has come to its end, or his has news after that."""
-    if rules.mode != "orders" or not draft.acting or draft.book.held_back():
+    if not draft.acting or draft.book.held_back():
         return  # the catch-up table looks at it
-    if copy.stage not in _ENDED or order is None or flattening.latched(draft.book, copy.symbol) is not None:
+    if copy.stage not in _ENDED or flattening.latched(draft.book, copy.symbol) is not None:
+        return
+    if rules.mode == "fills":
+        lost(draft, copy, rules)
+        return
+    if order is None:
         return
     target = exposure.total_target(draft.book, copy.symbol, rules)
     share, towards = exposure.share(copy, order), copy.side.sign * target > 0
-    less = copy.filled < share and towards and copy.stage is not Stage.FILLED
+    less = towards and (_kept_small(draft, copy, order, rules) if copy.stage is Stage.FILLED else copy.filled < share)
     if less or (copy.filled > share and not towards and order.status.finished):
         why = "entry missed" if towards else "ours has filled and the leader's has not"
         there = max(0, Side.of(target).sign * excess.expected(draft, copy.symbol))
         tell(draft, copy.symbol, abs(target) - there, target, why)
 
 
-def crossed(draft: Draft, exit_: Copy, rules: CopyRules) -> None:
-    """Mode "fills": this exit of ours was refused, or is not there."""
-    sign, target = exit_.side.sign, exposure.total_target(draft.book, exit_.symbol, rules)
-    if sign * target > 0:
-        there = max(0, sign * excess.expected(draft, exit_.symbol))
-        tell(draft, exit_.symbol, abs(target) - there, target, "an exit came to nothing, and the leader went on")
+def _kept_small(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
+    """Ours has filled whole. Was it smaller than it should have been: he made his larger, and ours did not grow?"""
+    if copy.kind is not Kind.ENTRY or order.status is not Status.FILLED or order.terms is None:
+        return False
+    return copy.filled < shares.size_of(draft, copy, order, rules).quantity
+
+
+def lost(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    """Mode "fills": this order of ours has ended with less than it asked for, was refused, or is not there.
+
+    No more of what we are short of is missed by it than it has not filled: the rest our own caps have left out.
+    """
+    target = exposure.total_target(draft.book, copy.symbol, rules)
+    if copy.leader_fill_id is None or copy.terms is None or copy.side.sign * target <= 0:
+        return
+    there = max(0, copy.side.sign * excess.expected(draft, copy.symbol))
+    missing = min(abs(target) - there, copy.terms.quantity + copy.earlier - copy.filled)
+    exits = copy.kind is Kind.EXIT
+    why = "an exit came to nothing, and the leader went on" if exits else "entry missed"
+    tell(draft, copy.symbol, missing, target, why)
 
 
 def tell(draft: Draft, symbol: Symbol, missing: int, target: int, why: str) -> None:

@@ -113,7 +113,7 @@ def not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
             closing.put_back(draft, copy, why)
         else:
             exposure.want_as_leader(draft, copy.symbol, rules, f"an exit is not there: {why}")
-            shortage.crossed(draft, copy, rules)
+            shortage.lost(draft, copy, rules)
     elif copy.verb is Verb.PLACE:
         if copy.kind is Kind.REVERSAL:  # what it would have closed is closed; what it would have opened is missed
             exposure.want_as_leader(draft, copy.symbol, rules, f"a reversal is not there: {why}")

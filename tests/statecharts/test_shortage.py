@@ -8,6 +8,7 @@ from statecharts import events as e
 from statecharts.effects import PlaceOrder
 from statecharts.values import Status
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, in_position, limit, order, terms
+from tests.statecharts.trader import Trader
 
 MISSED = "(entry missed, not chased)"
 
@@ -135,13 +136,86 @@ def test_an_order_of_our_own_misses_nothing() -> None:
     assert desk.quantities == [(SELL, 2)]
 
 
-def test_mode_fills_counts_for_itself() -> None:
-    desk = follower(mode="fills")
-    desk.leader(order(101, BUY, limit(3), 3))
+@pytest.mark.parametrize("held_up_by", ["somebody else", "the broker"])
+def test_what_the_leader_made_larger_and_ours_filled_without_is_missed(held_up_by: str) -> None:
+    """Ours was complete, and nobody said that it was smaller than his."""
+    desk = follower()
+    desk.leader(order(101, BUY, limit(1)))
     entry = desk.place
     desk.accepted(entry, 901)
+    if held_up_by == "somebody else":
+        desk.foreign(order(990, SELL, limit(1, 5100)))
+    desk.leader(order(101, BUY, limit(3), version=1001))
+    assert len(desk.modifies) == (held_up_by == "the broker")
+    desk.seen(entry, 901, 1)
+    desk.leader(order(101, BUY, limit(3), 2, version=1001))
+    assert not waits(desk)
+    desk.leader(order(101, BUY, limit(3), 3, version=1001))
+    assert desk.heard("position.drifted") == [f"ESZ6: short by 2 of 3 {MISSED}"]
+    assert waits(desk)
+
+
+def test_what_ours_is_smaller_by_for_its_caps_is_not_missed() -> None:
+    desk = follower(max_order=1)
+    desk.leader(order(101, BUY, limit(3)))
+    entry = desk.place
+    desk.accepted(entry, 901)
+    desk.seen(entry, 901, 1)
+    desk.leader(order(101, BUY, limit(3), 3))
+    assert not waits(desk)
+
+
+def test_in_mode_fills_an_order_that_ended_with_less_is_missed_by_so_much_and_its_contract_waits() -> None:
+    desk = follower(mode="fills", max_order=2)
+    trader = Trader(desk)
+    trader.trades(BUY, 3)
+    desk.fills(desk.place, 901)
+    trader.trades(BUY, 2)
+    entry = desk.place
+    desk.accepted(entry, 902)
+    desk.seen(entry, 902, 1, Status.CANCELED)
+    assert desk.heard("position.drifted") == [f"ESZ6: short by 1 of 5 {MISSED}"]
+    trader.trades(BUY, 1)
+    assert desk.places == []
+
+
+def test_in_mode_fills_an_exit_that_was_cancelled_behind_the_entries_after_it_is_missed_on_the_other_side() -> None:
+    desk = follower(mode="fills")
+    desk.leader(order(100, BUY, terms(2), 2))
+    desk.fills(desk.place, 900)
+    desk.leader(order(101, SELL, terms(2), 2))
+    out = desk.place
+    desk.accepted(out, 901)
+    desk.leader(order(102, SELL, terms(1), 1))
+    desk.fills(desk.place, 902)
+    desk.seen(out, 901, 0, Status.CANCELED)
+    lacking = "ESZ6: short by 1 of 1 (an exit came to nothing, and the leader went on, not chased)"
+    assert desk.heard("position.drifted")[0] == lacking
+    desk.fills(desk.place, 903)
+    assert desk.own == {}
+
+
+def test_in_mode_fills_an_exit_that_waits_and_will_not_go_takes_nothing() -> None:
+    desk = follower(mode="fills")
+    desk.leader(order(101, BUY, terms(2), 2))
+    entry = desk.place
+    desk.accepted(entry, 901)
+    desk.leader(order(102, SELL, terms(1), 1))
+    assert desk.places == []
     desk.seen(entry, 901, 1, Status.CANCELED)
-    assert desk.heard("position.drifted") == []
+    assert desk.own == {ES: 1}
+    assert not waits(desk)
+
+
+def test_in_mode_fills_what_is_under_way_is_not_missed_also_when_the_leader_s_order_has_more_to_come() -> None:
+    """Half of ours counted, because half of his order had filled: all of it stands for what has."""
+    desk = follower(mode="fills")
+    desk.leader(order(101, BUY, limit(4), 2))
+    desk.wait(0.1)
+    entry = desk.place
+    desk.accepted(entry, 901)
+    desk.leader_read_anew()
+    assert not waits(desk)
 
 
 def test_an_exit_that_filled_for_us_alone_is_told_when_the_leader_cancels_his() -> None:
