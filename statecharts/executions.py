@@ -147,6 +147,8 @@ def bar(draft: Draft, row: Copy, order: Order, why: str, rules: CopyRules) -> Co
     if row.kind is Kind.ENTRY:
         return give_up(draft, row, why)
     assert row.terms is not None, "an execution is followed at market"
+    executed = sum(fill.quantity for fill in order.fills if fill.id == row.leader_fill_id)
+    openings.tell_only_exits(draft, row, order.side, executed, why)
     left = attrs.evolve(row.terms, quantity=row.meant - row.opens)
     exits = attrs.evolve(row, kind=Kind.EXIT, opens=0, meant=left.quantity, terms=left, reason=f"it only exits: {why}")
     return draft.keep(exits)

@@ -117,7 +117,7 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
         return None
     found = openings.allowed(draft, copy, found, barred)
     if found.quantity < whole:
-        openings.missed(draft, order, copy.symbol, barred, rules)
+        openings.missed_of(draft, copy, order, found, barred, rules)
     copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found))
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
@@ -132,8 +132,10 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
 
 def _waits_for_a_look_up(draft: Draft, copy: Copy, order: Order, barred: str | None, rules: CopyRules) -> None:
     """What is to be exited depends on an order whose answer was lost. Of a reversal nothing opens so late."""
+    assert order.terms is not None, "an order is sized by its terms"
     if copy.kind is Kind.REVERSAL:
         openings.missed(draft, order, copy.symbol, barred, rules)
+        openings.tell_only_exits(draft, copy, order.side, order.terms.quantity, barred)
         copy = attrs.evolve(copy, kind=Kind.EXIT, opens=0)
     draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits until an order without an answer has been looked up"))
 

@@ -21,7 +21,7 @@ from statecharts.effects import Severity
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
-from statecharts.values import Order, Symbol, root_of
+from statecharts.values import Order, Side, Symbol, root_of
 
 
 def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | None:
@@ -86,14 +86,27 @@ def missed(draft: Draft, order: Order, symbol: Symbol, why: str | None, rules: C
 def only_the_exit(draft: Draft, copy: Copy, order: Order, why: str, rules: CopyRules) -> Copy:
     """Of a reversal that waited its opening is an entry like any other, and missed. What it exits goes on waiting."""
     missed(draft, order, copy.symbol, why, rules)
+    tell_only_exits(draft, copy, order.side, order.filled, why)
+    return draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0, reason=why))
+
+
+def missed_of(draft: Draft, copy: Copy, order: Order, found: Size, why: str | None, rules: CopyRules) -> None:
+    """Openings are barred, and `found` is what that leaves of it. Of an entry nothing, which is told as skipped."""
+    missed(draft, order, copy.symbol, why, rules)
+    assert order.terms is not None, "an order is sized by its terms"
+    if found.quantity:
+        tell_only_exits(draft, copy, order.side, order.terms.quantity, why)
+
+
+def tell_only_exits(draft: Draft, copy: Copy, side: Side, quantity: int, why: str | None) -> None:
+    """`side` and `quantity` are the leader's."""
     draft.tell(
         "copy.skipped",
-        f"{copy.symbol}: of the leader's {order.side.value} {order.filled} only the exit is copied: {why}",
+        f"{copy.symbol}: of the leader's {side.value} {quantity} only the exit is copied: {why}",
         Severity.WARNING,
         reason=why,
         copy=copy.id,
     )
-    return draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0, reason=why))
 
 
 def waited_to_open(copy: Copy, order: Order | None) -> bool:

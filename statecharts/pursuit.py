@@ -240,7 +240,7 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
     whole, barred = found.quantity, penalties.stale(draft, copy) or openings.bar(draft, order, copy.symbol, rules)
     found = openings.allowed(draft, copy, found, barred)
     if found.quantity < whole:
-        openings.missed(draft, order, copy.symbol, barred, rules)
+        openings.missed_of(draft, copy, order, found, barred, rules)
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, facts.nowhere(draft.book, copy.symbol) or found.why_nothing)
         return None

@@ -259,6 +259,7 @@ def test_what_bars_openings_leaves_the_exit_of_a_flip() -> None:
     trader.trades(SELL, 5)
     assert desk.quantities == [(SELL, 2)]
     assert row(desk, 10_002).reason == "it only exits: the account is paused"
+    assert desk.heard("copy.skipped") == ["ESZ6: of the leader's Sell 5 only the exit is copied: the account is paused"]
     desk.fills(desk.place, 901)
     assert desk.own == {}
 

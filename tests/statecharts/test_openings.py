@@ -28,6 +28,8 @@ from tests.statecharts.desk import (
     terms,
 )
 
+ONLY_THE_EXIT = "ESZ6: of the leader's Sell 3 only the exit is copied: "
+
 
 def pause(desk: Desk) -> None:
     desk.hear(e.PauseAsked(at=desk.now))
@@ -222,6 +224,27 @@ def test_a_reversal_that_waited_and_may_not_open_is_missed_in_part() -> None:
     desk.fills(entry, 901)
     assert desk.quantities == [(SELL, 2)]
     assert waits(desk) is not None
+    assert desk.heard("copy.skipped") == [f"{ONLY_THE_EXIT}the account is paused"]
+
+
+def test_of_a_reversal_that_comes_while_nothing_may_open_it_is_told_that_it_only_exits() -> None:
+    desk = in_position(2)
+    pause(desk)
+    desk.leader(order(102, SELL, terms(3), 3))
+    assert desk.quantities == [(SELL, 2)]
+    assert desk.heard("copy.skipped") == [f"{ONLY_THE_EXIT}the account is paused"]
+
+
+def test_of_a_reversal_beside_an_unknown_it_is_told_that_it_only_exits() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, BUY, terms(1), 1))
+    entry = desk.place
+    desk.sent(entry)
+    desk.answer_lost(entry)
+    desk.leader(order(102, SELL, terms(4), 4))
+    assert desk.places == []
+    (told,) = desk.heard("copy.skipped")
+    assert told.startswith("ESZ6: of the leader's Sell 4 only the exit is copied: the answer to an order")
 
 
 def test_a_pause_survives_a_restart_and_so_does_what_it_bars() -> None:
