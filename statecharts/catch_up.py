@@ -17,6 +17,7 @@ from statecharts import (
     flattening,
     freshness,
     openings,
+    remnants,
     resting,
     resync,
     shares,
@@ -26,7 +27,7 @@ from statecharts import (
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
-from statecharts.follower import consider, follow, leaders, new_copy
+from statecharts.follower import consider, follow, kind_now, leaders, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
@@ -171,6 +172,8 @@ def _missed(draft: Draft, orders: list[Order], rules: CopyRules) -> set[Symbol]:
 
 
 def _without_a_copy(draft: Draft, order: Order, rules: CopyRules) -> None:
+    if order.status.finished and remnants.taken_back(draft, _as_it_was(draft, order, rules), rules):
+        return
     if order.status.finished:
         _skipped(draft, order, rules, "it came and went while copying was interrupted")
     elif rules.catch_up == "none":
@@ -179,6 +182,10 @@ def _without_a_copy(draft: Draft, order: Order, rules: CopyRules) -> None:
         consider(draft, order, rules)
     else:
         consider(draft, order, rules, "it was placed while copying was interrupted, and it would open")
+
+
+def _as_it_was(draft: Draft, order: Order, rules: CopyRules) -> Copy:
+    return attrs.evolve(new_copy(draft, order, rules), kind=kind_now(draft, order))
 
 
 def _position(draft: Draft, symbol: Symbol, rules: CopyRules, waits: bool) -> None:

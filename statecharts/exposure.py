@@ -142,10 +142,12 @@ def within_cap(book: Book, copy: Copy, found: Size, own: int, cap: int) -> Size:
     on its side already counts, ahead of the leader, and what enters there; his other reversals are in its size.
     """
     if found.kind is Kind.ENTRY:
-        most = copy.filled + room(book, copy, cap)
+        most = max(0, copy.filled + room(book, copy, cap))
         if found.quantity <= most:
             return found
-        return attrs.evolve(found, quantity=max(0, most), why_nothing=sizing.CAPPED)
+        return attrs.evolve(
+            found, quantity=most, why_nothing=sizing.CAPPED, no_room=found.no_room + found.quantity - most
+        )
     ahead = max(0, copy.side.sign * book.contract(copy.symbol).own - copy.filled)
     entering = sum(other.rest for other in book.in_progress(copy.symbol) if _enters_beside(other, copy))
     opens = max(0, min(found.opens, cap - beside(book, copy.symbol, copy.side) - ahead - entering))

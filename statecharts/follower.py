@@ -24,6 +24,7 @@ from statecharts import (
     firm,
     flattening,
     openings,
+    remnants,
     resting,
     shadows,
     shares,
@@ -93,6 +94,8 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
 def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None) -> Copy | None:
     """The copy of a leader order with the size that is to be sent; None when it is held or skipped."""
     copy = new_copy(draft, order, rules)
+    if remnants.taken_back(draft, attrs.evolve(copy, kind=kind_now(draft, order)), rules):
+        return None
     latch = flattening.latched(draft.book, copy.symbol)
     flattened = f"flattened: {latch.why}" if latch is not None else None
     why_not = refusal(order, rules) or facts.nowhere(draft.book, copy.symbol) or flattened
@@ -127,7 +130,16 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     if opens is not None:  # it is made up for, which is our own doing
         draft.keep(attrs.evolve(copy, stage=Stage.HELD, opens_at=opens, reason="waits for its market to open"))
         return None
-    return copy
+    return _smaller(draft, copy, found)
+
+
+def _smaller(draft: Draft, copy: Copy, found: Size) -> Copy:
+    """Of an entry max_position leaves a part out, maybe for what else is to fill and never will: that is told."""
+    if not found.no_room:
+        return copy
+    why = f"{sizing.CAPPED}: {found.no_room} of {found.quantity + found.no_room} not copied"
+    draft.tell("copy.skipped", f"{copy.symbol}: {why}", reason=why, copy=copy.id)
+    return attrs.evolve(copy, reason=why)
 
 
 def _waits_for_a_look_up(draft: Draft, copy: Copy, order: Order, barred: str | None, rules: CopyRules) -> None:
@@ -204,6 +216,8 @@ def send(
     assert draft.book.mine is not None, "copying begins with both views"
     if rules.shadow:
         draft.keep(attrs.evolve(copy, stage=Stage.SHADOWED, reason=shadows.WHY))
+        return
+    if remnants.taken_back(draft, copy, rules):
         return
     draft.keep(attrs.evolve(copy, stage=Stage.INTENDED, decided_at=draft.at))
     breaker.placed(draft, rules)

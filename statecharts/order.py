@@ -99,6 +99,8 @@ STAYS = None  # the news says nothing new
 CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.HELD,      News.RELEASED,     Stage.INTENDED),
     Row(Stage.HELD,      News.GIVEN_UP,     Stage.SKIPPED),
+    # Real world: a power cut has taken from the ledger that it went.
+    Row(Stage.HELD,      News.SENT,         Stage.SENT),
     Row(Stage.INTENDED,  News.SENT,         Stage.SENT),
     Row(Stage.INTENDED,  News.NEVER_SENT,   Stage.SKIPPED),
     Row(Stage.INTENDED,  News.ACCEPTED,     Stage.ACCEPTED),

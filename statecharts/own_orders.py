@@ -77,6 +77,8 @@ def _earlier_attempt_seen(draft: Draft, copy: Copy, order: Order, before: Order 
 def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     """Folds the broker's view of our order into its copy."""
     news = news_of(order.status)
+    if copy.stage is Stage.HELD:
+        copy = draft.news(attrs.evolve(copy, sent_at=copy.sent_at or draft.at, ask_after=None), News.SENT)
     was = copy.stage
     copy = attrs.evolve(
         copy,

@@ -38,7 +38,8 @@ class Kind(enum.Enum):
 class Size:
     """The answer: a side and a number of contracts; 0 contracts with the reason why.
 
-    `meant` is what an exit or a reversal stands for before our own position limits it.
+    `meant` is what an exit or a reversal stands for before our own position limits it. `no_room` is what max_position
+    leaves out of an entry, also because of what else may yet fill.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Size:
     why_nothing: str | None = None
     meant: int = 0
     opens: int = 0  # of these, a reversal's part beyond flat
+    no_room: int = 0
 
 
 def kind_of(position: int, side: Side, quantity: int) -> Kind:
@@ -134,7 +136,9 @@ def size(order: Order, view: View, own: int, rules: CopyRules, beside: int = 0) 
         meant = min(change, abs(target(held, order.symbol, rules)) + opens)
         found = Size(Kind.REVERSAL, side, min(change, against + opens), ROUNDS_TO_NOTHING)
         return attrs.evolve(found, meant=meant, opens=opens)
-    return Size(Kind.ENTRY, side, min(change, cap), _why_nothing(first, then, order.symbol, rules))
+    whole = abs(uncapped(then, order.symbol, rules) - uncapped(first, order.symbol, rules))
+    why_nothing = _why_nothing(first, then, order.symbol, rules)
+    return Size(Kind.ENTRY, side, min(change, cap), why_nothing, no_room=whole - change)
 
 
 def _target_from(held: int, n: int, symbol: Symbol, rules: CopyRules) -> int:

@@ -338,7 +338,11 @@ class Invariants:
         for contract, orders in self._led.items():
             led |= orders if sizing.follower_symbol(storm.symbol_of(contract), rules) == symbol else set()
         rows = [row for row in storm.rows(name) if row["leader_order_id"] in led]
-        return any(row["reason"] and (row["outcome"] != "filled" or row["verb"] == "cancel") for row in rows)
+        return any(
+            row["reason"]
+            and (row["outcome"] != "filled" or row["verb"] == "cancel" or sizing.CAPPED in str(row["reason"]))
+            for row in rows
+        )
 
 
 def _never_awake(book: Book, number: OrderId) -> bool:

@@ -118,3 +118,11 @@ def test_a_reversal_grows_by_what_the_product_leaves_when_it_is_asked_for() -> N
     desk.seen(reversal, 901, asked=limit(3, 5011), version=903)
     assert [one.terms for one in desk.modifies] == [limit(4, 5011)]
     assert desk.account.book.barred == {}
+
+
+def test_an_entry_that_the_cap_leaves_a_part_of_says_so() -> None:
+    desk = follower(max_position=3)
+    desk.leader(order(101, BUY, limit(2)), order(102, BUY, terms(2)))
+    assert desk.quantities == [(BUY, 1)]
+    assert desk.copy_of(102).reason == "max_position is reached: 1 of 2 not copied"
+    assert desk.heard("copy.skipped") == ["ESZ6: max_position is reached: 1 of 2 not copied"]

@@ -1,0 +1,141 @@
+"""A power cut has taken the last decisions from the ledger; what came of them is at the broker, under its name."""
+
+from __future__ import annotations
+
+import attrs
+
+from statecharts import remnants
+from statecharts.account import Account
+from statecharts.draft import Draft
+from statecharts.effects import LookUp, PlaceOco, PlaceOrder
+from statecharts.order import Stage
+from statecharts.sizing import Kind
+from statecharts.strangers import quarantined
+from statecharts.values import Order, Status, Symbol, View
+from tests.statecharts.desk import BUY, ES, EVAL, LEAD_ID, SELL, Desk, follower, limit, order, rules, stop, terms
+from tests.statecharts.families import oco
+from tests.statecharts.gaps import holding, ours
+from tests.statecharts.test_penalties import put_off
+
+
+def forgets(desk: Desk, known: Account, *mine: Order, net: int = 0, positions: dict[Symbol, int] | None = None) -> None:
+    """The machine starts again, with the account as an earlier moment has written it, and both are read anew."""
+    desk.account = known
+    desk.restarted()
+    desk.resuming()
+    desk.read_anew(*mine, positions=positions)
+    view = View(LEAD_ID, desk.theirs.generation + 1, desk.theirs.orders, {ES: net} if net else {})
+    desk.leader_read_anew(view)
+
+
+def test_an_exit_that_rests_is_known_again_and_not_placed_twice() -> None:
+    desk, entry = holding(2)
+    known = desk.account
+    desk.leader(order(101, SELL, limit(2)))
+    place = desk.place
+    desk.accepted(place, 901)
+    forgets(desk, known, entry, ours(desk, place, 901), net=2, positions={ES: 2})
+    assert desk.places == [] and desk.own == {ES: 2}
+    assert (desk.copy_of(101).stage, desk.copy_of(101).order_id) == (Stage.WORKING, 901)
+    assert "is ours: it is at the broker already" in desk.heard("copy.unknown")[0]
+    assert desk.account.book.contract(ES).foreign == 0
+    desk.read_anew(entry, ours(desk, place, 901), positions={ES: 2})
+    assert not quarantined(desk.account.book.contract(ES)), "it is no order of somebody else's any more"
+    desk.seen(place, 901, 2)
+    assert desk.own == {}
+
+
+def test_an_entry_that_has_filled_is_ours_and_the_leader_s_exit_closes_it() -> None:
+    desk = follower()
+    known = desk.account
+    desk.leader(order(101, BUY, terms(2), 2))
+    place = desk.place
+    desk.fills(place, 901)
+    forgets(desk, known, ours(desk, place, 901, 2), net=2, positions={ES: 2})
+    assert desk.places == [] and desk.own == {ES: 2}
+    assert (desk.copy_of(101).stage, desk.copy_of(101).kind) == (Stage.FILLED, Kind.ENTRY)
+    assert not quarantined(desk.account.book.contract(ES))
+    desk.leader(order(102, SELL, terms(2), 2))
+    assert desk.quantities == [(SELL, 2)]
+
+
+def test_an_entry_that_works_goes_on_as_the_copy_that_it_is() -> None:
+    desk = follower()
+    known = desk.account
+    desk.leader(order(101, BUY, limit(2)))
+    place = desk.place
+    desk.accepted(place, 901)
+    forgets(desk, known, ours(desk, place, 901))
+    assert desk.places == [] and desk.copy_of(101).stage is Stage.WORKING
+    desk.leader(order(101, BUY, limit(2), status=Status.CANCELED))
+    assert [one.order_id for one in desk.cancels] == [901]
+
+
+def test_what_somebody_else_has_beside_it_stays_his() -> None:
+    desk = follower()
+    known = desk.account
+    desk.leader(order(101, BUY, terms(2), 2))
+    place = desk.place
+    desk.fills(place, 901)
+    forgets(desk, known, ours(desk, place, 901, 2), net=2, positions={ES: 3})
+    contract = desk.account.book.contract(ES)
+    assert (contract.own, contract.foreign) == (2, 1)
+
+
+def test_an_exit_that_has_filled_is_no_position_of_anybody_s() -> None:
+    desk, entry = holding(2)
+    known = desk.account
+    desk.leader(order(101, SELL, terms(2), 2))
+    place = desk.place
+    desk.fills(place, 901)
+    forgets(desk, known, entry, ours(desk, place, 901, 2))
+    contract = desk.account.book.contract(ES)
+    assert desk.places == [] and (contract.own, contract.foreign) == (0, 0)
+    assert desk.copy_of(101).stage is Stage.FILLED
+
+
+def test_a_closing_of_our_own_is_not_sent_twice_either() -> None:
+    desk, entry = holding(2)
+    known = desk.account
+    desk.theirs = attrs.evolve(desk.theirs, net={})
+    forgets(desk, known, entry, positions={ES: 2})
+    place = desk.place
+    assert desk.quantities == [(SELL, 2)], "the leader is flat"
+    forgets(desk, known, entry, ours(desk, place, 901), positions={ES: 2})
+    assert desk.places == []
+    desk.seen(place, 901, 2)
+    assert desk.places == [] and desk.own == {}
+
+
+def pair_of_exits() -> tuple[Desk, Order, PlaceOco]:
+    desk, entry = holding(2)
+    desk.leader_read_anew(attrs.evolve(desk.theirs, generation=2, net={ES: 2}))
+    desk.frame(*oco(101, (SELL, limit(2, 5020)), (SELL, stop(2))))
+    pair = desk.place
+    assert isinstance(pair, PlaceOco)
+    return desk, entry, pair
+
+
+def test_what_was_to_wait_and_has_gone_does_not_go_again() -> None:
+    desk, entry, pair = pair_of_exits()
+    put_off(desk, pair)
+    known = desk.account
+    desk.wait(5)
+    assert desk.place == pair
+    other = order(902, SELL, pair.other.terms, client_ids=frozenset({pair.other.client_id}))
+    forgets(desk, known, entry, ours(desk, pair, 901), other, net=2, positions={ES: 2})
+    desk.wait(60)
+    assert [one for one in desk.everything if isinstance(one, PlaceOrder)][2:] == [pair]
+    assert [desk.copy_of(number).stage for number in (101, 102)] == [Stage.WORKING, Stage.WORKING]
+
+
+def test_of_an_oco_that_is_known_again_the_other_part_is_looked_up() -> None:
+    desk, _, pair = pair_of_exits()
+    book = desk.account.book
+    assert book.mine is not None
+    there = attrs.evolve(book, mine=book.mine.with_order(ours(desk, pair, 901)))
+    draft = Draft(name=EVAL, at=desk.now, book=there, acting=True)
+    assert remnants.taken_back(draft, book.copies[pair.copy], rules())
+    assert draft.book.copies[pair.copy].stage is Stage.WORKING
+    assert draft.book.copies[pair.other.copy].stage is Stage.UNKNOWN
+    assert [effect.copy for effect in draft.effects if isinstance(effect, LookUp)] == [pair.other.copy]
