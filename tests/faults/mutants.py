@@ -152,7 +152,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         bug=bugs.sends_while_away,
         caught_by="I03",
-        seed=3,
+        seed=4,
         minutes=1,
         climate=_climate({"reset": 12}, own_login=True),
         off=(layers.monitor_off,),

@@ -6,7 +6,9 @@ Rule 2: what a process has handed over arrives although the process has died sin
 
 from __future__ import annotations
 
+import math
 import random
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -14,7 +16,6 @@ import attrs
 import httpx
 import trio
 import trio.lowlevel
-from trio.testing import MemoryReceiveStream, MemorySendStream
 
 from daemon.simulator import Server, Severed
 
@@ -37,33 +38,146 @@ class Weather:
 
 
 @attrs.define(eq=False)
+class Pipe:
+    """One direction of a link. What is on its way arrives at whoever reads, when he waits for it and it is due.
+
+    No task carries it, and a write is one step of its task: that is most of what a world costs.
+    """
+
+    link: Link
+    upwards: bool
+    ended: bool = False  # everything has been read, and the end of it
+    deaf: bool = False  # nobody reads it any more
+    _shut: bool = False  # nobody writes to it any more
+    _on_its_way: deque[tuple[float, bytes]] = attrs.field(factory=deque)  # with when it is due; b"" is the end
+    _there: deque[bytes] = attrs.field(factory=deque)
+    _wait: trio.CancelScope | None = None  # of whoever reads, until something is due
+
+    def put(self, data: bytes) -> None:
+        """Raises BrokenResourceError when the link is cut, and ClosedResourceError after `shut`."""
+        if self.link.cut:
+            raise trio.BrokenResourceError("reset by the other side")
+        if self._shut:
+            raise trio.ClosedResourceError
+        if data and not self.deaf:
+            self._send(data)
+
+    def shut(self) -> None:
+        """The end of the stream goes the same way."""
+        if not self._shut:
+            self._shut = True
+            self._send(b"")
+
+    def _send(self, data: bytes) -> None:
+        wire = self.link.wire
+        due = trio.current_time() + wire.dice.uniform(*(wire.weather.up if self.upwards else wire.weather.down))
+        if self._on_its_way:
+            due = max(due, self._on_its_way[-1][0])
+        elif self._wait is not None:
+            self._wait.deadline = due
+        self._on_its_way.append((due, data))
+
+    def ring(self) -> None:
+        """Something about the link has changed."""
+        if self._wait is not None:
+            self._wait.cancel()
+
+    async def take(self, most: int | None) -> bytes:
+        """What has arrived; b"" at the end. Raises BrokenResourceError and ClosedResourceError."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        waited = False
+        while True:
+            if self.link.cut:
+                raise trio.BrokenResourceError("reset by the other side")
+            if self.deaf:
+                raise trio.ClosedResourceError
+            self._arrive()
+            if self._there or self.ended:
+                if not waited:
+                    await trio.lowlevel.cancel_shielded_checkpoint()
+                return self._piece(most)
+            due = max(self._on_its_way[0][0], self.link.stalled_until) if self._on_its_way else math.inf
+            try:
+                with trio.CancelScope(deadline=due) as self._wait:
+                    await trio.sleep_forever()
+            finally:
+                self._wait = None
+            waited = True
+
+    def _arrive(self) -> None:
+        now = trio.current_time()
+        if now < self.link.stalled_until:
+            return
+        arrived = bytearray()
+        while self._on_its_way and self._on_its_way[0][0] <= now:
+            _, data = self._on_its_way.popleft()
+            self.ended = self.link.over = not data or self.ended
+            if self.link.dark_since is None:
+                arrived += data
+        if arrived:
+            self._there.extend(self._pieces(bytes(arrived)))
+
+    def _pieces(self, data: bytes) -> list[bytes]:
+        """Cut at any byte. A byte at a time would show no more, and take most of the time of the whole world."""
+        dice, most = self.link.wire.dice, self.link.wire.weather.pieces
+        cuts = sorted(dice.randint(0, len(data)) for _ in range(dice.randint(0, most)))
+        return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True) if a < b]
+
+    def _piece(self, most: int | None) -> bytes:
+        if not self._there:
+            return b""
+        piece = self._there.popleft()
+        if most is not None and len(piece) > most:
+            self._there.appendleft(piece[most:])
+        return piece[:most]
+
+
+@attrs.define(eq=False)
+class End(trio.abc.Stream):
+    """What one side holds of a link."""
+
+    reads: Pipe
+    writes: Pipe
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await trio.lowlevel.checkpoint()
+        self.writes.put(bytes(data))
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        return await self.reads.take(max_bytes)
+
+    async def aclose(self) -> None:
+        self.reads.deaf = True
+        self.reads.ring()
+        self.writes.shut()
+        await trio.lowlevel.checkpoint()
+
+
+@attrs.define(eq=False)
 class Link:
     """One connection."""
 
     number: int
     wire: Wire
-    client_out: MemorySendStream = attrs.field(factory=MemorySendStream)
-    client_in: MemoryReceiveStream = attrs.field(factory=MemoryReceiveStream)
-    server_out: MemorySendStream = attrs.field(factory=MemorySendStream)
-    server_in: MemoryReceiveStream = attrs.field(factory=MemoryReceiveStream)
+    client: End = attrs.field(init=False)
+    server: End = attrs.field(init=False)
     dark_since: float | None = None  # bytes vanish from here on, and nobody is told
     stalled_until: float = 0.0
     cut: bool = False
-    over: bool = False  # one end has closed it
+    over: bool = False  # one end has closed it, and the other has been told
 
-    @property
-    def client(self) -> trio.abc.Stream:
-        return trio.StapledStream(self.client_out, self.client_in)
-
-    @property
-    def server(self) -> trio.abc.Stream:
-        return trio.StapledStream(self.server_out, self.server_in)
+    def __attrs_post_init__(self) -> None:
+        up, down = Pipe(self, upwards=True), Pipe(self, upwards=False)
+        self.client, self.server = End(down, up), End(up, down)
 
     def reset(self) -> None:
         """RST: both ends are told at once, in the middle of whatever was on its way."""
         self.cut = True
-        for end in (self.client_out, self.client_in, self.server_out, self.server_in):
-            end.close()
+        self.client.reads.ring()
+        self.server.reads.ring()
 
     def go_dark(self) -> None:
         if self.dark_since is None:
@@ -71,37 +185,6 @@ class Link:
 
     def stall(self, seconds: float) -> None:
         self.stalled_until = max(self.stalled_until, trio.current_time() + seconds)
-
-    async def pump(self, source: MemorySendStream, sink: MemoryReceiveStream, upwards: bool) -> None:
-        """Carries bytes from one end to the other until either is closed."""
-        weather, dice = self.wire.weather, self.wire.dice
-        while True:
-            try:
-                data = bytes(await source.get_data())
-            except trio.ClosedResourceError:
-                data = b""
-            await trio.sleep(dice.uniform(*(weather.up if upwards else weather.down)))
-            while (wait := self.stalled_until - trio.current_time()) > 0:
-                await trio.sleep(wait)
-            if self.dark_since is not None and data:
-                continue
-            try:
-                if not data:
-                    self.over = True
-                    sink.put_eof()
-                    return
-                for piece in self._pieces(data):
-                    sink.put_data(piece)
-                    if len(piece) < len(data):
-                        await trio.lowlevel.checkpoint()
-            except trio.ClosedResourceError:
-                return
-
-    def _pieces(self, data: bytes) -> list[bytes]:
-        """Cut at any byte. A byte at a time would show no more, and take most of the time of the whole world."""
-        dice, most = self.wire.dice, self.wire.weather.pieces
-        cuts = sorted(dice.randint(0, len(data)) for _ in range(dice.randint(0, most)))
-        return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True) if a < b]
 
 
 @attrs.define(eq=False)
@@ -127,8 +210,6 @@ class Wire:
         self._count += 1
         link = Link(self._count, self)
         self.links = [*[one for one in self.links if not one.cut][-30:], link]
-        self.nursery.start_soon(link.pump, link.client_out, link.server_in, True)
-        self.nursery.start_soon(link.pump, link.server_out, link.client_in, False)
         self.nursery.start_soon(self.server.serve_stream, link.server)
         self.told("connect", f"link {link.number}")
         return link.client
