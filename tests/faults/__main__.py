@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -80,7 +81,11 @@ def _sweep(seeds: range, minutes: float, processes: int) -> int:
         if one.violations:
             bad.append(one)
             console.print(f"seed {one.seed}: {one.violations[0]}", markup=False)
-    print(f"{len(seeds)} worlds, {hours:.1f} simulated hours, {orders} orders, {deaths} deaths of the process")
+    spent = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) / len(seeds)
+    print(
+        f"{len(seeds)} worlds, {hours:.1f} simulated hours, {orders} orders, {deaths} deaths of the process, "
+        f"{len(faults)} kinds of faults, {len(checks)} kinds of checks, {spent:.1f} s of a core for each world"
+    )
     print("faults: " + ", ".join(f"{name} {count}" for name, count in sorted(faults.items())))
     print(f"checks: {sum(checks.values())}: " + ", ".join(f"{name} {count}" for name, count in sorted(checks.items())))
     print(f"violations: {len(bad)}" + "".join(f"\n  seed {one.seed}: {one.violations[0]}" for one in bad))

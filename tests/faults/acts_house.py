@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-import trio
-import trio.testing
-
 from statecharts import events as e
 from statecharts import states as s
 from tests.faults.act import Acts
@@ -86,11 +83,18 @@ class HouseActs(Acts):
         self.storm.disk.full = False
 
     def _suspend(self) -> float:
-        """The machine stands still: when it goes on, every deadline of this time is over at once."""
-        clock = trio.lowlevel.current_clock()
-        assert isinstance(clock, trio.testing.MockClock)
-        clock.jump(self.dice.choice((1.0, 5.0, 20.0, 60.0)))
-        self.storm.invariants.slept()
+        self.storm.stand_still(self.dice.choice((1.0, 5.0, 20.0, 60.0)))
+        return 0.0
+
+    def _slow_disk(self) -> float:
+        self.storm.disk.slow = self.dice.choice((0.1, 1.0, 5.0))
+        return self.dice.uniform(1, 20)
+
+    def _un_slow_disk(self) -> None:
+        self.storm.disk.slow = 0.0
+
+    def _reload(self) -> float:
+        self.storm.read_again()
         return 0.0
 
     # ---- a human on a follower's account

@@ -71,14 +71,21 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "D01 a full disk": ("disk_full",),
     "D02 a power cut takes the last commits": ("power",),
     "D03 a spoiled ledger": ("tests/daemon/test_ledger.py",),
+    "D04 a disk on which a commit takes seconds": ("slow_disk",),
     # the operator
-    "O01 pause, resume, flatten, reconnect at any moment": ("pause", "flatten", "resync", "reconnect", "disconnect"),
+    "O01 pause, resume, flatten, reconnect, reload at any moment": (
+        "pause",
+        "flatten",
+        "resync",
+        "reconnect",
+        "disconnect",
+        "reload",
+    ),
     "O02 a configuration that makes no sense": ("tests/daemon/test_config_refusals.py",),
 }
 # What nothing brings about, and why.
 MISSING: Mapping[str, str] = {
-    "B15 the same order id in two accounts": "the look-alike numbers orders as the broker does: over all accounts",
-    "D04 a slow disk": "no thread runs in a world, and a commit there takes no time; nor does it wait for a sync",
+    "B15 the same order id in two accounts": "orders are numbered over all accounts, here as at the broker",
 }
 # By number, the invariants that tests/faults/invariants.py does not look at.
 ELSEWHERE: Mapping[str, str] = {

@@ -98,6 +98,8 @@ ACTS: Mapping[str, float] = {
     "resync": 0.4,
     "reconnect": 0.3,
     "disconnect": 0.1,
+    "slow_disk": 0.1,
+    "reload": 0.2,
 }
 # What a configuration may say besides, and how often it does.
 LOGIN: Mapping[str, float] = {

@@ -32,6 +32,7 @@ class Disk:
     dice: random.Random
     synced: int = 0
     full: bool = False
+    slow: float = 0.0  # seconds that a commit takes at the most
 
     @property
     def path(self) -> Path:

@@ -45,7 +45,7 @@ class Nemesis(NetworkActs, BrokerActs, HouseActs):
         storm = self.storm
         storm.wire.weather.calm()
         storm.skew = timedelta(0)  # somebody has set the clock right
-        storm.disk.full = False
+        storm.disk.full, storm.disk.slow = False, 0.0
         storm.server.faults = Faults(oso_wake=storm.server.faults.oso_wake)
         storm.server.calm()
         for link in storm.wire.live():

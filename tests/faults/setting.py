@@ -58,9 +58,12 @@ CAPS = {"same": 5, "half": 2, "micro": 9}
 
 
 def config_of(climate: Climate) -> Config:
-    """As copier.toml would say it."""
+    return loads(text_of(climate))
+
+
+def text_of(climate: Climate, edits: int = 0) -> str:
+    """copier.toml, after it has been edited so many times: each time a figure is another that decides nothing here."""
     fund = FUND.format(login=climate.login) if climate.own_login else ""
     micro = "fund" if climate.own_login else "apex"
-    return loads(
-        CONFIG.format(fund=fund, micro=micro, login=climate.login, copy=climate.copy, follower=climate.follower)
-    )
+    copy = f"{climate.copy}\nfresh_ticks = {4 + edits % 2}"
+    return CONFIG.format(fund=fund, micro=micro, login=climate.login, copy=copy, follower=climate.follower)

@@ -6,10 +6,12 @@ import hashlib
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import attrs
 import trio
+import trio.testing
 
 from daemon.journal import Journal
 from daemon.ledger import LedgerError
@@ -19,7 +21,7 @@ from statecharts.values import Symbol
 from tests.faults.climate import Climate
 from tests.faults.invariants import Invariants
 from tests.faults.lives import Disk, Watched
-from tests.faults.setting import CAPS
+from tests.faults.setting import CAPS, text_of
 from tests.faults.wire import Wire
 from tests.scenarios.mortality import Killed
 from tests.scenarios.world import PASSWORD, World, now
@@ -56,6 +58,7 @@ class Storm(World):
     slept_at: float = -1.0  # when the machine last stood still
     visited: set[str] = attrs.field(factory=set)
     humans: list[tuple[str, str, str]] = attrs.field(factory=list)  # what they have yet to get out of
+    edits: int = 0  # of the configuration, while it ran
     short_lives: int = 0  # how many of a crash loop are left
     caps: dict[str, int] = attrs.field(factory=lambda: dict(CAPS))
     invariants: Invariants = attrs.field(init=False)
@@ -68,12 +71,35 @@ class Storm(World):
         self.invariants = Invariants(self)
 
     @property
+    def file(self) -> Path:
+        return self.state / "copier.toml"
+
+    @property
     def followers(self) -> tuple[str, ...]:
         return tuple(one.account for copy in self.config.copies for one in copy.followers)
 
     def wall(self) -> datetime:
         """The daemon's clock, which somebody sets now and then. The broker's own is right."""
         return now() + self.skew
+
+    def stand_still(self, seconds: float) -> None:
+        """The machine does: when it goes on, every deadline of this time is over at once."""
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(seconds)
+        self.invariants.slept()
+
+    def read_again(self) -> None:
+        """Somebody has edited the configuration, and has it read again while the process runs."""
+        if self.supervisor is None or not self.alive or not self.supervisor.ready.is_set():
+            return
+        self.edits += 1
+        self.file.write_text(text_of(self.climate, self.edits))
+        try:
+            self.supervisor.reload()
+        except Killed:
+            self.kill(power_lost=False)
+        self.config = self.supervisor.config
 
     def meddled(self, name: str) -> None:
         """Somebody else trades on this follower."""
@@ -170,7 +196,7 @@ class Storm(World):
         dice = random.Random(f"daemon {self.climate.seed} {self.deaths}")
         ports = Ports(self.wall, dice, mortality.network(self.wire), aside=_on_the_loop)
         self._power_lost = False
-        supervisor = Supervisor(self.config, ports, journal, ledger)
+        supervisor = Supervisor(self.config, ports, journal, ledger, config_path=self.file)
         self.supervisor, self.alive = supervisor, True
         await supervisor.run()
 
@@ -182,6 +208,8 @@ class Storm(World):
         self.invariants.committed(turns)
         if self.disk.dice.random() < 0.2:
             self.disk.sync()
+        if self.disk.slow:
+            self.stand_still(self.disk.dice.uniform(0.0, self.disk.slow))
 
 
 async def _on_the_loop(act: Callable[[], None]) -> None:

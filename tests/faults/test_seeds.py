@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.faults.__main__ import stories
+from tests.faults.__main__ import _parser, stories
 from tests.faults.climate import Climate
 from tests.faults.world import run_world
 
@@ -26,11 +28,18 @@ def test_no_world_breaks_an_invariant() -> None:
     assert len(told) == SEEDS and sum(story.orders for story in told) > 10 * SEEDS, "worlds in which much happens"
 
 
+def test_the_readme_s_commands_are_understood() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    commands = re.findall(r"`python -m tests\.faults ([^`]*)`", readme)
+    assert f"--seed {TWICE[0]} --minutes {SHORT:g}" in commands, "the one that is run below"
+    assert len(commands) > 2 and all(_parser().parse_args(one.split()) for one in commands)
+
+
 @pytest.mark.parametrize("seed", TWICE)
 def test_a_seed_tells_one_story_twice_and_in_another_process(seed: int) -> None:
     first, again = run_world(seed, SHORT), run_world(seed, SHORT)
     assert first.lines == again.lines and first.digest == again.digest
-    command = [sys.executable, "-m", "tests.faults", "--seed", str(seed), "--minutes", str(SHORT)]
+    command = [sys.executable, "-m", "tests.faults", "--seed", str(seed), "--minutes", f"{SHORT:g}"]
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     other = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert f"trace {first.digest}" in other.stdout, other.stdout[-2000:] + other.stderr[-2000:]
