@@ -42,7 +42,7 @@ def keep(draft: Draft, rules: CopyRules) -> None:
 def _awaited(theirs: View, waiting: set[Symbol], rules: CopyRules) -> Iterator[Symbol]:
     """Where our contract waits until the leader is flat, and an order of his may yet take him into a position."""
     if waiting:
-        orders = (order for order in theirs.orders.values() if order.rest)
+        orders = (order for order in theirs.alive if order.rest)
         yield from (order.symbol for order in orders if sizing.follower_symbol(order.symbol, rules) in waiting)
 
 

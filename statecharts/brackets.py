@@ -23,7 +23,7 @@ from statecharts.effects import Leg
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, Order, View
+from statecharts.values import CopyId, Order, Orders, View
 
 PARTNER_WAIT = timedelta(milliseconds=500)  # the broker makes both at once; what tells of the second is on its way
 BRACKETS = 2  # that an OSO has room for (Tradovate OpenAPI, placeOSO)
@@ -39,7 +39,7 @@ def partner_of(view: View, order: Order) -> Order | None:
 
 
 def children_of(view: View, order: Order) -> list[Order]:
-    return [one for _, one in sorted(view.orders.items()) if one.parent_id == order.id]
+    return Orders.of(view.orders).children_of(order.id)
 
 
 def family(draft: Draft, order: Order) -> tuple[Order, ...]:

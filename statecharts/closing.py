@@ -145,7 +145,7 @@ def protect_again(draft: Draft, symbol: Symbol) -> None:
 def _gave_way(draft: Draft, symbol: Symbol) -> list[Copy]:
     """Exits that were cancelled for a closing, and that are wanted still."""
     found = []
-    for copy in draft.book.copies.values():
+    for copy in draft.book.alive:
         if copy.symbol != symbol or copy.leader_fill_id is not None or not guards.wanted(draft, copy):
             continue
         found += [copy] if copy.restore and may_come_back(copy) else []

@@ -54,7 +54,7 @@ def _reach(draft: Draft, symbol: Symbol, own: int, rules: CopyRules) -> int:
     theirs = draft.book.theirs
     assert theirs is not None, "copying begins with both views"
     net = dict(theirs.net)
-    for order in theirs.orders.values():
+    for order in theirs.alive:  # of the others nothing is to come
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
         if copy is None or copy.symbol != symbol or (copy.kind is Kind.EXIT and not _adds(theirs, order)):
             continue

@@ -60,7 +60,7 @@ def leader_done(book: Book, symbol: Symbol, rules: CopyRules) -> bool:
         return False
     return not any(
         order.rest and sizing.follower_symbol(order.symbol, rules) == symbol and _missed(book, order.id)
-        for order in theirs.orders.values()
+        for order in theirs.alive
     )
 
 

@@ -98,7 +98,7 @@ def _wanted(book: Book, rules: CopyRules) -> set[Symbol]:
     wanted.update(symbol for symbol, copies in book.open.items() if copies)
     if book.theirs is not None:
         theirs = {symbol for symbol, net in book.theirs.net.items() if net}
-        theirs |= {order.symbol for order in book.theirs.orders.values() if order.rest}
+        theirs |= {order.symbol for order in book.theirs.alive if order.rest}
         wanted |= {sizing.follower_symbol(symbol, rules) for symbol in theirs}
     return {Symbol(mapped.to) for mapped in rules.map.values()} | {one for one in wanted if is_contract(one)}
 

@@ -57,7 +57,7 @@ def frozen(book: Book, symbol: Symbol) -> bool:
     if since is None or book.mine is None:
         return False
     return book.mine.generation <= since or any(
-        order.admin and order.symbol == symbol and not order.status.finished for order in book.mine.orders.values()
+        order.admin and order.symbol == symbol and not order.status.finished for order in book.mine.alive
     )
 
 

@@ -78,7 +78,7 @@ def _concerned(book: Book, latch: Latch, rules: CopyRules) -> set[Symbol]:
         return set(latch.symbols)
     theirs = book.theirs
     copied = [] if theirs is None else [*(s for s, n in theirs.net.items() if n)]
-    copied += [] if theirs is None else [order.symbol for order in theirs.orders.values() if order.rest]
+    copied += [] if theirs is None else [order.symbol for order in theirs.alive if order.rest]
     return {*book.contracts, *book.open, *(sizing.follower_symbol(symbol, rules) for symbol in copied)}
 
 

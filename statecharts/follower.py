@@ -50,7 +50,7 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
     theirs = draft.book.theirs
     if theirs is None or theirs.generation != event.generation:
         return  # of a generation whose view we do not have: that view will hold it
-    known, copied = theirs.orders, draft.book.placed.keys()
+    known, copied = theirs.orders, draft.book.placed
     for order in brackets.without_fills(event.orders):
         theirs = theirs.with_order(order)
     for order in event.orders:  # one after the other: what an order is to the position depends on those before it

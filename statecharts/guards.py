@@ -160,7 +160,7 @@ def alone(draft: Draft, symbol: Symbol, rules: CopyRules) -> Iterator[Unit]:
     theirs = draft.book.theirs
     if not own or theirs is None:
         return
-    for _, order in sorted(theirs.orders.items()):
+    for order in sorted(theirs.alive, key=lambda one: one.id):
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
         if copy is None or copy.symbol != symbol or not order.rest:
             continue

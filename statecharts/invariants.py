@@ -10,8 +10,6 @@ Rule 3: nothing is mended here. `breaker.guard` takes out what is named, and wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, compress, repeat
-from operator import is_not
 
 import attrs
 
@@ -30,6 +28,7 @@ from statecharts.events import (
     SnapshotTaken,
 )
 from statecharts.order import Stage
+from statecharts.register import since
 from statecharts.rules import CopyRules, Rules
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, OrderType, Symbol
@@ -268,11 +267,8 @@ def _cap(symbol: Symbol, rules: CopyRules) -> int | None:
 
 
 def _changed(before: Book, after: Book) -> Iterator[Copy]:
-    """The copies that are new or have changed. Walks both books as C does: they may hold thousands."""
-    if after.copies is before.copies:
-        return iter(())
-    known = chain(before.copies.values(), repeat(None))
-    return compress(after.copies.values(), map(is_not, after.copies.values(), known))
+    """The copies that are new or have changed."""
+    return (copy for _, copy in since(before.copies, after.copies))
 
 
 def _misplaced(book: Book, copy: Copy) -> Iterator[str]:

@@ -53,8 +53,12 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
 def _exit_put_off(draft: Draft, order: Order, symbol: Symbol) -> bool:
     """Is the leader out by another order than this, while ours waits for its time? What it takes is still there."""
     own, theirs = draft.contract(symbol).own, draft.book.theirs
-    waiting = {c.leader_order_id for c in draft.book.in_progress(symbol) if c.put_off and exposure.reduces(c, own)}
-    return theirs is not None and any(one.filled and one.id in waiting - {order.id} for one in theirs.orders.values())
+    put_off = (c for c in draft.book.in_progress(symbol) if c.put_off and exposure.reduces(c, own))
+    waiting = {copy.leader_order_id for copy in put_off if copy.leader_order_id is not None}
+    if theirs is None:
+        return False
+    others = (theirs.orders.get(number) for number in waiting - {order.id})
+    return any(one is not None and one.filled for one in others)
 
 
 def _not_copied(order: Order, rules: CopyRules) -> str | None:

@@ -84,7 +84,7 @@ def _exits(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """Those of the leader's orders that had come to nothing here, and that have something to exit now."""
     theirs = draft.book.theirs
     assert theirs is not None, "adopted is what is compared with the leader"
-    for order in theirs.orders.values():
+    for order in theirs.alive:
         works = order.rest and not theirs.asleep(order) and follower.refusal(order, rules) is None
         if works and sizing.follower_symbol(order.symbol, rules) == symbol:
             _exit(draft, order, rules)

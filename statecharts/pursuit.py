@@ -196,7 +196,7 @@ def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> No
     assert theirs is not None, "the leader's view is current"
     if not draft.contract(symbol).own:
         return
-    for order in theirs.orders.values():
+    for order in theirs.alive:
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
         if copy is None or copy.symbol != symbol or copy.stage is not Stage.SKIPPED or copy.order_id is not None:
             continue

@@ -42,7 +42,7 @@ def look_again(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     assert theirs is not None, "the leader's view is current"
     if not any(_rests(copy) for copy in draft.book.in_progress(symbol)):
         return
-    working = (order for order in theirs.orders.values() if order.rest)
+    working = (order for order in theirs.alive if order.rest)
     ours = {(o.symbol, o.side) for o in working if sizing.follower_symbol(o.symbol, rules) == symbol}
     for leaders, side in sorted(ours, key=str):
         for entry in tuple(_entries(draft, symbol, leaders, side, rules)):
@@ -60,7 +60,7 @@ def _entries(draft: Draft, symbol: Symbol, leaders: Symbol, side: Side, rules: C
     assert theirs is not None, "the leader's view is current"
     entries = [
         order
-        for _, order in sorted(theirs.orders.items())
+        for order in sorted(theirs.alive, key=lambda one: one.id)
         if order.symbol == leaders and order.side is side and excess.to_come(order) and not theirs.asleep(order)
     ]
     net = theirs.position(leaders) - sum(order.net for order in entries)
@@ -163,7 +163,7 @@ def room_again(draft: Draft, rules: CopyRules) -> None:
     """An order of ours is shown to be cancelled: the one that the leader has placed instead found no room beside it."""
     if draft.book.held_back():
         return
-    for copy in tuple(draft.book.copies.values()):
+    for copy in tuple(draft.book.alive):
         order = follower.leaders(draft, copy) if waits_for_room(draft, copy, rules) else None
         if order is None or not (order.rest or order.status is Status.FILLED):
             continue

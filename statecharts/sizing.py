@@ -173,7 +173,7 @@ def _others(order: Order, view: View) -> dict[OrderId, Order]:
     """The leader's other working orders on this side, but those that sleep, and the one that ends with this one."""
     return {
         other.id: other
-        for other in view.orders.values()
+        for other in view.alive
         if other.symbol == order.symbol
         and other.side is order.side
         and other.id not in (order.id, order.oco_id)

@@ -103,7 +103,7 @@ def look(draft: Draft) -> None:
     """Whose orders work on this account? Looked at whenever that may have changed."""
     book = draft.book
     working: dict[Symbol, list[Order]] = {}
-    for order in book.mine.orders.values() if book.mine is not None else ():
+    for order in book.mine.alive if book.mine is not None else ():
         if order.id not in book.orders and not order.status.finished and _is_strange(draft, order):
             working.setdefault(order.symbol, []).append(order)
     known = {symbol for symbol, contract in book.contracts.items() if contract.beside or contract.tolerated}

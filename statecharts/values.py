@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import NewType
 
 import attrs
+
+from statecharts.register import Register
 
 AccountName = NewType("AccountName", str)  # the name in copier.toml
 CopyName = NewType("CopyName", str)
@@ -188,6 +190,13 @@ class Order:
             return 0
         return max(0, self.terms.quantity - sum(fill.quantity for fill in self.fills))  # what is busted fills no more
 
+    @property
+    def alive(self) -> bool:
+        """Does it work, or is it told to be filled and some of its fills are still to come?"""
+        if self.status is Status.FILLED:
+            return self.terms is not None and sum(fill.quantity for fill in self.fills) < self.terms.quantity
+        return not self.status.finished
+
     def joined(self, before: Order) -> Order:
         """This view on top of an earlier one: no fill, no end and no newer terms are forgotten, whatever came first."""
         fills = {fill.id: fill for fill in before.fills}
@@ -255,6 +264,41 @@ class Snapshot:
     balance: Balance | None = None
 
 
+class Orders(Register[OrderId, Order]):
+    """An account's orders: those of a whole session, and at hand those that live, and those that another one brings."""
+
+    __slots__ = ("_children",)
+
+    def __init__(self, entries: Mapping[OrderId, Order] = {}) -> None:
+        super().__init__(entries)
+        self._children: Register[OrderId, tuple[OrderId, ...]] = Register()
+        for order in entries.values():
+            self._children = self._with_child(order)
+
+    @staticmethod
+    def lives(value: Order) -> bool:
+        return value.alive
+
+    def entered(self, key: OrderId, value: Order) -> Orders:
+        after = super().entered(key, value)
+        after._children = self._with_child(value)
+        return after
+
+    def children_of(self, parent: OrderId) -> list[Order]:
+        """Those that are in force only once their parent has filled, oldest first."""
+        return [self[child] for child in sorted(self._children.get(parent, ()))]
+
+    def _with_child(self, order: Order) -> Register[OrderId, tuple[OrderId, ...]]:
+        if order.parent_id is None:
+            return self._children
+        known = self._children.get(order.parent_id, ())
+        return self._children if order.id in known else self._children.entered(order.parent_id, (*known, order.id))
+
+
+def _orders(found: Mapping[OrderId, Order]) -> Mapping[OrderId, Order]:
+    return Orders.of(found)
+
+
 @attrs.frozen
 class View:
     """One account's orders and positions as a value: a leader shares its own with all of its followers.
@@ -265,7 +309,7 @@ class View:
 
     broker_id: BrokerAccountId
     generation: int
-    orders: Mapping[OrderId, Order] = attrs.field(factory=dict)
+    orders: Mapping[OrderId, Order] = attrs.field(factory=Orders, converter=_orders)
     net: Mapping[Symbol, int] = attrs.field(factory=dict)
     current: bool = True
     replayed_at: datetime | None = None  # when the broker last told of something older than the snapshot
@@ -281,7 +325,12 @@ class View:
         net = self.net
         if moved:
             net = {**net, order.symbol: net.get(order.symbol, 0) + moved}
-        return attrs.evolve(self, orders={**self.orders, order.id: order}, net=net)
+        return attrs.evolve(self, orders=Orders.of(self.orders).entered(order.id, order), net=net)
+
+    @property
+    def alive(self) -> Iterable[Order]:
+        """The orders that something may yet become of."""
+        return Orders.of(self.orders).alive
 
     def position(self, symbol: Symbol) -> int:
         return self.net.get(symbol, 0)
@@ -297,4 +346,4 @@ class View:
     @staticmethod
     def of(snapshot: Snapshot, generation: int) -> View:
         net = {symbol: n for symbol, n in snapshot.positions.items() if n}
-        return View(snapshot.broker_id, generation, dict(snapshot.orders), net, replayed_at=snapshot.replayed_at)
+        return View(snapshot.broker_id, generation, Orders(snapshot.orders), net, replayed_at=snapshot.replayed_at)

@@ -25,6 +25,7 @@ from statecharts.account import Account
 from statecharts.book import Book
 from statecharts.effects import Effect
 from statecharts.events import Event, LeaderEvent, RulesChanged
+from statecharts.register import since
 from statecharts.rules import Rules
 from statecharts.states import State
 from statecharts.values import View
@@ -177,9 +178,8 @@ def _changes(cls: type, before: Any, after: Any) -> Json:
 
 
 def _differing(part: _Part, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> dict[Any, Any]:
-    was = old.get
-    touched = [(key, value) for key, value in new.items() if was(key) is not value]
-    found = {key: part.write(value) for key, value in touched if was(key) != value}
+    touched = tuple(since(old, new))
+    found = {key: part.write(value) for key, value in touched if old.get(key) != value}
     if len(new) - sum(key not in old for key, _ in touched) < len(old):
         found.update(dict.fromkeys(old.keys() - new.keys()))
     return found

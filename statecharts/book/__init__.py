@@ -15,8 +15,9 @@ import attrs
 
 from statecharts.bars import Bar
 from statecharts.book.contract import Contract, Exposure, FlattenedBy, Latch, Market
-from statecharts.book.copy import Copy, Verb
+from statecharts.book.copy import Copies, Copy, Verb
 from statecharts.contracts import ContractFacts
+from statecharts.register import Register
 from statecharts.rules import Agreement
 from statecharts.standing import Standing
 from statecharts.values import (
@@ -31,10 +32,26 @@ from statecharts.values import (
     root_of,
 )
 
-__all__ = ["LEADERS_OWN", "Book", "Contract", "Copy", "Exposure", "FlattenedBy", "Latch", "Market", "Verb"]
+__all__ = ["LEADERS_OWN", "Book", "Contract", "Copies", "Copy", "Exposure", "FlattenedBy", "Latch", "Market", "Verb"]
 
 _NOTHING = Contract()
 LEADERS_OWN = CopyId("")  # in `placed`: an order that was there before copying began
+
+
+def _copies(found: Mapping[CopyId, Copy]) -> Mapping[CopyId, Copy]:
+    return Copies.of(found)
+
+
+def _by_order(found: Mapping[OrderId, CopyId]) -> Mapping[OrderId, CopyId]:
+    return Register.of(found)
+
+
+def _by_fill(found: Mapping[FillId, CopyId]) -> Mapping[FillId, CopyId]:
+    return Register.of(found)
+
+
+def _by_name(found: Mapping[str, CopyId]) -> Mapping[str, CopyId]:
+    return Register.of(found)
 
 
 @attrs.frozen(kw_only=True)
@@ -50,12 +67,15 @@ class Book:
     theirs: View | None = None
     positions: Mapping[Symbol, int] = attrs.field(factory=dict)
     caught_up: tuple[int, int] | None = None
-    copies: Mapping[CopyId, Copy] = attrs.field(factory=dict)
+    copies: Mapping[CopyId, Copy] = attrs.field(factory=Copies, converter=_copies)
     contracts: Mapping[Symbol, Contract] = attrs.field(factory=dict)
-    placed: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # leader order -> its copy with verb place
-    executions: Mapping[FillId, CopyId] = attrs.field(factory=dict)  # mode "fills": leader fill -> its row
-    names: Mapping[str, CopyId] = attrs.field(factory=dict)  # client order id -> copy
-    orders: Mapping[OrderId, CopyId] = attrs.field(factory=dict)  # our order -> the copy that made it
+    # Leader order -> its copy with verb place
+    placed: Mapping[OrderId, CopyId] = attrs.field(factory=Register, converter=_by_order)
+    # Mode "fills": leader fill -> its row
+    executions: Mapping[FillId, CopyId] = attrs.field(factory=Register, converter=_by_fill)
+    names: Mapping[str, CopyId] = attrs.field(factory=Register, converter=_by_name)  # client order id -> copy
+    # Our order -> the copy that made it
+    orders: Mapping[OrderId, CopyId] = attrs.field(factory=Register, converter=_by_order)
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
     leader_lost_at: datetime | None = None  # since when he is away, unexpectedly; see absence.py
     agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract, see agreements.py
@@ -106,6 +126,11 @@ class Book:
     def all_open(self) -> Iterator[Copy]:
         return (self.copies[copy] for copies in self.open.values() for copy in copies)
 
+    @property
+    def alive(self) -> Iterable[Copy]:
+        """The copies that something may yet become of."""
+        return Copies.of(self.copies).alive
+
     def asleep(self, copy: Copy) -> bool:
         """Does this order sleep at the broker until its entry fills?"""
         known = self.mine.orders.get(copy.order_id) if self.mine is not None and copy.order_id is not None else None
@@ -124,16 +149,16 @@ class Book:
         before = self.copies.get(copy.id)
         if before == copy:
             return self
-        changed: dict[str, Any] = {"copies": {**self.copies, copy.id: copy}}
+        changed: dict[str, Any] = {"copies": Copies.of(self.copies).entered(copy.id, copy)}
         if copy.client_id not in self.names:
-            changed["names"] = {**self.names, copy.client_id: copy.id}
+            changed["names"] = Register.of(self.names).entered(copy.client_id, copy.id)
         if copy.leader_fill_id is not None:
             if copy.leader_fill_id not in self.executions:
-                changed["executions"] = {**self.executions, copy.leader_fill_id: copy.id}
+                changed["executions"] = Register.of(self.executions).entered(copy.leader_fill_id, copy.id)
         elif copy.verb is Verb.PLACE and copy.leader_order_id is not None and copy.leader_order_id not in self.placed:
-            changed["placed"] = {**self.placed, copy.leader_order_id: copy.id}
+            changed["placed"] = Register.of(self.placed).entered(copy.leader_order_id, copy.id)
         if copy.trades and copy.order_id is not None and copy.order_id not in self.orders:
-            changed["orders"] = {**self.orders, copy.order_id: copy.id}
+            changed["orders"] = Register.of(self.orders).entered(copy.order_id, copy.id)
         listed = self.open.get(copy.symbol, ())
         if copy.open and copy.id not in listed:
             changed["open"] = {**self.open, copy.symbol: (*listed, copy.id)}

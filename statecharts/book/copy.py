@@ -12,8 +12,9 @@ from decimal import Decimal
 import attrs
 
 from statecharts.order import Stage
+from statecharts.register import Register
 from statecharts.rules import Template
-from statecharts.sizing import Kind
+from statecharts.sizing import CAPPED, Kind
 from statecharts.values import CopyId, CopyName, FillId, OrderId, Side, Symbol, Terms
 
 
@@ -109,6 +110,11 @@ class Copy:
         """Is this an order of its own, and not a change of one, nor a row that goes with another's order?"""
         return self.verb in (Verb.PLACE, Verb.CLOSE) and self.carrier is None
 
+    @property
+    def alive(self) -> bool:
+        """Is it not at its end, or wanted again, or is there to be room for it yet?"""
+        return self.open or self.restore or (self.stage is Stage.SKIPPED and self.reason == CAPPED)
+
     def carried(self, by: Copy) -> Copy:
         """This row while the order of `by` stands for it: what becomes of that one becomes of it."""
         words = f"goes with the order of execution {by.leader_fill_id}"
@@ -122,3 +128,13 @@ class Copy:
             answered_at=by.answered_at,
             reason=f"{words}: {by.reason}" if by.reason else words,
         )
+
+
+class Copies(Register[CopyId, Copy]):
+    """All of a session, and at hand those that live."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def lives(value: Copy) -> bool:
+        return value.alive
