@@ -48,13 +48,14 @@ from statecharts.bars import Bar
 from statecharts.book import Book, FlattenedBy
 from statecharts.draft import Draft
 from statecharts.effects import Effect, Severity, Tell, Unexpected, WakeAt
+from statecharts.evolution import evolve
 from statecharts.rules import CopyRules, Rules
 from statecharts.values import AccountName, Order
 
 RESTARTS_AFTER_BUGS = 3
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # copied whole with each change, see evolution.py
 class Account:
     """Everything that is known of one account. `failures` counts turns that raised since it was last resumed."""
 
@@ -99,7 +100,7 @@ def step(account: Account, event: e.Event) -> Turn:
         else:
             after = found
             effects.extend(connection.told(before, after, event))
-    account = _operated(attrs.evolve(account, connection=after), event)
+    account = _operated(evolve(account, connection=after), event)
     draft = Draft(
         name=account.name,
         at=event.at,
@@ -127,7 +128,7 @@ def step(account: Account, event: e.Event) -> Turn:
     wake_at = pursuit.next_deadline(draft, rules.copy) if rules.copy and draft.acting else None
     if wake_at != account.wake_at or isinstance(event, e.AlarmRang | e.Started):
         draft.do(WakeAt(at=wake_at))
-    return Turn(attrs.evolve(account, book=draft.book, wake_at=wake_at), tuple(draft.effects))
+    return Turn(evolve(account, book=draft.book, wake_at=wake_at), tuple(draft.effects))
 
 
 def broken(before: Account, event: e.Event, turn: Turn) -> tuple[invariants.Broken, ...]:
@@ -148,13 +149,13 @@ def broken(before: Account, event: e.Event, turn: Turn) -> tuple[invariants.Brok
 def _operated(account: Account, event: e.Event) -> Account:
     match event:
         case e.PauseAsked():
-            return attrs.evolve(account, paused=True)
+            return evolve(account, paused=True)
         case e.FlattenAsked() if account.rules.copy is not None:
-            return attrs.evolve(account, paused=True)
+            return evolve(account, paused=True)
         case e.ResumeAsked():
-            return attrs.evolve(account, paused=False, close_only=None, failures=0, book=account.book.resumed())
+            return evolve(account, paused=False, close_only=None, failures=0, book=account.book.resumed())
         case e.RulesChanged(rules=rules):
-            return attrs.evolve(account, rules=rules)
+            return evolve(account, rules=rules)
     return account
 
 
@@ -182,7 +183,7 @@ def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
             firm.status_seen(draft, status)
         case e.PositionSeen(symbol=symbol, net=net):
             positions = {k: n for k, n in draft.book.positions.items() if k != symbol}
-            draft.book = attrs.evolve(draft.book, positions={**positions, symbol: net} if net else positions)
+            draft.book = evolve(draft.book, positions={**positions, symbol: net} if net else positions)
 
 
 def _own_order_seen(draft: Draft, rules: Rules, order: Order) -> None:
@@ -192,7 +193,7 @@ def _own_order_seen(draft: Draft, rules: Rules, order: Order) -> None:
     mine = draft.book.mine.with_order(order)
     if rules.leads and draft.acting:
         calendar.leader_seen(draft, order, known, tells=True)
-    draft.book = attrs.evolve(draft.book, mine=mine)
+    draft.book = evolve(draft.book, mine=mine)
     if rules.copy is not None:
         own_orders.own_order_seen(draft, mine.orders[order.id], known, rules.copy)
 
@@ -276,7 +277,7 @@ def fail(account: Account, at: datetime, what: str, during: e.Event | None = Non
             after = attrs.evolve(after)  # entered anew: what ran in it may have ended with this event
         message = f"a turn failed ({what}): close-only, and read anew ({failures} of {RESTARTS_AFTER_BUGS})"
         remedy = f"nothing opens until: copierctl resume {account.name}"
-    failed = attrs.evolve(account, connection=after, failures=failures, close_only=reason)
+    failed = evolve(account, connection=after, failures=failures, close_only=reason)
     tell = Tell(event="connection.broken", message=message, severity=Severity.PAGE, reason=reason, remedy=remedy)
     draft = Draft(name=account.name, at=at, book=failed.book, acting=False, effects=[tell])
     for copy in tuple(draft.book.all_open()):
@@ -284,4 +285,4 @@ def fail(account: Account, at: datetime, what: str, during: e.Event | None = Non
             resync.lose_answer(draft, copy, "a bug in copierd swallowed the answer")
     if account.rules.leads and isinstance(account.connection, s.Copying):
         leader.lost(draft, e.Event(at=at), after)
-    return Turn(attrs.evolve(failed, book=draft.book), tuple(draft.effects))
+    return Turn(evolve(failed, book=draft.book), tuple(draft.effects))

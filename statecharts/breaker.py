@@ -17,6 +17,7 @@ from statecharts.book import LEADERS_OWN, Book
 from statecharts.draft import Draft
 from statecharts.effects import ModifyOrder, Request, Severity
 from statecharts.events import AnswerLost, Event, NeverSent
+from statecharts.evolution import evolve
 from statecharts.rules import CopyRules, Rules
 
 BROKEN = "copierd kept itself from a mistake"
@@ -26,7 +27,7 @@ def placed(draft: Draft, rules: CopyRules) -> None:
     """An order is about to be placed."""
     runaway = rules.runaway
     recent = (*(at for at in draft.book.placements if at > draft.at - runaway.per), draft.at)
-    draft.book = attrs.evolve(draft.book, placements=recent[-runaway.orders - 1 :])
+    draft.book = evolve(draft.book, placements=recent[-runaway.orders - 1 :])
     if len(recent) > runaway.orders:
         seconds = runaway.per.total_seconds()
         _trip(draft, f"{len(recent)} orders within {seconds:g} s are more than any leader makes (runaway)")

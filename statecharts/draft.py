@@ -10,6 +10,7 @@ import attrs
 from statecharts.bars import Bar
 from statecharts.book import Book, Contract, Copy
 from statecharts.effects import Effect, Severity, Tell
+from statecharts.evolution import evolve
 from statecharts.market_hours import Markets
 from statecharts.order import News, step
 from statecharts.values import AccountName, CopyId, OrderId, Symbol
@@ -73,7 +74,10 @@ class Draft:
         return self.book.contract(symbol)
 
     def note(self, symbol: Symbol, **changes: Any) -> Contract:
-        contract = attrs.evolve(self.book.contract(symbol), **changes)
+        contract = self.book.contract(symbol)
+        if all(getattr(contract, name) == value for name, value in changes.items()):
+            return contract  # most of what is noted is known: a turn notes some twenty times
+        contract = evolve(contract, **changes)
         self.book = self.book.with_contract(symbol, contract)
         return contract
 
@@ -86,13 +90,13 @@ class Draft:
         """From now on nothing opens. Answers whether that is news."""
         if bar in self.book.barred:
             return False
-        self.book = attrs.evolve(self.book, barred={**self.book.barred, bar: why})
+        self.book = evolve(self.book, barred={**self.book.barred, bar: why})
         return True
 
     def lift(self, bar: Bar) -> None:
         """What barred openings is over."""
         if bar in self.book.barred:
-            self.book = attrs.evolve(self.book, barred={b: why for b, why in self.book.barred.items() if b != bar})
+            self.book = evolve(self.book, barred={b: why for b, why in self.book.barred.items() if b != bar})
 
     def skip(self, copy: Copy, why: str, severity: Severity = Severity.INFO) -> None:
         """Records that a copy is not made, and why."""

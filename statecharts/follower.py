@@ -37,6 +37,7 @@ from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Leg, PlaceOco, PlaceOrder, PlaceOso, Priority
 from statecharts.events import LeaderOrderSeen
+from statecharts.evolution import evolve
 from statecharts.identity import client_order_id
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
@@ -58,7 +59,7 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
         calendar.leader_seen(draft, order, before, tells=False)
         theirs = theirs.with_order(order)
         order = theirs.orders[order.id]
-        draft.book = attrs.evolve(draft.book, theirs=theirs)
+        draft.book = evolve(draft.book, theirs=theirs)
         busts.leaders(draft, before, order, rules)
         if not draft.acting or draft.book.held_back():
             continue

@@ -11,6 +11,7 @@ import attrs
 from statecharts import busts, follower, legs, margin, refusals, renewals, resting, shortage, strangers, terms, unknowns
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage, news_of
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -69,7 +70,7 @@ def _earlier_attempt_seen(draft: Draft, copy: Copy, order: Order, before: Order 
     if copy.open:
         draft.keep(attrs.evolve(copy, chase_at=draft.at))
     draft.keep(stray)
-    draft.book = attrs.evolve(draft.book, orders={**draft.book.orders, order.id: stray.id})
+    draft.book = evolve(draft.book, orders={**draft.book.orders, order.id: stray.id})
     absorb(draft, stray, order, rules)
     unknowns.turned_up(draft, draft.book.copies[stray.id], rules)
 

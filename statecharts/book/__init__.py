@@ -17,6 +17,7 @@ from statecharts.bars import Bar
 from statecharts.book.contract import Contract, Exposure, FlattenedBy, Latch, Market
 from statecharts.book.copy import Copies, Copy, Verb
 from statecharts.contracts import ContractFacts
+from statecharts.evolution import evolve
 from statecharts.register import Register
 from statecharts.rules import Agreement
 from statecharts.standing import Standing
@@ -54,7 +55,7 @@ def _by_name(found: Mapping[str, CopyId]) -> Mapping[str, CopyId]:
     return Register.of(found)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # copied whole with each change, see evolution.py
 class Book:
     """`mine` is what the broker tells of this account, `theirs` what its leader has announced.
 
@@ -102,14 +103,14 @@ class Book:
     def resumed(self) -> Book:
         """The operator has looked at it: what barred openings is over."""
         kept = {bar: why for bar, why in self.barred.items() if not bar.ends_with_resume}
-        return attrs.evolve(self.unsilenced(), barred=kept, denied_by=None, margin_refusals=0, placements=())
+        return evolve(self.unsilenced(), barred=kept, denied_by=None, margin_refusals=0, placements=())
 
     def unsilenced(self) -> Book:
         """Requests may go out again; what happened meanwhile has yet to be compared."""
         if self.silent_until is None:
             return self
         known = self.caught_up
-        return attrs.evolve(self, silent_until=None, caught_up=None if known is None else (known[0], 0))
+        return evolve(self, silent_until=None, caught_up=None if known is None else (known[0], 0))
 
     def contract(self, symbol: Symbol) -> Contract:
         return self.contracts.get(symbol, _NOTHING)
@@ -117,7 +118,7 @@ class Book:
     def with_contract(self, symbol: Symbol, contract: Contract) -> Book:
         if self.contracts.get(symbol, _NOTHING) == contract:
             return self
-        return attrs.evolve(self, contracts={**self.contracts, symbol: contract})
+        return evolve(self, contracts={**self.contracts, symbol: contract})
 
     def in_progress(self, symbol: Symbol) -> Iterator[Copy]:
         """Copies of this contract that are not at their end, oldest first."""
@@ -164,11 +165,11 @@ class Book:
             changed["open"] = {**self.open, copy.symbol: (*listed, copy.id)}
         elif not copy.open and copy.id in listed:
             changed["open"] = {**self.open, copy.symbol: tuple(one for one in listed if one != copy.id)}
-        book = attrs.evolve(self, **changed)
+        book = evolve(self, **changed)
         more = copy.filled - (before.filled if before else 0)
         if more:
             contract = book.contract(copy.symbol)
-            book = book.with_contract(copy.symbol, attrs.evolve(contract, own=contract.own + copy.side.sign * more))
+            book = book.with_contract(copy.symbol, evolve(contract, own=contract.own + copy.side.sign * more))
         for row in copy.carries:
             if row in book.copies:
                 book = book.with_copy(book.copies[row].carried(copy))

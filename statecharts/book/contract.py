@@ -25,7 +25,7 @@ class Exposure:
     mending: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # copied whole with each change, see evolution.py
 class Contract:
     """What one follower remembers of one contract.
 
