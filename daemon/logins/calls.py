@@ -100,11 +100,14 @@ class Queue:
         self._waiting.setdefault(call.urgency, deque()).append(call)
         self._arrived.set()
 
-    async def take(self) -> Call:
+    async def take(self, most: int = 1) -> list[Call]:
+        """Waits until something may be written, and takes so much of it as may be written now, up to `most` calls."""
         while True:
-            call = self._next()
-            if call is not None:
-                return call
+            calls: list[Call] = []
+            while len(calls) < most and (call := self._next()) is not None:
+                calls.append(call)
+            if calls:
+                return calls
             self._arrived = trio.Event()
             with trio.move_on_after(LOOK_AGAIN if len(self) else math.inf):
                 await self._arrived.wait()

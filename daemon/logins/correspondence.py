@@ -1,7 +1,8 @@
 """The requests of one session: numbered, queued, written by one task, and joined with their answers.
 
 Rule 1: only `write` writes; the heartbeat stands in the same queue, before everything else.
-Rule 2: what is under way when the session ends is lost, and says whether its first byte may be out.
+Rule 2: what is under way when the session ends is lost, and says whether its first byte may be out. Of what was to be
+        written at once, all of it may be.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from daemon.tradovate.socket import Connection
 from statecharts.effects import Priority
 
 HEARTBEAT_EVERY = 2.5  # seconds: Tradovate closes a socket on which the client is silent for longer
-WRITE_LIMIT = 5.0  # seconds for one frame: longer, and the other side has stopped reading
+WRITE_LIMIT = 5.0  # seconds for one write: longer, and the other side has stopped reading
+# Frames in one write. An exit may have to wait for so many before it; orders of followers come in rounds, and to write
+# each by itself costs a switch of tasks and a call of the kernel: 20 in a row took 4.3 ms, with the reader in the same process; at once, 0.6.
+AT_ONCE = 64
 
 
 @attrs.define(eq=False)
@@ -61,13 +65,18 @@ class Correspondence:
     async def write(self, connection: Connection) -> None:
         """For as long as the session lives. Raises SocketLost, and TooSlowError when a frame could not be written."""
         while True:
-            call = await self.queue.take()
-            call.begun = True
-            if call.urgency not in (Urgency.HEARTBEAT, Priority.ENTRY):  # an entry was paid for when it was admitted
-                self.rate.spend()
+            calls = await self.queue.take(AT_ONCE)
+            for call in calls:
+                call.begun = True
+                if call.urgency not in (
+                    Urgency.HEARTBEAT,
+                    Priority.ENTRY,
+                ):  # an entry was paid for when it was admitted
+                    self.rate.spend()
             with trio.fail_after(WRITE_LIMIT):
-                await connection.send(call.frame)
-            call.written.set()
+                await connection.send(*(call.frame for call in calls))
+            for call in calls:
+                call.written.set()
 
     async def beat(self) -> None:
         """For as long as the session lives."""

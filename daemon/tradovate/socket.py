@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import trio
 import trio_websocket
+import wsproto.frame_protocol
 import wsproto.utilities
 
 from daemon.ports import Network
@@ -58,6 +59,7 @@ class _Watched(trio.abc.Stream):
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
+        self._writing = trio.Lock()  # trio-websocket writes too: pongs, and the close
         self.ended = trio.Event()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
@@ -71,7 +73,8 @@ class _Watched(trio.abc.Stream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        async with self._writing:
+            await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
@@ -89,6 +92,8 @@ class Connection:
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.dead = False
         self._stream = _Watched(stream)
+        # trio-websocket's own framing, without its lock: with that, each frame of a round is a write and two switches
+        self._frames = wsproto.frame_protocol.FrameProtocol(client=True, extensions=[])
         self._websocket: trio_websocket.WebSocketConnection | None = None
         self._settled = trio.Event()  # upgraded, or failed to
         self._fault: SocketLost | None = None  # what ended the reader
@@ -107,8 +112,8 @@ class Connection:
         except EXPECTED as error:
             raise self._lost(error) from error
 
-    async def send(self, text: str, limit: float = SEND_LIMIT) -> None:
-        """Hands one frame to the kernel. Raises SocketLost, also when that takes longer than `limit` seconds.
+    async def send(self, *texts: str, limit: float = SEND_LIMIT) -> None:
+        """Hands these frames to the kernel, at once. Raises SocketLost, also when it takes longer than `limit` seconds.
 
         A send that does not come to its end, for whatever reason, makes the connection dead.
         """
@@ -117,7 +122,10 @@ class Connection:
         whole = False
         try:
             with trio.fail_after(limit):
-                await self._upgraded.send_message(text)
+                closed = self._upgraded.closed
+                if closed:
+                    raise trio_websocket.ConnectionClosed(closed)
+                await self._stream.send_all(b"".join(self._frames.send_data(text) for text in texts))
             whole = True
         except trio.TooSlowError:
             raise SocketLost(f"a write took longer than {limit:g} s") from None

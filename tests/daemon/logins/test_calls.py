@@ -18,7 +18,7 @@ def test_the_most_urgent_goes_first_and_equals_keep_their_order() -> None:
         order = [("entry", 3), ("read", Urgency.READ), ("exit 1", 0), ("beat", Urgency.HEARTBEAT), ("exit 2", 0)]
         for name, urgency in order:
             queue.put(_call(name, urgency))
-        taken = [(await queue.take()).frame for _ in order]
+        taken = [(await queue.take())[0].frame for _ in order]
         assert taken == ["beat", "exit 1", "exit 2", "entry", "read"]
         assert len(queue) == 0
 
@@ -34,7 +34,7 @@ def test_take_waits_for_the_next() -> None:
             queue.put(_call("late", 0))
 
         nursery.start_soon(later)
-        assert (await queue.take()).frame == "late"
+        assert (await queue.take())[0].frame == "late"
         assert trio.current_time() == 3
 
     told(story)
@@ -50,7 +50,7 @@ def test_a_deadline_takes_what_has_not_begun_out_of_the_queue() -> None:
         assert isinstance(outcome, Lost)
         assert not outcome.begun
         assert trio.current_time() == 2
-        assert await queue.take() is other
+        assert await queue.take() == [other]
 
     told(story)
 
