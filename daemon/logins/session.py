@@ -7,7 +7,7 @@ Rule 2: what may be expected to go wrong is named in `run` and becomes `loss`; a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 import attrs
@@ -199,9 +199,8 @@ class Session:
     async def _heard(self, connection: Connection) -> Frame:
         """A frame before there is a session: it may say already why there will be none."""
         frame = await self._receive(connection)
-        for item in frame.items if isinstance(frame, Messages) else ():
-            if isinstance(item, Pushed):
-                self._pushed(item)
+        if isinstance(frame, Messages):
+            self._pushed([item for item in frame.items if isinstance(item, Pushed)])
         return frame
 
     async def _live(self, connection: Connection, token: Token) -> Loss:
@@ -257,11 +256,15 @@ class Session:
         for why in messages.faults:
             self._fault(why)
         told: list[tuple[BrokerAccountId, Event]] = []
+        pushed: list[Pushed] = []  # since the last answer, which may be a part of the snapshot
         for item in messages.items:
-            if isinstance(item, Response):
-                self._answered(item)
-            else:
-                told += self._pushed(item)
+            if isinstance(item, Pushed):
+                pushed.append(item)
+                continue
+            told += self._pushed(pushed)
+            pushed = []
+            self._answered(item)
+        told += self._pushed(pushed)
         self._hand_out(told, ())
 
     def _answered(self, response: Response) -> None:
@@ -271,14 +274,13 @@ class Session:
         else:
             self._reading.another_answer(response)
 
-    def _pushed(self, pushed: Pushed) -> Facts:
-        if pushed.name == "shutdown":
-            data = pushed.data if isinstance(pushed.data, dict) else {}
+    def _pushed(self, items: Sequence[Pushed]) -> Facts:
+        for shutdown in (item for item in items if item.name == "shutdown"):
+            data = shutdown.data if isinstance(shutdown.data, dict) else {}
             self._announced = losses.shutdown(str(data.get("reasonCode", "no reason")), self.awaits_successor)
             if self._announced.cause is Cause.EVICTED:
                 self.tokens.evicted()
-            return ()
-        facts, faults = self.mirror.fold(pushed, self.ports.wall())
+        facts, faults = self.mirror.fold_all((item for item in items if item.name != "shutdown"), self.ports.wall())
         self._hand_out((), faults)
         return facts
 

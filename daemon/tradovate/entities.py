@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import TypeVar
 
 import attrs
@@ -76,8 +77,12 @@ def _named(of: Fields) -> str:
 
 
 def _member(kind: type[_E], value: object) -> _E | None:
-    word = phrase(value).lower()
-    return next((one for one in kind if one.value.lower() == word), None)
+    return _words(kind).get(phrase(value).lower())
+
+
+@cache
+def _words(kind: type[_E]) -> dict[str, _E]:
+    return {one.value.lower(): one for one in kind}
 
 
 def _user(of: Fields, faults: list[str]) -> UserPart:

@@ -17,6 +17,7 @@ HEARTBEAT = "[]"  # owed every 2.5 s, whether or not the broker's own `h` arrive
 
 _SHOWN = 120  # characters of a frame quoted in a fault
 _DIGITS = re.compile(r"-?\d{1,19}")
+_BEYOND = re.compile(r"\d{20}")
 
 
 @attrs.frozen
@@ -135,6 +136,8 @@ def decode(text: str | bytes) -> object:
     Raises ValueError when it is no JSON, or is nested beyond reason.
     """
     try:
+        if isinstance(text, str) and _BEYOND.search(text) is None:  # C reads the integers, of which there are many
+            return json.loads(text, parse_float=_fraction, parse_constant=str)
         return json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str)
     except RecursionError:
         raise ValueError("nested too deeply") from None

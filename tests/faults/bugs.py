@@ -262,11 +262,11 @@ def buffer_thrown_away(ran: Ran) -> AbstractContextManager[None]:
     """What is pushed before the snapshot is whole is not kept for it."""
 
     def make(pushed: Any) -> Any:
-        def dropped(session: Session, item: Any) -> Any:
-            if item.name == "props" and not session.synced.is_set():
+        def dropped(session: Session, items: Any) -> Any:
+            kept = [item for item in items if item.name != "props" or session.synced.is_set()]
+            if len(kept) < len(items):
                 ran()
-                return ()
-            return pushed(session, item)
+            return pushed(session, kept)
 
         return dropped
 

@@ -5,7 +5,7 @@ The operator asks for it, or a turn fails; either way the snapshot is taken from
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,18 +29,17 @@ def held_back(monkeypatch: pytest.MonkeyPatch, kind: str) -> Iterator[list[Pushe
     held: list[tuple[Session, Pushed]] = []
     items: list[Pushed] = []
 
-    def hold(session: Session, item: Pushed) -> Facts:
-        if isinstance(item.data, dict) and item.data.get("entityType") == kind:
-            held.append((session, item))
-            items.append(item)
-            return ()
-        return pushed(session, item)
+    def hold(session: Session, frame: Sequence[Pushed]) -> Facts:
+        late = [one for one in frame if isinstance(one.data, dict) and one.data.get("entityType") == kind]
+        held.extend((session, item) for item in late)
+        items.extend(late)
+        return pushed(session, [item for item in frame if item not in late])
 
     with monkeypatch.context() as patch:
         patch.setattr(Session, "_pushed", hold)
         yield items
     for session, item in held:
-        session._hand_out(pushed(session, item), ())
+        session._hand_out(pushed(session, [item]), ())
 
 
 def _agrees(world: World) -> None:
