@@ -24,6 +24,7 @@ from daemon.ledger.ballast import Ballast
 from daemon.ledger.schema import DiskFull, LedgerError
 from daemon.ledger.writing import Posted, Recorded, Taken, Unwritable, Writing
 from statecharts.account import Account
+from statecharts.effects import Request
 from statecharts.events import LeaderEvent
 from statecharts.values import AccountName, CopyId
 
@@ -113,7 +114,8 @@ class Ledger:
             for taken in turns:
                 writing.record(taken)
             ids = [writing.post(one) for one in posted]
-            writing.save_longest({taken.after.name for taken in turns})
+            if not any(isinstance(effect, Request) for taken in turns for effect in taken.effects):
+                writing.save_longest({taken.after.name for taken in turns})  # nobody waits for this commit
         self._last = writing.last
         self._unsaved = writing.unsaved
         return ids
