@@ -177,7 +177,7 @@ class AccountErrands:
         if effect.priority is not Priority.ENTRY:
             return None
         held = session.gate.budget.hold_reason
-        return held or session.rate.admit(effect.cause or effect.client_id, self.siblings())
+        return held or session.rate.admit(effect.cause or effect.client_id, self.siblings)
 
     async def _await_answer(self, effect: Request, call: Call, session: Session, queued_at: datetime) -> None:
         self.under_way += 1

@@ -115,12 +115,18 @@ class Rate:
         if self._ahead < 0:
             self._keep(min(AHEAD, self.limits.minute // 10))
 
-    def admit(self, cause: int | str, followers: int) -> str | None:
-        """Why an entry of this cause is not sent; None when it is, and paid for. `followers` may want one each."""
-        self._forget_old_decisions()
+    def admit(self, cause: int | str, followers: Callable[[], int]) -> str | None:
+        """Why an entry of this cause is not sent; None when it is, and paid for. `followers` may want one each.
+
+        Both the decisions of the last minute and the followers are looked through once for each cause, and not by each
+        of the followers: with a hundred of them that took longer than all of their decisions.
+        """
         known = self._decisions.get(cause)
+        if known is None or known.promised == 0 or self.wall() - known.at >= PROMISED_FOR:
+            self._forget_old_decisions()
+            known = self._decisions.get(cause)
         if known is None or (known.refused is None and known.promised == 0):
-            known = self._decisions[cause] = self._decided(max(1, followers) if known is None else 1)
+            known = self._decisions[cause] = self._decided(max(1, followers()) if known is None else 1)
         if known.refused is None:
             known.promised -= 1
         return known.refused

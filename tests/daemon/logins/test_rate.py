@@ -106,33 +106,33 @@ def test_a_hold_of_the_process_stops_reads_and_nothing_that_trades() -> None:
 def test_the_entries_of_one_cause_are_for_all_followers_or_for_none() -> None:
     desk = Desk(minute=30, followers=3)
     desk.left(9 + 3)
-    assert [desk.rate.admit(1, 3) for _ in range(3)] == [None] * 3
+    assert [desk.rate.admit(1, lambda: 3) for _ in range(3)] == [None] * 3
     assert desk.rate.left == 9
     desk.now += SECOND
-    refusals = [desk.rate.admit(2, 3) for _ in range(3)]
+    refusals = [desk.rate.admit(2, lambda: 3) for _ in range(3)]
     assert len(set(refusals)) == 1 and refusals[0] is not None
     assert refusals[0].startswith("the login's budget of requests is short: 9 left of this minute")
     assert "9 are kept to get everybody out" in refusals[0]
     desk.now += 20 * SECOND
-    assert desk.rate.admit(2, 3) is not None, "what was refused for one is not sent for another later"
-    assert desk.rate.admit(3, 3) is None
+    assert desk.rate.admit(2, lambda: 3) is not None, "what was refused for one is not sent for another later"
+    assert desk.rate.admit(3, lambda: 3) is None
 
 
 def test_what_the_others_did_not_need_is_given_back() -> None:
     desk = Desk(minute=60, followers=4)
     desk.left(30)
-    assert desk.rate.admit(1, 4) is None
+    assert desk.rate.admit(1, lambda: 4) is None
     assert desk.rate.left == 26
     desk.now += PROMISED_FOR
-    assert desk.rate.admit(2, 1) is None
+    assert desk.rate.admit(2, lambda: 1) is None
     assert desk.rate.left == 30 + 5 - 2  # five seconds have refilled five; two entries went out
 
 
 def test_more_entries_of_one_cause_than_followers_are_asked_about_one_by_one() -> None:
     desk = Desk(minute=30, followers=2)
     desk.left(6 + 2 + 1)
-    assert [desk.rate.admit(1, 2) for _ in range(3)] == [None] * 3
-    assert desk.rate.admit(1, 2) is not None
+    assert [desk.rate.admit(1, lambda: 2) for _ in range(3)] == [None] * 3
+    assert desk.rate.admit(1, lambda: 2) is not None
 
 
 def test_a_limit_halves_it_and_time_gives_it_back() -> None:
@@ -153,7 +153,7 @@ def test_it_never_shrinks_so_far_that_nothing_can_be_copied() -> None:
         desk.rate.shrink()
     desk.now += MINUTE
     assert desk.rate.left == 10 * FLATTEN_REQUESTS + 10
-    assert desk.rate.admit(1, 10) is None
+    assert desk.rate.admit(1, lambda: 10) is None
 
 
 def test_a_restart_forgets_nothing_that_was_spent_and_not_each_request_is_written_down() -> None:
@@ -195,7 +195,7 @@ def test_no_entry_ever_takes_what_gets_everybody_out(acts: list[tuple[str, int]]
                 desk.rate.spend()
             case "admit":
                 before = desk.rate.left
-                admitted = [desk.rate.admit(number, followers) is None for _ in range(followers)]
+                admitted = [desk.rate.admit(number, lambda: followers) is None for _ in range(followers)]
                 assert len(set(admitted)) == 1
                 if admitted[0]:
                     assert before - followers >= desk.rate.reserve - 1  # -1: fractions
