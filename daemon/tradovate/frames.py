@@ -17,6 +17,8 @@ HEARTBEAT = "[]"  # owed every 2.5 s, whether or not the broker's own `h` arrive
 
 _SHOWN = 120  # characters of a frame quoted in a fault
 _DIGITS = re.compile(r"-?\d{1,19}")
+_PLAIN = frozenset({int, str, bool, type(None)})
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _BEYOND = re.compile(r"\d{20}")
 
 
@@ -113,6 +115,8 @@ def authorize(id: int, token: str) -> str:  # noqa: A002 - the wire's own word
 
 def encode(value: object) -> str:
     """Compact JSON in which a Decimal is a plain number. Raises TypeError and ValueError as `request` does."""
+    if type(value) is dict and all(type(key) is str for key in value) and _PLAIN.issuperset(map(type, value.values())):
+        return _compact(value)  # an order at market, and most others: C writes it, in a tenth of the time
     match value:
         case None | bool() | int() | str():
             return json.dumps(value)

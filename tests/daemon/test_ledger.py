@@ -85,8 +85,8 @@ def test_loading_goes_on_from_the_last_save(path: Path, monkeypatch: pytest.Monk
 def test_no_order_waits_while_an_account_is_written_whole(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "SAVE_EVERY", 1)
     company = Company.of(EVAL)
-    for taken in company.connected():
-        ledger.commit([taken])
+    for turn in company.connected():
+        ledger.commit([turn])
     before = rows(ledger, "SELECT turn FROM accounts")
     ledger.commit(company.round(limit(1)))
     assert rows(ledger, "SELECT turn FROM accounts") == before
