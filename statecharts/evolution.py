@@ -1,7 +1,7 @@
 """`attrs.evolve` for the few values that every turn changes several times, and that have dozens of fields.
 
 `attrs.evolve` hands all fields to `__init__`, one by one. What is made here shares nothing with it but its result: a
-class without slots is copied as a whole. (Measured on a book: 1 us in the place of 8.)
+class without slots is copied as a whole. (Measured on a book: 1 us in the place of 5.5.)
 """
 
 from __future__ import annotations
