@@ -12,7 +12,7 @@ from datetime import timedelta
 import attrs
 
 from statecharts import calendar, excess, exposure, follower, guards, legs
-from statecharts.book import Copy, Verb
+from statecharts.book import Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.identity import client_order_id
@@ -62,6 +62,11 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
         return
     quantity = min(abs(close_to - contract.own), contract.piece or abs(close_to - contract.own))
     send(draft, symbol, side, quantity, rules, contract.close_why, Severity.WARNING)
+
+
+def is_done(contract: Contract) -> bool:
+    """Has another order closed what was to be closed at the next try? It bars no openings until then."""
+    return contract.close_to is not None and exposure.goal(contract.own, contract.close_to) == contract.own
 
 
 def send(

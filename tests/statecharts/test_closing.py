@@ -193,3 +193,20 @@ def test_the_stop_of_an_entry_protects_between_two_tries_of_a_closing() -> None:
     exchange.settle()
     assert exchange.position == {ES: 2}
     assert [exchange.orders[number][1].rest for number in exchange.working] == [2, 2]
+
+
+def test_a_refused_closing_that_another_order_has_made_needless_bars_nothing_until_its_next_try() -> None:
+    """The leader was in again, and was not copied: our position was being closed, and there was none."""
+    desk = in_position(2)
+    desk.leader(order(101, SELL, stop(2)))
+    protection = desk.place
+    desk.accepted(protection, 901)
+    desk.leader(order(102, SELL, terms(2), 2))
+    out = desk.place
+    desk.sent(out)
+    desk.refused(out, "429", "too many requests")
+    desk.leader(order(101, SELL, stop(2), status=Status.CANCELED))
+    desk.seen(protection, 901, 2)
+    assert desk.own == {}
+    desk.leader(order(103, BUY, terms(1), 1))
+    assert desk.quantities == [(BUY, 1)]
