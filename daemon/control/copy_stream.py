@@ -7,7 +7,6 @@ Rule 2: copies are read for a watcher at most ten times a second, so that no num
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import trio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from daemon.control.live import QUIET, RETRY_MS, STREAM, say, until_gone
+from daemon.control.live import QUIET, RETRY_MS, STREAM, event, say, until_gone
 from daemon.control.queries import CopiesQuery
 
 if TYPE_CHECKING:
@@ -52,8 +51,7 @@ class CopyStream(Response):
         last = newest if self.last_seen is None else self.last_seen
         if last > newest:  # of another ledger
             last = newest
-            detail = "copies may be missing here: ask for them"
-            await say(send, f"id: {last}\nevent: gap\ndata: {json.dumps({'detail': detail})}\n\n")
+            await say(send, event("gap", {"detail": "copies may be missing here: ask for them"}, last))
         while True:
             with trio.move_on_after(QUIET) as waiting:
                 await self.supervisor.herald.until(lambda seen=last: ledger.last_turn() > seen)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
@@ -64,6 +62,6 @@ class CopyStream(Response):
             rows = ledger.changed_copies(last, until, follower=self.asked.follower, outcome=self.asked.outcome)
             last = until
             # The id stands at the last one: who was cut off in the middle gets all of them again.
-            told = [f"event: copy\ndata: {json.dumps(self.shown(row), ensure_ascii=False)}\n\n" for row in rows]
-            await say(send, "".join([*told[:-1], f"id: {last}\n", *told[-1:]]) if told else "")
+            told = (event("copy", self.shown(row), last if row is rows[-1] else None) for row in rows)
+            await say(send, "".join(told))
             await trio.sleep(GATHER)

@@ -81,8 +81,7 @@ class Stream(Response):
         yield from map(self._as_event, kept)
 
     def _as_event(self, bulletin: Bulletin) -> str:
-        name = "" if self.unnamed else f"event: {bulletin.event}\n"
-        return f"id: {bulletin.id}\n{name}data: {json.dumps(bulletin.as_json(), ensure_ascii=False)}\n\n"
+        return event("" if self.unnamed else bulletin.event, bulletin.as_json(), bulletin.id)
 
 
 async def until_gone(receive: Receive, scope: trio.CancelScope) -> None:
@@ -106,8 +105,15 @@ def last_seen(headers: Headers, after: int | None) -> int | None:
     return int(said)
 
 
+def event(name: str, data: dict[str, object], at: int | None = None) -> str:
+    """As it is written into a stream, in ASCII: U+0085 and U+2028 in words of the broker are ends of a line to many who
+    read one."""
+    head = ("" if at is None else f"id: {at}\n") + (f"event: {name}\n" if name else "")
+    return f"{head}data: {json.dumps(data)}\n\n"
+
+
 def _gap() -> str:
-    return 'event: gap\ndata: {"detail": "events are missing here: ask for the status"}\n\n'
+    return event("gap", {"detail": "events are missing here: ask for the status"})
 
 
 async def say(send: Send, text: str) -> None:

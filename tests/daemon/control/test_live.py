@@ -15,6 +15,7 @@ import trio.testing
 
 from daemon.bulletins import BOX, Board
 from daemon.control import live
+from daemon.control.client import Client, Sent
 from daemon.control.patience import REQUEST_LIMIT, Patience
 from daemon.journal import Journal
 from tests.daemon.control.house import House, wall
@@ -95,6 +96,24 @@ def test_who_comes_back_gets_what_he_has_missed_and_nothing_twice(tmp_path: Path
             assert [event["id"] for event in await events.told(3)] == [one.id for one in missed]
             after = board.tell("copy.placed", "and what comes")
             assert [event["id"] for event in await events.told(1)] == [after.id]
+
+    tell(tmp_path, story)
+
+
+def test_an_event_is_one_whatever_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    """Real world: httpx ends a line where Python does. Half an event is none, and it came again with each try."""
+    odd = "f1: refused (next\u0085line\u2028separator\u2029paragraph\x1cfile, Grüße)"
+
+    async def story(told: House) -> None:
+        board = told.supervisor.board
+        seen = board.tell("copy.placed", "the last that was seen")
+        said = board.tell("copy.failed", odd)
+
+        def first() -> Sent:
+            return next(Client((told.socket,)).stream("/v1/events", seen.id))
+
+        with trio.fail_after(10):
+            assert await trio.to_thread.run_sync(first) == Sent(said.id, "copy.failed", said.as_json())
 
     tell(tmp_path, story)
 
