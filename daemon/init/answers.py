@@ -59,10 +59,14 @@ def meets(demand: Demand) -> Callable[[str], str]:
 
 
 def secret(value: str) -> str:
-    """As a file of it will be read again."""
+    """As a file of it will be read again. Nothing that is raised has a part of it in it."""
     if not value:
         raise ValueError("is empty")
-    if len(value.splitlines()) > 1 or value != value.rstrip("\r\n") or len(value.encode()) > LONGEST - 1:
+    try:
+        length = len(value.encode())
+    except UnicodeEncodeError:  # its own words have the letter in them
+        raise ValueError("is not text in UTF-8") from None
+    if len(value.splitlines()) > 1 or value != value.rstrip("\r\n") or length > LONGEST - 1:
         raise ValueError(f"is more than one line of at most {LONGEST - 1} bytes")
     return value
 

@@ -1,14 +1,20 @@
 """Which accounts a login has, asked at the broker with the daemon's own keeper of tokens and its REST calls.
 
 It opens a session there, once. Nothing of it is kept: the state directory may be another user's.
+
+Rule: what the broker says is shown at a terminal. It goes there without what was asked with, should it say that again,
+      and without what a terminal would obey.
 """
 
 from __future__ import annotations
 
+import attrs
 import trio
 
+from daemon.control.tables import plain
 from daemon.init.draft import Draft
 from daemon.init.interview import Silence
+from daemon.journal import Masks
 from daemon.ledger import Ledger
 from daemon.ledger.schema import MEMORY
 from daemon.logins.budget import Budget
@@ -25,17 +31,22 @@ QUESTION, OK = "account/list", 200
 
 def accounts_at(draft: Draft, credentials: Credentials) -> tuple[str, ...] | Silence:
     """The names of the login's accounts that are not closed, in order."""
+    masks = Masks()
+    for secret in (credentials.password, credentials.sec):
+        masks.add(secret)
     found: tuple[str, ...] | Silence | None = None
     try:
-        found = trio.run(_asked, draft, credentials, Ports.real())
+        found = trio.run(_asked, draft, credentials, masks, Ports.real())
     except* KeyboardInterrupt:
         pass  # raised again below, without the groups that nurseries wrap it in
     if found is None:
         raise KeyboardInterrupt
+    if isinstance(found, Silence):
+        return attrs.evolve(found, why=plain(masks.clean(found.why)))
     return found
 
 
-async def _asked(draft: Draft, credentials: Credentials, ports: Ports) -> tuple[str, ...] | Silence:
+async def _asked(draft: Draft, credentials: Credentials, masks: Masks, ports: Ports) -> tuple[str, ...] | Silence:
     memory = Ledger.open(MEMORY)
     rest = Rest(ports.network.http(), draft.environment.rest)
     name = draft.login.login
@@ -46,7 +57,7 @@ async def _asked(draft: Draft, credentials: Credentials, ports: Ports) -> tuple[
         ports=ports,
         budget=Budget(ports.wall, memory),
         tell=lambda event, words, remedy=None: None,
-        conceal=lambda secret: None,  # nothing of what is said here has one in it
+        conceal=masks.add,
         home=home_of(draft.config, name, addresses_of(draft.environment), memory, ports, rest),
     )
     found: tuple[str, ...] | Silence
@@ -72,5 +83,6 @@ async def _listed(rest: Rest, token: str) -> tuple[str, ...] | Silence:
         return Silence(said.reason)
     if said.status != OK or not isinstance(said.data, list):
         return Silence(f"{QUESTION} was answered with HTTP {said.status}")
-    rows = [row for row in said.data if isinstance(row, dict)]
-    return tuple(sorted(str(row["name"]) for row in rows if row.get("name") and row.get("active") is not False))
+    rows = [row for row in said.data if isinstance(row, dict) and row.get("active") is not False]
+    names = [str(row["name"]) for row in rows if row.get("name")]
+    return tuple(sorted(name for name in names if name.isprintable()))

@@ -78,7 +78,7 @@ class Wish:
             if self.login is None:
                 return  # nobody can say yet how the variables of its secrets are called
         login = self.login or login_name(self.username or "")
-        kinds: tuple[secrets.Kind, ...] = ("password",) if self.cid is None else ("password", "sec")
+        kinds: tuple[secrets.Kind, ...] = ("password",) if self.cid in (None, "0") else ("password", "sec")
         for kind in kinds:
             variable = secrets.variable(login, kind)
             if self.secret_file(kind) is None and not environ.get(variable):
