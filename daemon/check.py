@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -30,7 +30,8 @@ def run_check(path: Path, out: TextIO | None = None, err: TextIO | None = None) 
     return Exit.OK
 
 
-def report(path: Path, config: Config) -> Iterator[str]:
+def report(path: Path, config: Config, environ: Mapping[str, str] | None = None) -> Iterator[str]:
+    """`environ`: of whoever will read the secrets, where that is another process."""
     yield f"{path} is valid."
     for copy in config.copies:
         yield ""
@@ -38,7 +39,7 @@ def report(path: Path, config: Config) -> Iterator[str]:
     yield ""
     yield "Logins"
     for login in config.logins.values():
-        yield from _login(config, login)
+        yield from _login(config, login, environ)
     idle = sorted(name for name in config.accounts if not config.leads(name) and config.copy_of(name) is None)
     if idle:
         yield ""
@@ -123,7 +124,7 @@ def _limits(follower: Follower) -> str:
     return "; ".join(parts)
 
 
-def _login(config: Config, login: Login) -> Iterator[str]:
+def _login(config: Config, login: Login, environ: Mapping[str, str] | None) -> Iterator[str]:
     environment = config.environments[login.environment]
     count = sum(account.login == login.login for account in config.accounts.values())
     where = "simulator, inside the daemon" if environment.embedded else f"{login.environment}, {environment.rest}"
@@ -131,14 +132,14 @@ def _login(config: Config, login: Login) -> Iterator[str]:
     if not environment.embedded:
         device = login.device_id or "made at the first start and kept in the state directory"
         yield f"       grant {login.grant}, device id {device}"
-        yield from _secrets(login)
+        yield from _secrets(login, environ)
 
 
-def _secrets(login: Login) -> Iterator[str]:
+def _secrets(login: Login, environ: Mapping[str, str] | None) -> Iterator[str]:
     """Where each is found from here. The service has an environment and credentials of its own."""
     kinds: tuple[secrets.Kind, ...] = ("password", "sec") if login.grant == "password" else ("client_secret",)
     for kind in kinds:
-        found = secrets.whereabouts(login, kind)
+        found = secrets.whereabouts(login, kind, environ)
         if found is not None:
             yield f"       {kind} {found}"
         elif kind == "password":

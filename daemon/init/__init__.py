@@ -68,26 +68,27 @@ def _told(path: Path, config: Config, draft: Draft, files: Files, secrets: dict[
     for secret in secrets:
         yield f"Written: {secret} (only its owner may read it)"
     yield ""
-    yield from report(path, config)
+    yield from report(path, config, files.environ)
     yield ""
     yield "What to do next:"
     for command, words in _next(path, draft, files.of_the_system):
-        yield f"  {command:<44}{words}".rstrip()
+        yield f"  {command:<43} {words}".rstrip()
 
 
 def _next(path: Path, draft: Draft, of_the_system: bool) -> Iterator[tuple[str, str]]:
-    login = draft.login.login
+    login, ctl = draft.login.login, "copierctl"
     if not draft.environment.embedded:
         yield f"copierd doctor --config {path}", "tests every known cause of trouble; sends no order"
     if of_the_system and path.name == "copier.toml":
         yield "systemctl enable --now copierd", "runs it, now and after each boot"
     elif of_the_system:
         yield f"systemctl enable --now copierd@{path.stem}", "runs it, now and after each boot"
+        ctl = f"copierctl --socket /run/copierd-{path.stem}/control.sock"
     else:
         yield f"copierd run --config {path}", "runs it, until Ctrl-C"
     if draft.login.grant == "oauth":
-        yield f"copierctl authorize {login}", "while it runs: the permission, given in a browser"
-    yield "copierctl status", "while it runs: what every account does"
-    yield "copierctl copies", "what was copied, or would have been"
+        yield f"{ctl} authorize {login}", "while it runs: the permission, given in a browser"
+    yield f"{ctl} status", "while it runs: what every account does"
+    yield f"{ctl} copies", "what was copied, or would have been"
     if not draft.environment.embedded:
         yield f"{draft.release} in {path}", "lets orders out. Read the copies first"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
@@ -30,6 +31,11 @@ class Files:
     def of_the_system(self) -> bool:
         """Is it a configuration for the service? Then its secrets are credentials, and the file does not name them."""
         return self.path.parent.resolve() == OF_THE_SYSTEM and self.chosen is None
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """Of the daemon, as far as secrets go: the service will be handed what is written here."""
+        return {**os.environ, "CREDENTIALS_DIRECTORY": str(self.directory)} if self.of_the_system else os.environ
 
     @property
     def directory(self) -> Path:

@@ -221,10 +221,12 @@ def test_what_init_writes_for_the_service_is_what_the_service_reads(box: Box) ->
     script = f"umask 077; echo {PASSWORD} | copierd init /etc/copierd/second.toml {flags} {accounts}"
     told = box.run("sh", "-c", script).stdout
     assert "systemctl enable --now copierd@second" in told
+    assert "password from the credential bob.password" in told, "it is where the service will find it"
     files = ("/etc/copierd/second.toml", "/etc/copierd/secrets/bob.password")
     assert box.run("stat", "--format=%a %G", *files).stdout == "640 copierd\n600 root\n"
     box.run("systemctl", "start", "copierd@second")
     check = ("copierctl", "--socket", "/run/copierd-second/control.sock", "status", "--check")
+    assert f"  {' '.join(check[:-1])} " in told, "what it says to do next finds this one"
     box.until(lambda: box.run(*check, check=False).returncode == 0)
     box.run("systemctl", "stop", "copierd@second")
 
