@@ -179,11 +179,7 @@ async def _the_time(rest: Rest) -> datetime | None:
 
 def followers_on(config: Config, login: str) -> int:
     """How many followers of a login may have something open at the broker: shadows have not."""
-    return sum(
-        config.accounts[follower.account].login == login and not config.shadow(follower.account)
-        for copy in config.copies
-        for follower in copy.followers
-    )
+    return config.trading[login]
 
 
 def siblings_of(config: Config, account: str) -> int:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +90,22 @@ class Config:
 
     def copy_of(self, account: str) -> Copy | None:
         """The copy in which this account follows; there is at most one."""
-        return next((c for c in self.copies for f in c.followers if f.account == account), None)
+        found = self._following.get(account)
+        return found[0] if found else None
 
     def follower(self, account: str) -> Follower | None:
-        return next((f for c in self.copies for f in c.followers if f.account == account), None)
+        found = self._following.get(account)
+        return found[1] if found else None
+
+    @cached_property
+    def _following(self) -> Mapping[str, tuple[Copy, Follower]]:
+        """By account. Every request to the broker and every status asks, with hundreds of accounts."""
+        return {follower.account: (copy, follower) for copy in self.copies for follower in copy.followers}
+
+    @cached_property
+    def trading(self) -> Counter[str]:
+        """By login: how many followers may have something open at the broker. Shadows have not."""
+        return Counter(self.accounts[name].login for name in self._following if not self.shadow(name))
 
     def leads(self, account: str) -> tuple[Copy, ...]:
         """The copies that this account leads."""

@@ -83,9 +83,9 @@ class Answers:
     evidence: Evidence
     wishes: Wishes
 
-    async def status(self, request: Request) -> JSONResponse:
+    async def status(self, request: Request) -> Response:
         queries.nothing(request.query_params)
-        return JSONResponse(views.status(self.supervisor, self.evidence))
+        return Response(views.status_text(self.supervisor, self.evidence), media_type="application/json")
 
     async def account(self, request: Request) -> JSONResponse:
         queries.nothing(request.query_params)

@@ -23,16 +23,30 @@ if TYPE_CHECKING:
 Orders = Literal["proven", "untested", "denied"]
 
 DENIED = "Access is denied"  # Tradovate's words where reads are allowed and orders are not
-MEASURED = 200  # the newest copies of each account
+MEASURED = 200  # the newest copies of each account,
+MEASURED_IN_ALL = 4000  # and so many of all together: the status must not delay what it tells of
 LOOKED_THROUGH = 500  # rows of the ledger, for an account whose book has forgotten its orders
+
+
+@attrs.frozen
+class Kept:
+    """One account as it was shown, as JSON too, and the frozen values that it was made of."""
+
+    made_of: tuple[object, ...]
+    shown: dict[str, object]
+    text: str
 
 
 @attrs.define
 class Evidence:
-    """`earlier` is what the ledger said of the time before this process."""
+    """`earlier` is what the ledger said of the time before this process.
+
+    `kept` are the accounts as the status has shown them last (see views.py).
+    """
 
     ledger: Ledger
     earlier: dict[str, Orders] = attrs.field(factory=dict)
+    kept: dict[str, Kept] = attrs.field(factory=dict)
 
     def of_orders(self, account: Account) -> Orders:
         if Bar.DENIED in account.book.barred:
@@ -66,10 +80,12 @@ def _newest_first(book: Book) -> Iterator[Copy]:
 
 def latency(books: Iterable[Book]) -> dict[str, object]:
     """From decision to sent, in milliseconds, over the newest copies that the books hold."""
+    books = tuple(books)
+    each = min(MEASURED, MEASURED_IN_ALL // max(1, len(books)))
     took = sorted(
         (copy.sent_at - copy.decided_at) / timedelta(milliseconds=1)
         for book in books
-        for copy in islice(_newest_first(book), MEASURED)
+        for copy in islice(_newest_first(book), each)
         if copy.sent_at is not None
     )
     return {"p50": _percentile(took, 50), "p99": _percentile(took, 99), "count": len(took)}

@@ -2,21 +2,27 @@
 
 Rule 1: a view reads and changes nothing; it is made between two turns, so it never shows half of one.
 Rule 2: what this version does not do yet has its neutral value: a script written today goes on working.
+Rule 3: an account is shown as it was before while all that it is made of are the same frozen values: of hundreds, few
+        have changed since somebody asked last, and the others must not delay a copy.
 """
 
 from __future__ import annotations
 
+import json
+import operator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from daemon import __version__
 from daemon.control import contracts, limits
-from daemon.control.evidence import Evidence, latency
+from daemon.control.evidence import Evidence, Kept, latency
 from statecharts import agreements, connection, reopening, risk, strangers
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.bars import Bar
 from statecharts.market_hours import staleness
+from statecharts.rules import Limits
 from statecharts.states import Cause
 from statecharts.values import Order
 
@@ -35,17 +41,34 @@ _BLOCKING: dict[str, str] = {
 }
 
 
+_NO_LIMITS = Limits()
+
+
 def instant(at: datetime | None) -> str | None:
     """ISO 8601 in UTC, with milliseconds and Z."""
     return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def status(supervisor: Supervisor, evidence: Evidence) -> Json:
+    told = _all_but_accounts(supervisor, evidence)
+    return {**told, "accounts": [one.shown for one in _accounts(supervisor, evidence)]}
+
+
+def status_text(supervisor: Supervisor, evidence: Evidence) -> str:
+    """The same as JSON, of which most has been written before."""
+    accounts = ",".join(one.text for one in _accounts(supervisor, evidence))
+    return f'{{"accounts":[{accounts}],{_text(_all_but_accounts(supervisor, evidence))[1:]}'
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _all_but_accounts(supervisor: Supervisor, evidence: Evidence) -> Json:
     return {
         "version": __version__,
         "started_at": instant(supervisor.started_at),
         "now": instant(supervisor.ports.wall()),
-        "accounts": [account(supervisor, name, evidence) for name in supervisor.accounts],
         "logins": [login(supervisor, one) for one in supervisor.logins.values()],
         "last_stop": supervisor.last_stop,
         "hours": hours(supervisor),
@@ -75,6 +98,30 @@ def hours(supervisor: Supervisor) -> Json | None:
         "state": "ok" if stale is None else stale.severity,
         "trusted": supervisor.almanac.clock.trusted,
     }
+
+
+def _accounts(supervisor: Supervisor, evidence: Evidence) -> Iterable[Kept]:
+    evidence.kept = {name: _kept(supervisor, name, evidence) for name in supervisor.accounts}
+    return evidence.kept.values()
+
+
+def _kept(supervisor: Supervisor, name: str, evidence: Evidence) -> Kept:
+    running = supervisor.accounts[name]
+    rules = running.account.rules.copy
+    leader = supervisor.accounts.get(rules.leader) if rules is not None else None
+    made_of = (
+        running.account,
+        running.config,
+        running.activities.next_attempt_at,
+        leader.account.connection if leader is not None else None,
+        supervisor.config,
+    )
+    before = evidence.kept.get(name)
+    by_the_hour = rules is not None and rules.limits != _NO_LIMITS
+    if before is not None and not by_the_hour and all(map(operator.is_, before.made_of, made_of)):
+        return before
+    shown = account(supervisor, name, evidence)
+    return Kept(made_of, shown, _text(shown))
 
 
 def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -23,6 +25,7 @@ from statecharts.values import Balance, BrokerAccountId, OrderId, Symbol, View
 from tests.daemon.control.house import House, house, still
 from tests.scenarios.world import SYMBOL
 
+CHICAGO = ZoneInfo("America/Chicago")
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 
 # As the contract's example has them; there may be more of them, and never fewer.
@@ -85,7 +88,7 @@ def test_the_whole_shape_while_all_copy(tmp_path: Path) -> None:
             forgotten = attrs.evolve(told.supervisor.accounts["f1"].account, book=Book())
             assert Evidence(told.supervisor.ledger).of_orders(forgotten) == "proven"
             copies = (await told.get("/v1/copies")).json()
-            assert copies.keys() == {"copies", "next"}
+            assert copies.keys() == {"copies", "next", "last"}
             assert all(copy.keys() >= COPY for copy in copies["copies"])
             assert all(_instant(copy["decided_at"]) for copy in copies["copies"])
 
@@ -236,6 +239,44 @@ def test_a_lock_and_how_far_the_limits_are_used_up(tmp_path: Path) -> None:
     }
     assert {"locked", "limits"} <= set(locked["blocked_by"])
     assert shown(supervisor, "lead")["limits"] == {}
+
+
+def test_what_has_not_changed_is_not_made_again_and_what_has_is_shown_at_once(tmp_path: Path) -> None:
+    supervisor = still(tmp_path)
+    evidence = Evidence(supervisor.ledger)
+    clock = [NOON]
+    supervisor.ports = attrs.evolve(supervisor.ports, wall=lambda: clock[0])
+
+    def made_anew() -> set[str]:
+        """Whose elements are others than those of the last time; all of them are as if made this moment."""
+        before = dict(evidence.kept)
+        told = json.loads(views.status_text(supervisor, evidence))
+        fresh = views.status(supervisor, Evidence(supervisor.ledger))
+        assert told == json.loads(json.dumps(fresh))
+        return {name for name, one in evidence.kept.items() if one is not before.get(name)}
+
+    assert made_anew() == {"lead", "f1", "f2"}
+    assert made_anew() == set()
+    change(supervisor, "f1", paused=True)
+    assert made_anew() == {"f1"}
+    change(supervisor, "f1", connection=s.Copying(since=NOON))
+    change(supervisor, "f2", connection=s.Copying(since=NOON))
+    assert made_anew() == {"f1", "f2"}
+    change(supervisor, "lead", connection=s.BackingOff(since=NOON, attempt=1))
+    assert made_anew() == {"lead", "f1", "f2"}, "followers say how their leader is"
+    supervisor.accounts["lead"].activities.next_attempt_at = NOON
+    assert "lead" in made_anew()
+    rules = supervisor.accounts["f2"].account.rules
+    assert rules.copy is not None
+    limits = Limits(no_open_after=(NOON + timedelta(hours=1)).astimezone(CHICAGO).time())
+    change(supervisor, "f2", rules=attrs.evolve(rules, copy=attrs.evolve(rules.copy, limits=limits)))
+    made_anew()
+    assert "limits" not in evidence.kept["f2"].shown["blocked_by"]  # type: ignore[operator]  # it is a list
+    clock[0] = NOON + timedelta(hours=2)
+    assert made_anew() == {"f2"}, "what the hour changes is never kept"
+    assert "limits" in evidence.kept["f2"].shown["blocked_by"]  # type: ignore[operator]  # it is a list
+    supervisor.config = attrs.evolve(supervisor.config)
+    assert made_anew() == {"lead", "f1", "f2"}
 
 
 def test_what_is_somebody_else_s_is_quarantined(tmp_path: Path) -> None:
