@@ -30,11 +30,15 @@ Json = dict[str, Any]
 async def rests_and_goes(told: House) -> None:
     """An order of the leader's that is copied twice, works, and is cancelled: everybody stays flat."""
     broker, ledger = told.server.broker, told.supervisor.ledger
-    before = len(ledger.copies(outcome="canceled"))
+
+    def count(outcome: str) -> int:
+        return len(placed(ledger.copies(outcome=outcome)))  # to cancel them makes copies too
+
+    before = count("canceled")
     order = broker.place("LEAD", "Buy", SYMBOL, 1, "Limit", price=broker.exchange.last[SYMBOL] - 20)
-    await told.until(lambda: len(ledger.copies(outcome="working")) == 2)
+    await told.until(lambda: count("working") == 2)
     broker.cancel(order)
-    await told.until(lambda: len(ledger.copies(outcome="canceled")) == before + 2)
+    await told.until(lambda: count("canceled") == before + 2)
 
 
 def placed(rows: list[Json]) -> list[Json]:
