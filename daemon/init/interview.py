@@ -136,18 +136,26 @@ class Interview:
         return self._with_accounts(Draft(environment=environment, login=login), None), written
 
     def _secret(self, login: Login, kind: secrets.Kind, words: str, written: dict[Path, str]) -> tuple[Login, str]:
-        """The login that names the secret's file, and the secret. It goes to `written` when it is not in a file yet."""
+        """The login that names the secret's file, and the secret. It goes to `written` when it is not in a file yet.
+
+        The service cannot read what its owner alone may read: there it goes to the credentials from any other file.
+        """
         given = self.wish.secret_file(kind)
+        path = self.files.secret(login.login, kind)
         if given not in (None, STDIN):
-            path = Path(given).expanduser().absolute()
-            login = _with_file(login, kind, path)
+            source = Path(given).expanduser().absolute()
+            named = _with_file(login, kind, source)
             try:
-                found = secrets.find(login, kind, {})
+                found = secrets.find(named, kind, {})
             except secrets.SecretUnreadable as wrong:
                 raise Unusable(f"--{kind.replace('_', '-')}-file: {wrong}") from wrong
             assert found is not None, "a file that can be read has one"
+            if not self.files.of_the_system:
+                return named, found.reveal()
+            if source != path:
+                self.files.check(path)
+                written[path] = found.reveal()
             return login, found.reveal()
-        path = self.files.secret(login.login, kind)
         self.files.check(path)
         value = self._value(login.login, kind, words, given)
         written[path] = value
