@@ -56,8 +56,8 @@ class Disk:
         for name in ("ledger.sqlite", LOG, "ledger.sqlite-shm"):
             (self.directory / name).unlink(missing_ok=True)
         for file in kept.iterdir():
-            shutil.copy(file, self.directory / file.name)
-        shutil.rmtree(kept)
+            file.replace(self.directory / file.name)
+        kept.rmdir()
         log = self.directory / LOG
         if not power_lost or not log.exists():
             return 0
