@@ -53,8 +53,12 @@ class Files:
     def check(self, path: Path) -> None:
         """Raises Occupied when this file is there, be it a link to nowhere, and OSError when it cannot be made."""
         if not os.path.lexists(path):
-            if path == self.path and not path.parent.is_dir():
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+            if path == self.path:
+                if not path.parent.is_dir():
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+                # A disk may be full by then, but who lacks a right is told before he has answered a dozen questions.
+                if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
             return
         if path == self.path:
             remedy = "Edit that one, or name another: copierd init FILE"

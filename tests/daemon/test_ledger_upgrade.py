@@ -105,7 +105,7 @@ def test_a_new_ledger_and_a_duplicate_keep_nothing(path: Path) -> None:
     assert version_of(path) == version
 
 
-def test_without_room_for_the_copy_nothing_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_copy_cannot_be_kept_nothing_is_changed(path: Path) -> None:
     version = written(OLDER[0], path)
     backup.named(path, version).mkdir()  # what cannot be replaced by a file
     with pytest.raises(LedgerError, match="no copy of it could be kept before it is changed") as caught:
