@@ -19,13 +19,12 @@ import trio
 
 from daemon.config import Config, ConfigErrors, load
 from daemon.control import contracts, getting_out
-from daemon.embedded import Embedded
 from daemon.exits import Exit
 from daemon.journal import Journal
 from daemon.leavers import leavers
 from daemon.ledger import LedgerError
 from daemon.ports import Ports
-from daemon.process import leaves, ledger_of
+from daemon.process import embedded_in, leaves, ledger_of
 from daemon.state_lock import AnotherRuns, StateInUse, StateLock
 from daemon.supervisor import Supervisor
 from statecharts.account import Account
@@ -63,7 +62,7 @@ def _hold_state(config: Config, path: Path, journal: Journal, wait: float) -> in
         ledger = ledger_of(config)
         ports = Ports.real()
         supervisor = Supervisor(config, ports, journal, ledger, config_path=path, getting_out=True)
-        supervisor.embedded = Embedded.of(config, ports)
+        supervisor.embedded = embedded_in(config, ports)
         return trio.run(_until_interrupted, supervisor, wait)
 
 

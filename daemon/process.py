@@ -9,13 +9,13 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from daemon import control
 from daemon.config import Config, ConfigErrors, load
 from daemon.config.values import SIMULATOR
-from daemon.embedded import Embedded
 from daemon.exits import Exit
 from daemon.journal import Journal
 from daemon.last_stop import boot_id
@@ -25,6 +25,9 @@ from daemon.notify import notifier
 from daemon.ports import Ports
 from daemon.state_lock import StateInUse, StateLock
 from daemon.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from daemon.embedded import Embedded
 
 SIMULATION = "simulation.sqlite"
 COLLECT_AFTER = 10_000  # objects that are there beyond those at the last collection of the youngest
@@ -90,7 +93,7 @@ def _hold_state(config: Config, path: Path, journal: Journal) -> None:
         ledger.ballast = Ballast(directory / "ballast")
         supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path, boot=boot_id())
         supervisor.fed_every = fed_every(os.environ)
-        supervisor.embedded = Embedded.of(config, supervisor.ports)
+        supervisor.embedded = embedded_in(config, supervisor.ports)
         _spare_the_collector()
         trio.run(_serve, supervisor)
 
@@ -118,6 +121,15 @@ def ledger_of(config: Config) -> Ledger:
     for name in (SIMULATION, f"{SIMULATION}-wal", f"{SIMULATION}-shm"):
         (directory / name).unlink(missing_ok=True)
     return Ledger.open(directory / SIMULATION)
+
+
+def embedded_in(config: Config, ports: Ports) -> Embedded | None:
+    """The simulated broker inside the daemon, loaded only where the configuration has it."""
+    if all(login.environment != SIMULATOR for login in config.logins.values()):
+        return None
+    from daemon.embedded import Embedded
+
+    return Embedded.of(config, ports)
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -21,7 +22,6 @@ from daemon.almanac import Almanac
 from daemon.bulletins import Board
 from daemon.clock import Clock
 from daemon.config import Config, ConfigErrors, load
-from daemon.embedded import Embedded
 from daemon.full_disk import DiskWatch
 from daemon.herald import Herald
 from daemon.hours_table import markets_of
@@ -42,6 +42,9 @@ from daemon.wiring import Addresses, Running, account_of, addresses_of, read_aga
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.events import Event, FlattenAsked, ReconnectAsked, RulesChanged, Started
+
+if TYPE_CHECKING:
+    from daemon.embedded import Embedded
 
 DRAIN_LIMIT = 5.0  # seconds for orders in flight; a stop takes 10 at most
 CHECKPOINT_EVERY = 60.0  # seconds

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:  # rich takes a while, and the daemon, which has these words from here, never draws
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 Json = dict[str, Any]
 
@@ -33,6 +34,8 @@ _OUTCOMES = {
 
 
 def console(file: TextIO) -> Console:
+    from rich.console import Console
+
     return Console(file=file, highlight=False, width=None if file.isatty() else _UNCUT)
 
 
@@ -54,6 +57,9 @@ def _between(earlier: str, later: str) -> float:
 
 def status_table(status: Json, width: int) -> Table:
     """One line an account, with what fits into `width` columns."""
+    from rich.table import Table
+    from rich.text import Text
+
     rows = [_account_cells(account, status["now"]) for account in status["accounts"]]
     names = list(rows[0]) if rows else ["account", "state"]
     for name in _DISPENSABLE:
@@ -111,6 +117,8 @@ def reason(account: Json) -> str:
 
 def status_lines(status: Json) -> Iterable[Text]:
     """Below the table: what to do, once for all accounts that have the same trouble, and the daemon itself."""
+    from rich.text import Text
+
     troubles: dict[str, list[Json]] = {}
     for account in status["accounts"]:
         if account["remedy"]:
@@ -135,10 +143,14 @@ def clock(instant: str, parts: str = "seconds") -> str:
 
 
 def copies_head() -> Text:
+    from rich.text import Text
+
     return Text(f"{'decided':8}  {'follower':8}  {'outcome':8}  {'copy':24}  what came of it", style="bold")
 
 
 def copy_line(row: Json) -> Text:
+    from rich.text import Text
+
     price = next((f" {row[key]:g}" for key in ("price", "stop_price") if row[key] is not None), "")
     quantity = "" if row["quantity"] is None else f" {row['quantity']}"
     kind = f" {row['order_type']}{price}" if row["order_type"] else ""
