@@ -16,7 +16,7 @@ import pytest
 from daemon import __version__
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ("packaging/demo", "packaging/test", ".ci/run")
+SCRIPTS = ("packaging/demo", "packaging/test", "packaging/deb", "packaging/install", ".ci/run")
 
 
 def project() -> dict[str, Any]:

@@ -3,132 +3,45 @@ own, with a real PID 1 and a real journal. Needs root, and says so where it is n
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import attrs
 import pytest
 
-ROOT = Path(__file__).parents[2]
-BOX = Path(__file__).parent / "systemd-box"
+from daemon import __version__
+from daemon.catalog import EXPLAINED
+from daemon.journal import message_id
+from tests.system.box import CONFIGURATION, LIMIT, PASSWORD, PORT, ROOT, Box, lacking
+
+NEWER = "9.9.9"
 UNITS = ROOT / "packaging" / "systemd"
-PASSWORD = "a-canary-of-a-password"
-PORT = 18080
-WITHIN = 60.0  # seconds: what is waited for takes one or two on an idle machine
-
-NEEDED = ("/lib/systemd/systemd", "/usr/bin/dpkg-deb", "/usr/lib/python3/dist-packages/systemd")
-LACKING = [path for path in NEEDED if not Path(path).exists()]
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or bool(LACKING), reason=f"needs root, and Debian's systemd and python3-systemd {LACKING}"
-)
-
-
-@attrs.frozen
-class Box:
-    """A systemd of its own over this machine's files; nothing that happens in it is seen outside."""
-
-    name: str
-
-    def start(self, *binds: Path) -> None:
-        options = [word for path in binds for word in ("--bind-ro", str(path))]
-        self._tool("start", *options)
-
-    def stop(self) -> None:
-        self._tool("stop")
-
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = self._tool("exec", *command, check=False)
-        assert not check or done.returncode == 0, (command, done.stdout[-4000:], done.stderr[-4000:])
-        return done
-
-    def write(self, path: str, text: str, mode: str = "644") -> None:
-        script = f"install -D -m {mode} /dev/stdin {path}"
-        subprocess.run([BOX, "exec", "sh", "-c", script], input=text, text=True, check=True, env=self._environment)
-
-    def shown(self, unit: str, *properties: str) -> dict[str, str]:
-        out = self.run("systemctl", "show", unit, *(f"--property={name}" for name in properties)).stdout
-        return dict(line.partition("=")[::2] for line in out.splitlines())
-
-    def journal(self, *matches: str) -> list[dict[str, Any]]:
-        out = self.run("journalctl", "--output=json", "--no-pager", *matches).stdout
-        return [json.loads(line) for line in out.splitlines()]
-
-    def status(self) -> dict[str, Any] | None:
-        done = self.run("copierctl", "status", "--json", check=False)
-        return json.loads(done.stdout) if done.returncode == 0 else None
-
-    def until(self, true: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + WITHIN
-        while not true():
-            if time.monotonic() > deadline:
-                raise AssertionError(self.run("journalctl", "--no-pager", "--lines=60", check=False).stdout)
-            time.sleep(0.1)
-
-    def connected(self) -> bool:
-        status = self.status()
-        return status is not None and all(one["state"] == "Connected" for one in status["accounts"])
-
-    def pid(self) -> str:
-        return self.shown("copierd", "MainPID")["MainPID"]
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, "SYSTEMD_BOX_NAME": self.name}
-
-    def _tool(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run([BOX, *words], capture_output=True, text=True, env=self._environment, timeout=120)
-        assert not check or done.returncode == 0, (words, done.stdout, done.stderr)
-        return done
-
-
-def built(directory: Path, version: str | None = None) -> Path:
-    environment = {**os.environ, "COPIERD_PYTHON": sys.executable, "PYTHONPATH": ""}
-    if version is not None:
-        environment["COPIERD_VERSION"] = version
-    done = subprocess.run(
-        [ROOT / "packaging" / "deb", str(directory)], capture_output=True, text=True, env=environment, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.splitlines()[-1])
+pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs {lacking()}")
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the package of this version, and with one that is newer by name."""
     directory = tmp_path_factory.mktemp("packages")
-    built(directory)
-    built(directory, "9.9.9")
+    environment = {**os.environ, "COPIERD_PYTHON": sys.executable, "PYTHONPATH": ""}
+    build = [str(ROOT / "packaging" / "deb"), str(directory)]
+    done = subprocess.run(build, capture_output=True, text=True, env=environment, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
+    tree, package = directory / "tree", done.stdout.splitlines()[-1]
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    for name, line in (("DEBIAN/control", "Version: {}"), ("usr/lib/copierd/daemon/__init__.py", '__version__ = "{}"')):
+        text = (tree / name).read_text()
+        assert text.count(line.format(__version__)) == 1
+        (tree / name).write_text(text.replace(line.format(__version__), line.format(NEWER)))
+    command = ["dpkg-deb", "--root-owner-group", "--build", str(tree), str(directory / f"copierd_{NEWER}_all.deb")]
+    subprocess.run(command, check=True, capture_output=True)
     return directory
-
-
-CONFIGURATION = f"""
-[environments.here]
-rest = "http://127.0.0.1:{PORT}/v1"
-websocket = "ws://127.0.0.1:{PORT}/v1/websocket"
-[logins.apex]
-environment = "here"
-username = "jane"
-cid = 8123
-[accounts.lead]
-login = "apex"
-name = "DEMO-jane-1"
-[accounts.eval1]
-login = "apex"
-name = "DEMO-jane-2"
-[[copy]]
-name = "main"
-leader = "lead"
-[[copy.followers]]
-account = "eval1"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +50,10 @@ def box(packages: Path) -> Iterator[Box]:
     made = Box(f"copierd-{os.getpid()}")
     made.start(packages)
     try:
-        package = next(one for one in packages.glob("*.deb") if "9.9.9" not in one.name)
+        package = next(one for one in packages.glob("*.deb") if NEWER not in one.name)
         made.run("dpkg", "--install", str(package))
-        made.write("/etc/copierd/copier.toml", CONFIGURATION, "640")
-        made.run("chgrp", "copierd", "/etc/copierd/copier.toml")
-        made.write("/etc/copierd/secrets/apex.password", PASSWORD + "\n", "600")
-        made.run("systemd-run", "--unit=broker", "--quiet", "/usr/bin/copierd", "simulator", "--port", str(PORT))
-        made.until(lambda: made.run("sh", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{PORT}", check=False).returncode in (0, 2))
+        made.configure()
+        made.begin_broker("/usr/bin/copierd")
         yield made
     finally:
         made.stop()
@@ -160,9 +70,12 @@ def test_the_units_are_clean_and_hardly_exposed() -> None:
 
 
 def test_installed_it_verifies_and_starts_nobody(box: Box) -> None:
-    done = box.run("systemd-analyze", "verify", "--man=no", "/usr/lib/systemd/system/copierd.service")
-    assert done.stderr == "" and done.stdout == ""
+    for unit in ("copierd.service", "copierd@.service"):
+        done = box.run("systemd-analyze", "verify", "--man=no", f"/usr/lib/systemd/system/{unit}")
+        assert done.stderr == "" and done.stdout == ""
     assert box.shown("copierd", "ActiveState")["ActiveState"] == "inactive"
+    number = int(box.run("systemctl", "--version").stdout.split()[1])
+    assert ("RestartSteps=" in box.run("systemctl", "cat", "copierd").stdout) == (number >= 254)
 
 
 def test_it_starts_connects_and_tells_systemd_and_the_journal(box: Box) -> None:
@@ -180,6 +93,13 @@ def test_it_starts_connects_and_tells_systemd_and_the_journal(box: Box) -> None:
     assert box.run("stat", "--format=%a %U", "/var/lib/copierd/ledger.sqlite").stdout == "600 copierd\n"
 
 
+def test_the_journal_explains_each_kind(box: Box) -> None:
+    said = box.run("journalctl", "--catalog", "--no-pager", "COPIERD_KIND=daemon.started").stdout
+    assert "Subject: copierd has started every account" in said and "What to do: Nothing." in said
+    known = box.run("journalctl", "--list-catalog").stdout
+    assert all(message_id(name) in known for name in EXPLAINED)
+
+
 def test_a_reload_changes_what_the_file_says_and_keeps_the_process(box: Box) -> None:
     before = box.pid()
     box.write("/etc/copierd/copier.toml", CONFIGURATION.replace('"eval1"', '"eval1"\nmax_order = 3'), "644")
@@ -194,24 +114,45 @@ def test_a_reload_changes_what_the_file_says_and_keeps_the_process(box: Box) -> 
 
 
 def test_a_blocked_daemon_is_killed_by_the_watchdog_and_comes_back(box: Box) -> None:
+    """Its loop is blocked for good: the file that it is told to read again is a pipe that nobody writes to."""
     box.write("/etc/systemd/system/copierd.service.d/quick.conf", "[Service]\nWatchdogSec=3s\n")
     box.run("systemctl", "daemon-reload")
     box.run("systemctl", "restart", "copierd")
     box.until(box.connected)
     before = box.pid()
-    box.run("kill", "-STOP", before)
+    box.run("mv", "/etc/copierd/copier.toml", "/etc/copierd/aside")
+    box.run("mkfifo", "--mode=644", "/etc/copierd/copier.toml")
+    box.run("kill", "-HUP", before)
+    box.until(lambda: "fifo" in box.run("cat", f"/proc/{before}/wchan", f"/proc/{before}/stack", check=False).stdout)
+    box.run("mv", "/etc/copierd/aside", "/etc/copierd/copier.toml")
     box.until(lambda: box.pid() not in ("0", before))
     box.until(box.connected)
     assert any("atchdog" in str(entry["MESSAGE"]) for entry in box.journal("--unit=copierd", "_PID=1"))
+    where = [str(entry["MESSAGE"]) for entry in box.journal(f"_PID={before}")]
+    assert any(words.startswith("Fatal Python error: Aborted") for words in where)
+    assert any(" in _reloaded" in words for words in where), "the stack shows where it was stuck"
     status = box.status()
     assert status is not None and status["last_stop"] == "crash"
 
 
-def test_kill_nine_is_restarted(box: Box) -> None:
-    before = box.pid()
-    box.run("kill", "-KILL", before)
-    box.until(lambda: box.pid() not in ("0", before))
-    box.until(box.connected)
+def test_kill_nine_under_trading_copies_nothing_twice(box: Box) -> None:
+    with box.trading() as ended:
+        for _ in range(3):
+            copied = len(box.copies())
+            box.until(lambda: len(box.copies()) > copied + 3)  # noqa: B023 - asked before the next round
+            before = box.pid()
+            box.run("kill", "-KILL", before)
+            box.until(lambda: box.pid() not in ("0", before))  # noqa: B023 - likewise
+            box.until(box.connected)
+        broker = ended()
+    lead, follower = "DEMO-jane-1", "DEMO-jane-2"
+    assert broker["positions"] == {}, "the leader has left, and the follower with him"
+    assert len(broker["sent"]) == len(set(broker["sent"])), "no order was sent twice"
+    rows = box.copies()
+    places = Counter(row["leader_order_id"] for row in rows if row["verb"] == "place")
+    assert places == dict.fromkeys(broker["orders"][lead], 1), "one copy for each of the leader's orders"
+    owners = Counter(row["order_id"] for row in rows if row["order_id"] and row["verb"] in ("place", "close"))
+    assert owners == dict.fromkeys(broker["orders"][follower], 1), "each order is that of one copy"
 
 
 def test_what_init_writes_for_the_service_is_what_the_service_reads(box: Box) -> None:
@@ -231,6 +172,33 @@ def test_what_init_writes_for_the_service_is_what_the_service_reads(box: Box) ->
     box.run("systemctl", "stop", "copierd@second")
 
 
+def test_a_secret_may_lie_encrypted(box: Box) -> None:
+    """With the machine's own key: what is in /etc is of no use elsewhere. The plain file is gone."""
+    plain, sealed = "/etc/copierd/secrets/apex.password", "/etc/copierd/apex.password.cred"
+    box.run("systemd-creds", "encrypt", "--with-key=host", "--name=apex.password", plain, sealed)
+    assert PASSWORD not in box.run("cat", sealed).stdout
+    box.run("rm", plain)
+    line = f"[Service]\nLoadCredentialEncrypted=apex.password:{sealed}\n"
+    box.write("/etc/systemd/system/copierd.service.d/sealed.conf", line)
+    restart_without_token(box)
+    box.until(box.connected)
+    assert box.run("cat", "/run/credentials/copierd.service/apex.password").stdout.strip() == PASSWORD
+    box.run("rm", "/etc/systemd/system/copierd.service.d/sealed.conf")
+    restart_without_token(box)
+    box.until(lambda: box.states() == {"TokenExpired"})  # nothing else has given it the password
+    box.write(plain, PASSWORD + "\n", "600")
+
+
+def restart_without_token(box: Box) -> None:
+    """Who has a valid token needs no password."""
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "stop", "copierd")
+    forget = "UPDATE logins SET token = NULL, refresh_token = NULL"
+    script = "import sqlite3, sys; sqlite3.connect(sys.argv[1], isolation_level=None).execute(sys.argv[2])"
+    box.run("python3", "-c", script, "/var/lib/copierd/ledger.sqlite", forget)
+    box.run("systemctl", "start", "copierd")
+
+
 def test_a_wrong_configuration_is_not_tried_again_and_again(box: Box) -> None:
     box.run("systemctl", "stop", "copierd")
     box.write("/etc/copierd/copier.toml", "[nonsense]\n", "644")
@@ -246,10 +214,10 @@ def test_a_wrong_configuration_is_not_tried_again_and_again(box: Box) -> None:
 
 def test_an_upgrade_restarts_it_and_keeps_configuration_and_ledger(box: Box, packages: Path) -> None:
     before = box.pid()
-    box.run("dpkg", "--install", str(next(packages.glob("*9.9.9*.deb"))))
+    box.run("dpkg", "--install", str(next(packages.glob(f"*{NEWER}*.deb"))))
     box.until(lambda: box.pid() not in ("0", before) and box.connected())
     status = box.status()
-    assert status is not None and (status["version"], status["last_stop"]) == ("9.9.9", "upgrade")
+    assert status is not None and (status["version"], status["last_stop"]) == (NEWER, "upgrade")
 
 
 def test_the_manual_and_the_completions_are_there(box: Box) -> None:
@@ -259,15 +227,32 @@ def test_the_manual_and_the_completions_are_there(box: Box) -> None:
     assert "copierctl" in box.run("bash", "-c", complete).stdout
 
 
-def test_it_stops_in_time_and_a_purge_leaves_nothing(box: Box) -> None:
-    box.run("dpkg", "--purge", "copierd")
-    left = box.run(
-        "sh", "-c", "ls -d /etc/copierd /var/lib/copierd /usr/lib/copierd /usr/bin/copierd 2>/dev/null", check=False
-    )
-    assert left.stdout == ""
-    assert box.run("getent", "passwd", "copierd", check=False).returncode != 0
+def test_it_stops_in_time(box: Box) -> None:
+    """Ten seconds are promised: with that limit it is not systemd that has to kill it."""
+    box.write("/etc/systemd/system/copierd.service.d/quick.conf", "[Service]\nTimeoutStopSec=10s\n")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", "copierd")
+    box.until(box.connected)
+    with box.trading():
+        copied = len(box.copies())
+        box.until(lambda: len(box.copies()) > copied + 3)
+        box.run("systemctl", "stop", "copierd")
+    shown = box.shown("copierd", "ActiveState", "Result", "ExecMainStatus")
+    assert shown == {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0"}
     stopped = [entry["MESSAGE"] for entry in box.journal("COPIERD_KIND=daemon.stopped")]
-    assert any("stopped cleanly" in str(message) for message in stopped)
+    assert "stopped cleanly" in str(stopped[-1])
+
+
+def test_a_purge_leaves_nothing(box: Box) -> None:
+    box.run("rm", "-r", "/etc/systemd/system/copierd.service.d")
+    box.run("dpkg", "--purge", "copierd")
+    places = ("/etc", "/opt", "/run", "/usr/bin", "/usr/lib/copierd", "/usr/lib/systemd", "/usr/share", "/var")
+    left = box.run("find", *places, "-iname", "*copier*", check=False).stdout.split()
+    assert [path for path in left if not path.startswith("/var/log")] == []
+    assert "copierd" not in box.run("journalctl", "--list-catalog").stdout
+    assert box.shown("copierd", "LoadState")["LoadState"] == "not-found"
+    assert box.run("getent", "passwd", "copierd", check=False).returncode != 0
+    assert box.run("getent", "group", "copierd", check=False).returncode != 0
 
 
 def test_what_is_shipped_is_what_is_here() -> None:
