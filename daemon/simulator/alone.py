@@ -39,6 +39,9 @@ def run_simulator(*, port: int, faults: Path | None = None) -> int:
     except* OSError as group:
         print(f"port {port}: {_first(group)}", file=sys.stderr)
         status = _UNAVAILABLE
+    except* FaultsInvalid as group:  # which acts there are is known to the house alone
+        print(f"{faults}: {_first(group)}", file=sys.stderr)
+        status = _CONFIG
     return status
 
 

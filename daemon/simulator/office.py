@@ -5,6 +5,7 @@ went away) and the broker's delays.
 Rule 2: `rest` is one request.
 """
 
+import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import format_datetime
@@ -37,7 +38,7 @@ class Office(Deeds):
         self._nursery: trio.Nursery | None = None
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the house alive until cancelled; carries out the acts of the faults file."""
+        """Keep the house alive until cancelled; carries out the acts of the faults file. Raises FaultsInvalid."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             await nursery.start(self.broker.run)
@@ -45,6 +46,10 @@ class Office(Deeds):
                 deed = getattr(self, act.act, None) or getattr(self.broker, act.act, None)
                 if act.act.startswith("_") or not callable(deed):
                     raise FaultsInvalid(f"acts: {act.act}: no such act")
+                try:
+                    inspect.signature(deed).bind(**act.arguments)
+                except TypeError as error:
+                    raise FaultsInvalid(f"acts: {act.act}: with: {error}") from error
                 nursery.start_soon(self._act, act.after, deed, act.arguments)
             task_status.started()
             try:

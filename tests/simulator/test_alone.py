@@ -39,7 +39,17 @@ def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err.startswith(f"port {port}: ")
 
 
-@pytest.mark.parametrize(("text", "words"), [("x = 1", "x: unknown"), ("x =", "not TOML"), (None, "No such file")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1", "x: unknown"),
+        ("x =", "not TOML"),
+        (None, "No such file"),
+        ('[[acts]]\nafter = 0\nact = "dance"', "acts: dance: no such act"),
+        ('[[acts]]\nafter = 60\nact = "reject_next"', "acts: reject_next: with: missing a required argument"),
+        ('[[acts]]\nafter = 60\nact = "replay"\nwith = { who = "x" }', "acts: replay: with: got an unexpected keyword"),
+    ],
+)
 def test_faults_that_cannot_be_read_are_told(
     tmp_path: Path, text: str | None, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
