@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import AsyncIterator
 from typing import cast
 from urllib.parse import urlsplit
@@ -262,6 +263,13 @@ def _told(error: BaseException) -> SocketLost:
         case trio_websocket.ConnectionClosed():
             return SocketLost("the connection has ended")
         case _:
-            cause = error.__cause__
-            words = ": ".join(filter(None, (type(error).__name__, str(error), str(cause) if cause else "")))
-            return SocketLost(words)
+            return SocketLost(": ".join(filter(None, (type(error).__name__, str(error), _behind(error)))))
+
+
+def _behind(error: BaseException) -> str:
+    """What brought it about; of a connection that was tried at several addresses, why the first was not had."""
+    cause = error.__cause__
+    if not isinstance(cause, BaseExceptionGroup):
+        return str(cause or "")
+    one = _first(cause)
+    return os.strerror(one.errno) if isinstance(one, OSError) and one.errno else str(one)
