@@ -11,6 +11,7 @@ import attrs
 from rich.text import Text
 
 from daemon.control import tables
+from daemon.control.absence import Absence
 from daemon.control.client import Client, NoDaemon
 from daemon.control.deeds import print_json, segment
 from daemon.control.watching import AGAIN, print_line
@@ -42,13 +43,15 @@ class Events:
         for event in events:
             self._show(event)
         last = events[-1]["id"] if events else None
+        absence = Absence()
         while True:
             try:
                 for sent in self.client.stream("/v1/events", last):
+                    absence.over()
                     last = last if sent.id is None else sent.id
                     self._show(sent.data)
             except NoDaemon as nobody:
-                print(f"copierctl: {tables.plain(nobody)}", file=sys.stderr)
+                absence.tell(nobody)
             time.sleep(AGAIN)
 
     def _show(self, event: Json) -> None:

@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from daemon.control import tables
+from daemon.control.absence import Absence
 from daemon.control.client import Client, NoDaemon
 from daemon.control.deeds import print_json
 from daemon.exits import Exit
@@ -88,11 +89,12 @@ class Status:
 
     def _asked_again(self) -> Json:
         """Until a daemon answers that was there before: it may just be starting again."""
+        absence = Absence()
         while True:
             try:
                 return self._asked()
             except NoDaemon as nobody:
-                print(f"copierctl: {tables.plain(nobody)}", file=sys.stderr)
+                absence.tell(nobody)
             time.sleep(AGAIN)
 
     def _verdict(self, status: Json, bad: list[Json], good: str) -> int:
@@ -134,10 +136,12 @@ class Copies:
         show = print_line if self.as_json else self._printer()
         outcomes = {(row["id"], row["follower"]): row["outcome"] for row in page["copies"]}
         last: int = page["last"]
+        absence = Absence()
         while True:
             sys.stdout.flush()
             try:
                 for sent in self.client.stream("/v1/copies", last, **self.asked):
+                    absence.over()
                     row, last = sent.data, last if sent.id is None else sent.id
                     if sent.event == "gap":
                         print(f"copierctl: {row['detail']}", file=sys.stderr)
@@ -146,7 +150,7 @@ class Copies:
                         show(row)
                         sys.stdout.flush()
             except NoDaemon as nobody:
-                print(f"copierctl: {tables.plain(nobody)}", file=sys.stderr)
+                absence.tell(nobody)
             time.sleep(AGAIN)
 
     def _shown(self, rows: list[Json]) -> None:
