@@ -62,6 +62,18 @@ def in_hand(account: Account) -> list[Json]:
     ]
 
 
+def known(account: Account) -> set[Symbol]:
+    """Those that it, or its leader, has ever had in hand: which flatten, release and adopt may be asked for."""
+    book, rules = account.book, account.in_force.copy
+    symbols = {*book.contracts, *book.positions, *(copy.symbol for copy in book.copies.values())}
+    if book.mine is not None:
+        symbols |= {order.symbol for order in book.mine.orders.values()}
+    if book.theirs is not None and rules is not None:
+        theirs = {*book.theirs.net, *(order.symbol for order in book.theirs.orders.values())}
+        symbols |= {sizing.follower_symbol(one, rules) for one in theirs}
+    return symbols
+
+
 def _orders(account: Account, symbol: Symbol) -> list[Copy]:
     """Orders of ours that may still fill."""
     return [copy for copy in account.book.in_progress(symbol) if copy.trades]

@@ -48,7 +48,10 @@ class GettingOut:
         """The exit status. Raises NoDaemon, and Refused where one account alone was asked."""
         names = [self.wish.account] if self.wish.account else followers(self.client, self.wish.copy)
         if self.wish.dry_run or not self.wish.yes:
-            plans = [self._plan(self._account(name)) for name in names]
+            accounts = [self._account(name) for name in names]
+            if self._unheard_of(accounts):
+                return Exit.FAILED
+            plans = [self._plan(account) for account in accounts]
             for plan in plans if not self.wish.as_json else ():
                 print(tables.plain(plan))
             if self.wish.dry_run:
@@ -62,6 +65,18 @@ class GettingOut:
 
     def _account(self, name: str) -> Json:
         return self.client.get(f"/v1/accounts/{segment(name)}")
+
+    def _unheard_of(self, accounts: list[Json]) -> bool:
+        """Says of a contract that nobody has heard of what the daemon would say: it must not be taken for flat."""
+        symbol = self.wish.symbol
+        for account in accounts if symbol is not None else ():
+            known = account["symbols"]
+            if symbol not in known and account["role"] != "leader":
+                there = f"; it knows {', '.join(known)}" if known else ""
+                words = f"{account['account']} has never had {symbol} in hand{there}"
+                print(f"copierctl: {tables.plain(words)}", file=sys.stderr)
+                return True
+        return False
 
     def _plan(self, account: Json) -> str:
         name = account["account"]

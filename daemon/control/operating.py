@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from daemon.control import bodies, limits, queries, views
+from daemon.control import bodies, contracts, limits, queries, views
 from daemon.control.evidence import Evidence
 from daemon.control.problems import Problem
 from daemon.control.wishes import Wishes
 from statecharts import events as e
-from statecharts import ownership, sizing
+from statecharts import ownership
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.rules import CopyRules
@@ -132,19 +132,8 @@ def _unless(running: Running, kind: str, objection: str | None) -> None:
 
 def _known(account: Account, symbol: Symbol) -> None:
     """A name that nobody has heard of is a slip of the hand, and must not be taken for flat. Raises Problem."""
-    known = _symbols(account)
+    known = contracts.known(account)
     if symbol not in known:
         there = f"; it knows {', '.join(sorted(known))}" if known else ""
         detail = f"{account.name} has never had {symbol} in hand{there}"
         raise Problem(status=422, kind="unknown-symbol", detail=detail)
-
-
-def _symbols(account: Account) -> set[Symbol]:
-    book, rules = account.book, account.in_force.copy
-    symbols = {*book.contracts, *book.positions, *(copy.symbol for copy in book.copies.values())}
-    if book.mine is not None:
-        symbols |= {order.symbol for order in book.mine.orders.values()}
-    if book.theirs is not None and rules is not None:
-        theirs = {*book.theirs.net, *(order.symbol for order in book.theirs.orders.values())}
-        symbols |= {sizing.follower_symbol(one, rules) for one in theirs}
-    return symbols

@@ -102,6 +102,7 @@ _IN_FULL: Final[Json] = {
                     closing=WORDS,
                 )
             ),
+            symbols=listed(TEXT),
             working_orders=listed(
                 record(
                     order_id=COUNT,

@@ -186,6 +186,7 @@ def account_in_full(supervisor: Supervisor, name: str, evidence: Evidence) -> Js
     return {
         **account(supervisor, name, evidence),
         "contracts": contracts.in_hand(known),
+        "symbols": sorted(contracts.known(known)),
         "working_orders": working,
     }
 

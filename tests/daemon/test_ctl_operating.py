@@ -73,9 +73,11 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(tmp_path: Path) -> N
             f"f2: {what}; left alone, because it is not ours: +1 ESZ6; then nothing opens until: copierctl resume f2"
         )
         assert (await terminal.type("flatten", "lead", "--dry-run")).out.startswith("lead: refused, because it follows")
-        assert (await terminal.type("flatten", "f1", "NQZ6", "--dry-run")).out.startswith(
-            "f1: nothing of ours is open;"
-        )
+        slip = await terminal.type("flatten", "f1", "f2", "--dry-run")
+        assert (slip.status, slip.out) == (1, "")
+        assert slip.err == "copierctl: f1 has never had f2 in hand; it knows ESZ6\n"
+        assert slip == await terminal.type("flatten", "f1", "f2", "--yes"), "asked or tried, a slip is the same"
+        assert (await terminal.type("flatten", "f1", SYMBOL, "--dry-run")).out == f"{first}\n"
         would = json.loads((await terminal.type("flatten", "--copy", "main", "--dry-run", "--json")).out)
         assert would == {"would": [first, second]}
         assert own(terminal.house, "f1") == own(terminal.house, "f2") == 2
