@@ -10,7 +10,7 @@ from typing import Final
 
 # For notifications too: what `events` of a [[notify]] may name.
 TOLD: Final[Mapping[str, str]] = {
-    "connection.attempted": "a connection is being made",
+    "connection.attempted": "a login's session ended, or could not be begun",
     "connection.broken": "an account lost its connection",
     "connection.fixed": "it is connected again",
     "connection.added": "an account is new in the configuration",
@@ -33,7 +33,7 @@ TOLD: Final[Mapping[str, str]] = {
     "account.released": "a contract is traded again",
     "account.adopted": "a position counts as copied from now on",
     "account.flattening": "an account is being closed out",
-    "account.flattened": "it is verified flat, or is not",
+    "account.flattened": "what was copied there is out, as the broker shows it",
     "disk.full": "hardly anything can be written down: nothing opens",
     "disk.writable": "there is room again",
     "risk.locked": "a limit has locked an account",
