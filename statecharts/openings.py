@@ -55,9 +55,8 @@ def _exit_put_off(draft: Draft, order: Order, symbol: Symbol) -> bool:
     own, theirs = draft.contract(symbol).own, draft.book.theirs
     put_off = (c for c in draft.book.in_progress(symbol) if c.put_off and exposure.reduces(c, own))
     waiting = {copy.leader_order_id for copy in put_off if copy.leader_order_id is not None}
-    if theirs is None:
-        return False
-    others = (theirs.orders.get(number) for number in waiting - {order.id})
+    orders = theirs.orders if theirs is not None else {}
+    others = (orders.get(number) for number in waiting - {order.id})
     return any(one is not None and one.filled for one in others)
 
 

@@ -91,6 +91,20 @@ def test_a_stop_that_was_skipped_is_placed_once_there_is_something_of_ours() -> 
     assert desk.copy_of(102).stage is Stage.INTENDED
 
 
+def test_a_stop_that_was_skipped_and_sleeps_is_not_placed_for_what_is_ours() -> None:
+    desk = follower(ratio=Decimal("0.5"))
+    desk.leader(order(101, BUY, terms(1), 1))
+    desk.leader(order(102, SELL, stop(1)))
+    desk.leader(order(103, BUY, terms(1), 1))
+    entry = desk.place
+    desk.leader(order(102, SELL, stop(2), version=1102, status=Status.SUSPENDED))
+    desk.fills(entry, 903)
+    assert desk.own == {ES: 1}
+    assert desk.places == []
+    desk.leader(order(102, SELL, stop(2), version=1102))
+    assert desk.quantities == [(SELL, 1)], "it is awake"
+
+
 def test_an_answer_that_went_with_a_failed_turn_is_lost_and_looked_up() -> None:
     desk = in_position(1)
     desk.leader(order(101, SELL, terms(1), 1))

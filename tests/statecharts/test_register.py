@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from statecharts.register import AT_MOST, Register, since
@@ -30,10 +30,12 @@ def filled(entries: list[tuple[int, int]], start: dict[int, int] | None = None) 
 
 
 ENTRIES = st.lists(st.tuples(st.integers(0, MANY), st.integers(0, 1000)), max_size=MANY)
+LONG = [(number % MANY, number) for number in range(2 * MANY)]  # longer than Hypothesis likes its lists
 START = st.dictionaries(st.integers(0, MANY), st.integers(0, 1000))
 
 
 @given(START, ENTRIES)
+@example({}, LONG)
 def test_it_is_the_mapping_that_a_dictionary_would_be(start: dict[int, int], entries: list[tuple[int, int]]) -> None:
     expected = {**start, **dict(entries)}
     found = filled(entries, start)
@@ -56,6 +58,7 @@ def test_it_is_the_mapping_that_a_dictionary_would_be(start: dict[int, int], ent
 
 
 @given(START, ENTRIES, ENTRIES)
+@example({}, LONG, LONG)
 def test_what_differs_is_found_in_both_directions(
     start: dict[int, int], first: list[tuple[int, int]], then: list[tuple[int, int]]
 ) -> None:
@@ -74,6 +77,7 @@ def _differing(before: Any, after: Any) -> dict[int, int]:
 
 
 @given(START, ENTRIES)
+@example({}, LONG)
 def test_a_change_leaves_the_register_as_it_was(start: dict[int, int], entries: list[tuple[int, int]]) -> None:
     known: list[tuple[Odd, dict[int, int], list[int]]] = []
     register = Odd(start)
