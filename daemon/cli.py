@@ -184,11 +184,10 @@ def _port(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # What is loaded now stays for good: to look through it for garbage meanwhile takes a tenth of the start.
+    # To look for garbage while modules are loaded takes a tenth of the start; the daemon looks once when they are.
     gc.disable()
     from daemon.process import run_daemon
 
-    gc.freeze()
     gc.enable()
     return run_daemon(options.config or places.configuration())
 

@@ -22,7 +22,10 @@ from tests.system.box import CONFIGURATION, LIMIT, PASSWORD, PORT, ROOT, Box, la
 
 NEWER = "9.9.9"
 UNITS = ROOT / "packaging" / "systemd"
-pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs {lacking()}")
+pytestmark = [
+    pytest.mark.skipif(bool(lacking()), reason=f"needs {lacking()}"),
+    pytest.mark.xdist_group("systemd"),  # one worker makes what they share
+]
 
 
 @pytest.fixture(scope="module")
