@@ -10,6 +10,7 @@ import trio
 from statecharts import states as s
 from tests.scenarios.maintenance import HOURS, chicago, sleep_until, told
 from tests.scenarios.notified import SECRET, notify
+from tests.scenarios.pulse import slow
 from tests.scenarios.receiver import Receiver
 from tests.scenarios.world import SYMBOL, World, config_of, now
 
@@ -24,8 +25,11 @@ def _signed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.rule("copies.calendar")
-def test_what_the_leader_trades_in_a_closed_market_is_copied_and_told_once(tmp_path: Path) -> None:
+def test_what_the_leader_trades_in_a_closed_market_is_copied_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story(world: World, receiver: Receiver) -> None:
+        slow(world, monkeypatch)
         async with world.daemon():
             await world.copying()
             await sleep_until(chicago("2026-11-17 16:20"))

@@ -15,6 +15,7 @@ from daemon.tradovate.answers import Limited
 from daemon.tradovate.oauth import OAuth, PairAnswer
 from statecharts import states as s
 from tests.scenarios.consent import OAUTH, REDIRECT, SECRET, answered, authorization, authorized, pasted
+from tests.scenarios.pulse import slow
 from tests.scenarios.world import SYMBOL, World, run
 
 HOUR = 3600.0
@@ -47,8 +48,11 @@ def test_a_login_that_was_never_authorized_asks_nothing_and_is_repaired_by_autho
     run(story, tmp_path, OAUTH, logins=LOGINS)
 
 
-def test_it_is_refreshed_at_two_thirds_of_its_life_by_one_task_for_days(tmp_path: Path) -> None:
+def test_it_is_refreshed_at_two_thirds_of_its_life_by_one_task_for_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story(world: World) -> None:
+        slow(world, monkeypatch)
         async with world.daemon() as daemon:
             await _copying(world)
             began = trio.current_time()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from daemon.logins import correspondence, reading
 from statecharts import states as s
 from tests.scenarios.maintenance import Week, chicago, sleep_until, told
 from tests.scenarios.notified import SECRET
+from tests.scenarios.pulse import slow
 from tests.scenarios.receiver import Receiver
 from tests.scenarios.world import World
 
@@ -18,13 +18,10 @@ from tests.scenarios.world import World
 def test_a_week_of_maintenance_windows_is_silent_and_everybody_is_back_within_30_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A week has a quarter of a million heartbeats of each side, and sixty thousand read-backs: fewer prove the same.
-    monkeypatch.setattr(correspondence, "HEARTBEAT_EVERY", 8.0)
-    monkeypatch.setattr(reading, "READ_BACK_EVERY", (100.0, 140.0))
     monkeypatch.setenv("COPIERD_NOTIFY_SECRET", SECRET)
 
     async def story(world: World, receiver: Receiver) -> None:
-        world.fault(heartbeat=8.0)
+        slow(world, monkeypatch)
         async with world.daemon():
             week = Week(world)
             await world.copying()
