@@ -245,6 +245,10 @@ def test_everybody_can_use_it_in_every_state(page: Page, tmp_path: Path, scheme:
     assert page.faults() == []
     wide = page.driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, f"{wide} pixels wider than the window"
+    tall = page.driver.execute_script(
+        "return [...document.querySelectorAll('button')].filter(b => b.offsetHeight > 60).map(b => b.textContent)"
+    )
+    assert tall == [], "a word is read along its line"
     page.press("f1", "flatten")
     assert page.faults() == []
 
