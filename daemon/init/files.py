@@ -78,7 +78,7 @@ class Files:
             for path, secret in secrets.items():
                 self._make(path, f"{secret}\n", PRIVATE, made)
             self._make(self.path, text, READABLE, made)
-        except BaseException:
+        except BaseException:  # Ctrl-C as well: what is half written would be in the way of the next try
             for path in made:
                 path.unlink()
             raise
