@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.scenarios.world import PASSWORD
+
+ROOT = Path(__file__).parents[1]
 
 # How long an example takes says how busy the machine is, and nothing of the program. A run judges a change, so it tries
 # the same examples each time; --hypothesis-profile=searching looks for others.
@@ -28,3 +35,21 @@ def _no_secrets_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     for login in ("APEX", "FUND"):
         monkeypatch.setenv(f"COPIERD_{login}_PASSWORD", PASSWORD)
+
+
+class _OneByOne(LoadScopeScheduling):  # type: ignore[misc]
+    """Shares the tests out one by one, and by file where what a fixture has made is shared by all of the file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if _shares(file) else nodeid
+
+
+@cache
+def _shares(file: str) -> bool:
+    return 'scope="module"' in (ROOT / file).read_text()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    # xdist_group says the same mark by mark, but is without effect on the structured ids of pytest 9.2.
+    return _OneByOne(config, log) if config.getoption("dist") == "loadscope" else None

@@ -16,8 +16,6 @@ import attrs
 import httpx
 import pytest
 
-pytestmark = pytest.mark.xdist_group("demo")  # one worker makes what they share
-
 ROOT = Path(__file__).parents[2]
 LIMIT = 90  # seconds for a demo of a few; the machine may be busy
 BROKER = re.compile(r"listens at (http://\S+)")

@@ -20,7 +20,6 @@ NEWER = "9.9.9"
 OURS = "/usr/bin/python3"  # what packaging/install takes in the box
 DIFFERENT = subprocess.run([OURS, "-V"], capture_output=True, text=True).stdout != f"Python {sys.version.split()[0]}\n"
 pytestmark = [
-    pytest.mark.xdist_group("install"),  # one worker makes what they share
     pytest.mark.skipif(bool(lacking()), reason=f"needs {lacking()}"),
     pytest.mark.skipif(DIFFERENT, reason=f"the packages that are gathered here would not be those of {OURS}"),
 ]

@@ -17,8 +17,6 @@ import pytest
 from daemon.cli import main
 from statecharts.__main__ import diagrams
 
-pytestmark = pytest.mark.xdist_group("readme")  # one worker makes what they share
-
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

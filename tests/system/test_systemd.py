@@ -22,10 +22,7 @@ from tests.system.box import CONFIGURATION, LIMIT, PASSWORD, PORT, ROOT, Box, la
 
 NEWER = "9.9.9"
 UNITS = ROOT / "packaging" / "systemd"
-pytestmark = [
-    pytest.mark.skipif(bool(lacking()), reason=f"needs {lacking()}"),
-    pytest.mark.xdist_group("systemd"),  # one worker makes what they share
-]
+pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs {lacking()}")
 
 
 @pytest.fixture(scope="module")

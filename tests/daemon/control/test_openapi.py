@@ -21,8 +21,6 @@ from tests.daemon.control.house import still
 from tests.scenarios.world import PASSWORD
 from tests.system.test_status_page import Stage
 
-pytestmark = pytest.mark.xdist_group("openapi")  # one worker makes what they share
-
 OPERATIONS = [(method.upper(), path) for path, known in openapi.document()["paths"].items() for method in known]
 # What an operation takes beside a name in its path can be got wrong.
 MISTAKABLE = [
