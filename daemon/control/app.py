@@ -27,7 +27,7 @@ from daemon.control.evidence import Evidence
 from daemon.control.guard import Guard
 from daemon.control.live import Live, last_seen, wants_stream
 from daemon.control.operating import Operating
-from daemon.control.problems import Problem, problem_response, refused
+from daemon.control.problems import Problem, ledger_unusable, problem_response, refused
 from daemon.control.renewing import Renewing
 from daemon.control.wishes import Wishes
 from daemon.ledger.schema import LedgerError
@@ -198,4 +198,4 @@ async def _unrouted(request: Request, error: Exception) -> JSONResponse:
 
 async def _ledger_failed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LedgerError)
-    return problem_response(Problem(status=503, kind="ledger-unusable", detail=error.what, remedy=error.remedy))
+    return problem_response(ledger_unusable(error))

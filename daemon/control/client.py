@@ -93,7 +93,7 @@ class Client:
     def stream(self, path: str, last_seen: int | None, **parameters: str | None) -> Iterator[Sent]:
         """The server-sent events after that one, as they come.
 
-        Raises NoDaemon, also at the daemon's end, and Refused.
+        Raises NoDaemon, also at the daemon's end and when it cannot go on, and Refused.
         """
         headers = {"Accept": "text/event-stream"}
         if last_seen is not None:
@@ -112,10 +112,10 @@ class Client:
                 if name:
                     fields[name] = value
                 elif "data" in fields:
-                    known = fields.get("id")
-                    yield Sent(
-                        None if known is None else int(known), fields.get("event", ""), json.loads(fields["data"])
-                    )
+                    known, data = fields.get("id"), json.loads(fields["data"])
+                    if fields.get("event") == "problem":
+                        raise NoDaemon(f"{data['detail']}. {data.get('remedy', '')}")
+                    yield Sent(None if known is None else int(known), fields.get("event", ""), data)
                 if not line:
                     fields = {}
         raise NoDaemon(f"copierd at {self.path} has ended the stream; asking again")

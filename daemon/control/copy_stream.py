@@ -3,6 +3,7 @@
 Rule 1: the id of an event is the ledger's last turn that is in it. Who comes back with it (Last-Event-ID) gets every
         copy that has changed since, also over a restart of the daemon: the ledger knows.
 Rule 2: copies are read for a watcher at most ten times a second, so that no number of watchers delays one.
+Rule 3: a ledger that cannot be read ends the stream with an event `problem`, which says what an answer would say.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from daemon.control.live import QUIET, RETRY_MS, STREAM, event, say, until_gone
+from daemon.control.problems import ledger_unusable
 from daemon.control.queries import CopiesQuery
+from daemon.ledger.schema import LedgerError
 
 if TYPE_CHECKING:
     from daemon.supervisor import Supervisor
@@ -38,16 +41,22 @@ class CopyStream(Response):
     background: None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        newest = self.supervisor.ledger.last_turn()  # before the answer begins: a failure is an answer of its own
         async with trio.open_nursery() as nursery:
             nursery.start_soon(until_gone, receive, nursery.cancel_scope)
             headers = [(b"content-type", STREAM.encode()), (b"x-accel-buffering", b"no")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await say(send, f"retry: {RETRY_MS}\n: copierd\n\n")
-            await self._follow(send)
+            try:
+                await self._follow(send, newest)
+            except LedgerError as error:
+                await say(send, event("problem", ledger_unusable(error).as_json()))
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            nursery.cancel_scope.cancel()
 
-    async def _follow(self, send: Send) -> None:
+    async def _follow(self, send: Send, newest: int) -> None:
+        """Without an end. Raises LedgerError."""
         ledger = self.supervisor.ledger
-        newest = ledger.last_turn()
         last = newest if self.last_seen is None else self.last_seen
         if last > newest:  # of another ledger
             last = newest

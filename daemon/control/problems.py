@@ -9,6 +9,10 @@ import attrs
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from daemon.ledger.schema import LedgerError
+
+Json = dict[str, object]
+
 
 @attrs.frozen(kw_only=True)
 class Problem(Exception):
@@ -25,23 +29,25 @@ class Problem(Exception):
             return self.kind.replace("-", " ").capitalize()
         return HTTPStatus(self.status).phrase
 
+    def as_json(self) -> Json:
+        found: Json = {"type": self.kind, "title": self.title, "status": self.status, "detail": self.detail}
+        if self.remedy is not None:
+            found["remedy"] = self.remedy
+        return found
+
 
 def problem_response(
     problem: Problem, headers: dict[str, str] | None = None, more: Mapping[str, object] | None = None
 ) -> JSONResponse:
     """`more` are members beyond the RFC's."""
-    content: dict[str, object] = {
-        "type": problem.kind,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-    }
-    if problem.remedy is not None:
-        content["remedy"] = problem.remedy
-    content.update(more or {})
+    content = {**problem.as_json(), **(more or {})}
     return JSONResponse(content, problem.status, headers, media_type="application/problem+json")
 
 
 async def refused(request: Request, problem: Exception) -> JSONResponse:
     assert isinstance(problem, Problem)
     return problem_response(problem)
+
+
+def ledger_unusable(error: LedgerError) -> Problem:
+    return Problem(status=503, kind="ledger-unusable", detail=error.what, remedy=error.remedy)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import trio
 import trio.testing
 
 from daemon.control import live
+from daemon.control.client import Client, NoDaemon
 from tests.daemon.control.house import House, house
 from tests.daemon.control.test_app import problem, tell
 from tests.daemon.control.test_live import listening
@@ -96,6 +99,23 @@ def test_an_id_of_another_ledger_is_told_as_a_gap(tmp_path: Path) -> None:
     tell(tmp_path, story, refusing=False)
 
 
+def test_a_ledger_that_cannot_be_read_ends_the_stream_and_says_so(tmp_path: Path) -> None:
+    async def story(told: House) -> None:
+        last = told.supervisor.ledger.last_turn()
+        async with listening(told, "/v1/copies") as stream:
+            with contextlib.closing(sqlite3.connect(told.directory / "ledger.sqlite")) as somebody:
+                somebody.execute("ALTER TABLE copies RENAME TO elsewhere")
+            await told.post("/v1/accounts/f1/pause")
+            (said,) = await stream.told(1, "problem")
+            assert (said["type"], said["status"]) == ("ledger-unusable", 503) and said["remedy"]
+            assert await stream.rest() == "", "and it ends"
+        with pytest.raises(NoDaemon, match=r"no such table.*dmesg"):
+            await trio.to_thread.run_sync(lambda: list(Client((told.socket,)).stream("/v1/copies", last)))
+        assert not [entry for entry in told.journal if entry.kind == "daemon.bug"]
+
+    tell(tmp_path, story)
+
+
 @pytest.mark.parametrize("query", ["since=2026-01-01T00:00:00Z", "cursor=1"])
 def test_a_stream_has_no_pages(tmp_path: Path, query: str) -> None:
     async def story(told: House) -> None:
@@ -128,20 +148,33 @@ async def seen(true: Callable[[], bool]) -> None:
             await trio.sleep(0.05)
 
 
-def following(directory: Path, *words: str) -> Follower:
-    command = [sys.executable, "-m", "daemon.ctl", "--socket", str(directory / "run" / "control.sock"), *words]
-    out = directory / "shown"
-    with out.open("w") as shown:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=shown, stderr=subprocess.PIPE, text=True, env=os.environ)
-    return Follower(process, out)
+@pytest.fixture
+def following(tmp_path: Path) -> Iterator[Callable[..., Follower]]:
+    """Starts a `copierctl`; whatever becomes of the test, none of them outlives it."""
+    with contextlib.ExitStack() as begun:
+
+        def begin(*words: str) -> Follower:
+            command = [sys.executable, "-m", "daemon.ctl", "--socket", str(tmp_path / "run" / "control.sock"), *words]
+            out = tmp_path / "shown"
+            shown = begun.enter_context(out.open("w"))
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdout=shown, stderr=subprocess.PIPE, text=True, env=os.environ
+            )
+            begun.enter_context(process)
+            begun.callback(process.kill)
+            return Follower(process, out)
+
+        yield begin
 
 
-def test_copierctl_follows_over_a_restart_and_ctrl_c_ends_it_well(tmp_path: Path) -> None:
+def test_copierctl_follows_over_a_restart_and_ctrl_c_ends_it_well(
+    tmp_path: Path, following: Callable[..., Follower]
+) -> None:
     async def main() -> None:
         async with house(tmp_path) as told:
             await told.copying()
             await rests_and_goes(told)
-            follower = following(tmp_path, "copies", "--follow", "--json")
+            follower = following("copies", "--follow", "--json")
             await seen(lambda: len(follower.lines) >= 2)
             await rests_and_goes(told)
         async with house(tmp_path, server=told.server) as told:
@@ -160,16 +193,15 @@ def test_copierctl_follows_over_a_restart_and_ctrl_c_ends_it_well(tmp_path: Path
         assert follower.end() == 0
         assert follower.process.stderr is not None
         assert follower.process.stderr.read().startswith("copierctl: "), "it says why it waits"
-        follower.process.stderr.close()
 
     trio.run(main)
 
 
-def test_copierctl_watches_over_a_restart(tmp_path: Path) -> None:
+def test_copierctl_watches_over_a_restart(tmp_path: Path, following: Callable[..., Follower]) -> None:
     async def main() -> None:
         async with house(tmp_path) as told:
             await told.copying()
-            watcher = following(tmp_path, "status", "--watch", "--json")
+            watcher = following("status", "--watch", "--json")
             await seen(lambda: len(watcher.lines) >= 1)
         await trio.sleep(1.5)
         before = len(watcher.lines)
@@ -178,6 +210,5 @@ def test_copierctl_watches_over_a_restart(tmp_path: Path) -> None:
         assert watcher.end() == 0
         assert watcher.process.stderr is not None
         assert "no copierd answers" in watcher.process.stderr.read()
-        watcher.process.stderr.close()
 
     trio.run(main)

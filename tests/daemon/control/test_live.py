@@ -54,6 +54,13 @@ class Watcher:
                 lines.append(line)
         return "\n".join(lines)
 
+    async def rest(self) -> str:
+        """Until the end of the body, which comes in chunks."""
+        with trio.fail_after(10):
+            while not self.text.endswith("0\r\n\r\n"):
+                self.text += bytes(await self.stream.receive_some()).decode()
+        return self.text.removesuffix("0\r\n\r\n").strip()
+
     async def _line(self) -> str:
         while "\n" not in self.text:
             self.text += bytes(await self.stream.receive_some()).decode()
