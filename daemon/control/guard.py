@@ -2,6 +2,7 @@
 
 Rule 1: only `localhost` is answered to: a foreign name that leads to this machine (DNS rebinding) reaches nothing.
 Rule 2: a request from a page of another site is refused; our own page is served from where it asks.
+Rule 3: who speaks another HTTP than 1.1 (or 1.0) is told so.
 """
 
 from __future__ import annotations
@@ -22,23 +23,25 @@ class Guard:
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        problem = _objection(Headers(scope=scope)) if scope["type"] == "http" else None
+        problem = _objection(scope["http_version"], Headers(scope=scope)) if scope["type"] == "http" else None
         if problem is not None:
             await problem_response(problem)(scope, receive, send)
             return
 
         async def safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_SAFE]
+                message["headers"] = [*message["headers"], *SAFE]
             await send(message)
 
         await self.app(scope, receive, safely)
 
 
-_SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+SAFE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
-def _objection(headers: Headers) -> Problem | None:
+def _objection(version: str, headers: Headers) -> Problem | None:
+    if version not in ("1.1", "1.0"):
+        return Problem(status=505, detail=f"HTTP/{version} is not spoken here", remedy="ask in HTTP/1.1")
     host = headers.get("host", "")
     if not _LOCAL.fullmatch(host):
         return Problem(

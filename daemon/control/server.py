@@ -18,13 +18,13 @@ import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from daemon.control import door
 from daemon.control.app import application
 from daemon.control.patience import REQUEST_LIMIT, Patience
+from daemon.control.protocol import Connection
 
 if TYPE_CHECKING:
     from daemon.supervisor import Supervisor
@@ -55,19 +55,19 @@ class Server:
             async def connection(stream: trio.SocketStream) -> None:
                 patience = Patience(stream)
                 wrapped = ASGIWrapper(patience.answered_by(app))  # type: ignore[arg-type]  # Hypercorn's scopes are TypedDicts, Starlette's plain mappings
-                tcp = TCPServer(wrapped, settings, context, ConnectionState({}), patience)  # type: ignore[arg-type]  # it takes what has a stream's methods
-                await self._attend(stream, tcp)
+                http = Connection(wrapped, settings, context, ConnectionState({}), patience)  # type: ignore[arg-type]  # it takes what has a stream's methods
+                await self._attend(stream, http)
 
             async with trio.open_nursery() as nursery:
                 await nursery.start(trio.serve_listeners, connection, [listener])
                 task_status.started()
 
-    async def _attend(self, stream: trio.SocketStream, tcp: TCPServer) -> None:
+    async def _attend(self, stream: trio.SocketStream, http: Connection) -> None:
         """One connection, until either side ends it."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_hang_up_at_the_end, stream)
-                await tcp.run()
+                await http.run()
                 nursery.cancel_scope.cancel()
         except* (h11.ProtocolError, trio.BusyResourceError, binascii.Error):
             # Real world: Hypercorn lets these out when a client breaks off, or sends half a request and no sense.

@@ -112,6 +112,38 @@ def test_nonsense_ends_its_connection_and_nothing_else(tmp_path: Path, nonsense:
     _run(tmp_path, told)
 
 
+@pytest.mark.parametrize(
+    ("nonsense", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 66_000, 431),
+        (b"POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    ],
+    ids=["no-host", "long-head", "encoding", "http-2"],
+)
+def test_what_is_no_request_of_http_1_1_is_a_problem_too(tmp_path: Path, nonsense: bytes, status: int) -> None:
+    async def told(house: House) -> None:
+        with trio.fail_after(10):
+            head, _, body = (await house.say(nonsense)).decode().partition("\r\n\r\n")
+        assert head.startswith(f"HTTP/1.1 {status} ") and "content-type: application/problem+json" in head.lower()
+        said = json.JSONDecoder().raw_decode(body)[0]
+        assert said["status"] == status and said["title"] and said["detail"]
+
+    _run(tmp_path, told)
+
+
+def test_an_offer_of_http_2_is_answered_in_http_1_1(tmp_path: Path) -> None:
+    offer = b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n\r\n"
+
+    async def told(house: House) -> None:
+        with trio.fail_after(10):
+            answer = await house.say(STATUS.removesuffix(b"\r\n") + offer)
+        assert answer.startswith(b"HTTP/1.1 200 ") and b'"accounts"' in answer
+
+    _run(tmp_path, told)
+
+
 def test_clients_that_break_off_at_any_byte_do_no_harm(tmp_path: Path) -> None:
     request = b"POST /v1/accounts/f1/pause HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello" + STATUS
 
