@@ -85,14 +85,20 @@ def anybody(urgency: int) -> bool:
     return True
 
 
+def for_nothing(call: Call) -> None:
+    """No request costs anything."""
+
+
 @attrs.define(eq=False)
 class Queue:
     """What waits to be written, the most urgent first, then in order of arrival.
 
-    `allowed` answers whether a request of this urgency may be written now; one that may not is overtaken.
+    `allowed` answers whether a request of this urgency may be written now; one that may not is overtaken. `paid` hears
+    of each that is taken, before it is asked about the next: of what leaves together each takes its own.
     """
 
     allowed: Callable[[int], bool] = anybody
+    paid: Callable[[Call], None] = for_nothing
     _waiting: dict[int, deque[Call]] = attrs.field(factory=dict)
     _arrived: trio.Event = attrs.field(factory=trio.Event)
 
@@ -105,6 +111,7 @@ class Queue:
         while True:
             calls: list[Call] = []
             while len(calls) < most and (call := self._next()) is not None:
+                self.paid(call)
                 calls.append(call)
             if calls:
                 return calls

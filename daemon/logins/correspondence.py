@@ -36,7 +36,7 @@ class Correspondence:
     next_id: int = 1  # 0 is the authorize
 
     def __attrs_post_init__(self) -> None:
-        self.queue = Queue(self.rate.allows)
+        self.queue = Queue(self.rate.allows, self._paid)
 
     def request(self, endpoint: str, body: object | None, urgency: int, query: str = "") -> Call:
         """Queues a request at once; the answer is awaited with `Call.answer`."""
@@ -67,17 +67,17 @@ class Correspondence:
         """For as long as the session lives. Raises SocketLost, and TooSlowError when a frame could not be written."""
         while True:
             calls = await self.queue.take(AT_ONCE)
+            connection.check()  # of a socket that is known to be lost, nothing of a round need be in doubt
             for call in calls:
                 call.begun = True
-                if call.urgency not in (
-                    Urgency.HEARTBEAT,
-                    Priority.ENTRY,
-                ):  # an entry was paid for when it was admitted
-                    self.rate.spend()
             with trio.fail_after(WRITE_LIMIT):
                 await connection.send(*(call.frame for call in calls))
             for call in calls:
                 call.written.set()
+
+    def _paid(self, call: Call) -> None:
+        if call.urgency not in (Urgency.HEARTBEAT, Priority.ENTRY):  # an entry was paid for when it was admitted
+            self.rate.spend()
 
     async def beat(self) -> None:
         """For as long as the session lives."""

@@ -113,19 +113,23 @@ class Connection:
         except EXPECTED as error:
             raise self._lost(error) from error
 
+    def check(self) -> None:
+        """Raises SocketLost when it is known that nothing can be sent any more."""
+        if self.dead:
+            raise SocketLost("the connection is lost already")
+        closed = self._upgraded.closed
+        if closed:
+            raise self._lost(trio_websocket.ConnectionClosed(closed))
+
     async def send(self, *texts: str, limit: float = SEND_LIMIT) -> None:
         """Hands these frames to the kernel, at once. Raises SocketLost, also when it takes longer than `limit` seconds.
 
         A send that does not come to its end, for whatever reason, makes the connection dead.
         """
-        if self.dead:
-            raise SocketLost("the connection is lost already")
+        self.check()
         whole = False
         try:
             with trio.fail_after(limit):
-                closed = self._upgraded.closed
-                if closed:
-                    raise trio_websocket.ConnectionClosed(closed)
                 await self._stream.send_all(b"".join(self._frames.send_data(text) for text in texts))
             whole = True
         except trio.TooSlowError:
