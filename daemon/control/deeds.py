@@ -49,12 +49,17 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
+def known(name: str, kind: str, names: list[str]) -> None:
+    """Raises Refused, as the daemon does, when there is none of that name."""
+    if name not in names:
+        raise Refused(404, f"there is no {kind} {tables.plain(name[:50])!r}; there are: {', '.join(names)}")
+
+
 def followers(client: Client, copy: str | None = None) -> list[str]:
     """Of one copy, or of all. Raises Refused when there is no such copy."""
     copies = client.get("/v1/status")["copies"]
-    if copy is not None and copy not in [one["copy"] for one in copies]:
-        known = ", ".join(one["copy"] for one in copies)
-        raise Refused(404, f"there is no copy {tables.plain(copy[:50])!r}; there are: {known}")
+    if copy is not None:
+        known(copy, "copy", [one["copy"] for one in copies])
     return [name for one in copies if copy in (None, one["copy"]) for name in one["followers"]]
 
 

@@ -20,7 +20,7 @@ from rich.text import Text
 from daemon.control import tables
 from daemon.control.absence import Absence
 from daemon.control.client import Client, NoDaemon
-from daemon.control.deeds import print_json
+from daemon.control.deeds import known, print_json
 from daemon.exits import Exit
 
 EVERY = 1.0  # seconds between two looks at the status, whose own clocks go by the second
@@ -121,7 +121,7 @@ class Copies:
     asked: dict[str, str | None]
 
     def once(self, limit: int) -> int:
-        page = self.client.get("/v1/copies", **self.asked, limit=limit)
+        page = self._asked(limit)
         if self.as_json:
             print_json(page)
         else:
@@ -131,7 +131,7 @@ class Copies:
     def follow(self, limit: int) -> int:
         """And each copy when it is new and whenever its outcome changes, until Ctrl-C; also over a restart."""
         # More is looked at than is shown: which outcomes were there before?
-        page = self.client.get("/v1/copies", **self.asked, limit=max(limit, 100))
+        page = self._asked(max(limit, 100))
         self._shown(page["copies"][:limit])
         show = print_line if self.as_json else self._printer()
         outcomes = {(row["id"], row["follower"]): row["outcome"] for row in page["copies"]}
@@ -152,6 +152,13 @@ class Copies:
             except NoDaemon as nobody:
                 absence.tell(nobody)
             time.sleep(AGAIN)
+
+    def _asked(self, limit: int) -> Json:
+        page = self.client.get("/v1/copies", **self.asked, limit=limit)
+        follower = self.asked["follower"]
+        if follower is not None and not page["copies"]:  # of an account that has been taken out there may be some
+            known(follower, "account", [one["account"] for one in self.client.get("/v1/status")["accounts"]])
+        return page
 
     def _shown(self, rows: list[Json]) -> None:
         show: Callable[[Json], None] = print_line

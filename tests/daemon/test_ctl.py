@@ -190,6 +190,18 @@ def test_copies_the_newest_last(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+@pytest.mark.parametrize("more", [[], ["--follow"], ["--json"]])
+def test_copies_of_an_account_that_nobody_has_are_refused(tmp_path: Path, more: list[str]) -> None:
+    async def story(terminal: Terminal) -> None:
+        done = await terminal.type("copies", "--follower", "zz", *more)
+        assert (done.status, done.out) == (1, "")
+        assert done.err == "copierctl: there is no account 'zz'; there are: lead, f1, f2\n"
+        if not more:
+            assert (await terminal.type("copies", "--follower", "f1")).status == 0, "one that has not copied yet"
+
+    tell(tmp_path, story, refusing=True)
+
+
 def test_on_a_terminal_there_are_colours_and_no_line_is_too_long(tmp_path: Path) -> None:
     async def story(terminal: Terminal) -> None:
         await terminal.type("pause", "f1")

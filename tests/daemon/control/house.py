@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -90,10 +91,14 @@ class House:
         return found
 
     async def say(self, request: bytes) -> bytes:
-        """Everything that the daemon answers to these bytes until it hangs up."""
+        """Everything that the daemon answers to these bytes until it hangs up, be it before it has read them all."""
+        said = b""
         async with await trio.open_unix_socket(str(self.socket)) as stream:
-            await stream.send_all(request)
-            return b"".join([bytes(part) async for part in stream])
+            with contextlib.suppress(trio.BrokenResourceError):
+                await stream.send_all(request)
+                async for part in stream:
+                    said += part
+        return said
 
 
 @asynccontextmanager
