@@ -112,10 +112,10 @@ def parser() -> CommandLine:
 
     flatten = command("flatten", "get out: cancel and close what was copied, and stay out until resume", _flatten)
     which = flatten.add_mutually_exclusive_group(required=True)
-    which.add_argument("account", metavar="ACCOUNT", nargs="?", help=_ACCOUNT)
+    which.add_argument("account", metavar="ACCOUNT", nargs="?", type=_named, help=_ACCOUNT)
     which.add_argument("--copy", metavar="NAME", help="all followers of this copy")
     which.add_argument("--all", action="store_true", help="all followers")
-    flatten.add_argument("symbol", metavar="SYMBOL", nargs="?", help="this contract alone, such as MESZ6")
+    flatten.add_argument("symbol", metavar="SYMBOL", nargs="?", type=_named, help="this contract alone, such as MESZ6")
     flatten.add_argument("--yes", action="store_true", help="do not ask")
     flatten.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     words = "how long to wait until it is verified (default: 30s)"
@@ -125,7 +125,7 @@ def parser() -> CommandLine:
         deed = command(verb, words, _of_symbol)
         deed.set_defaults(verb=verb)
         deed.add_argument("account", metavar="ACCOUNT", help=_ACCOUNT)
-        deed.add_argument("symbol", metavar="SYMBOL", help="the follower's contract, such as MESZ6")
+        deed.add_argument("symbol", metavar="SYMBOL", type=_named, help="the follower's contract, such as MESZ6")
 
     command("reload", "read the configuration again; one with an error changes nothing", _reload)
 
@@ -210,6 +210,13 @@ def _flatten(client: Client, options: argparse.Namespace) -> int:
         as_json=_as_json(options),
     )
     return GettingOut(client, wish).run()
+
+
+def _named(text: str) -> str:
+    """Real world: a script whose variable is not set says "", which must not be taken for all there is."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name names nothing; was a variable not set?")
+    return text
 
 
 def _seconds(text: str) -> float:

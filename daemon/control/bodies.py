@@ -19,6 +19,7 @@ from statecharts.values import Symbol
 
 LONGEST = 4096  # bytes: a symbol has a dozen
 LIMIT = 5.0  # seconds for the whole body, which comes in one piece from any honest client
+_NEEDED = "symbol: the name of a contract is needed, such as MESZ6"
 _SYMBOL = re.compile(r"[A-Za-z0-9._/ -]{1,32}")
 
 
@@ -30,15 +31,17 @@ async def nothing(request: Request) -> None:
 async def symbol(request: Request) -> Symbol | None:
     """The body may name a contract. Raises Problem."""
     found = await _keys(request, ("symbol",))
-    return _symbol(found["symbol"]) if "symbol" in found else None
+    if "symbol" not in found:
+        return None
+    return _symbol(found["symbol"], f"{_NEEDED}; leave the key out to mean all")
 
 
 async def needed_symbol(request: Request) -> Symbol:
     """The body must name a contract. Raises Problem."""
-    found = await symbol(request)
-    if found is None:
+    found = await _keys(request, ("symbol",))
+    if "symbol" not in found:
         raise _unreadable('the body must be {"symbol": "MESZ6"}, with the contract that is meant')
-    return found
+    return _symbol(found["symbol"], _NEEDED)
 
 
 async def _keys(request: Request, known: tuple[str, ...]) -> dict[str, object]:
@@ -82,9 +85,9 @@ def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _symbol(found: object) -> Symbol:
+def _symbol(found: object, otherwise: str) -> Symbol:
     if not isinstance(found, str) or not _SYMBOL.fullmatch(found):
-        raise _unreadable("symbol: the name of a contract is needed, such as MESZ6; leave the key out to mean all")
+        raise _unreadable(otherwise)
     return Symbol(found)
 
 
