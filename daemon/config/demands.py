@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from datetime import timedelta
 from typing import Any, assert_never
@@ -14,6 +15,7 @@ from daemon.config.values import Demand
 _INTERVAL = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
 _ROOT = re.compile(r"(?=.*[A-Z])[A-Z0-9]{1,6}")
 _CONTRACT = re.compile(r".+[FGHJKMNQUVXZ]\d{1,2}")  # ESZ6: a product's month, not a product
+LONGEST_SOCKET = 107  # bytes of a Unix socket's path on Linux
 _LONGEST_DEVICE_ID = 64  # Tradovate refuses longer ones
 
 
@@ -30,6 +32,11 @@ def meet(demand: Demand, value: Any) -> Any:
             fits = value > timedelta(0)
         case Demand.DEVICE:
             fits = 1 <= len(value) <= _LONGEST_DEVICE_ID
+        case Demand.DOOR:
+            bytes_ = len(os.fsencode(value))
+            if bytes_ > LONGEST_SOCKET:
+                raise Misfit(f"this path is {bytes_} bytes long", f"It must be {demand.value}.")
+            return value
         case Demand.ROOT:
             fits = _ROOT.fullmatch(value) is not None and _CONTRACT.fullmatch(value) is None
         case Demand.INTERVAL:

@@ -33,6 +33,7 @@ class Demand(enum.Enum):
     ROOT = "a product such as ES, MES or 6E: capitals and digits, no month and no year"
     KEY = "the number of the API key, without quotes"
     PRIVATE = "the absolute path of a file that holds the secret"
+    DOOR = "at most 107 bytes long: no Unix socket has a longer path"
     INTERVAL = "an interval of local times such as 08:30-16:00, at the latest until 24:00"
 
 
@@ -47,6 +48,7 @@ DeviceId = Annotated[str, Demand.DEVICE]
 Interval = Annotated[str, Demand.INTERVAL]
 KeyNumber = Annotated[int, Demand.KEY]
 SecretFile = Annotated[Path, Demand.PRIVATE]
+DoorPath = Annotated[Path, Demand.DOOR]
 ProductRoot = Annotated[str, Demand.ROOT]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -57,7 +59,7 @@ SIMULATOR = "simulator"
 @attrs.frozen(kw_only=True)
 class Daemon:
     state_directory: Path = attrs.field(factory=places.state_directory)
-    control_socket: Path = attrs.field(factory=places.control_socket)
+    control_socket: DoorPath = attrs.field(factory=places.control_socket)
     log_level: LogLevel = "info"
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import attrs
 
 from daemon.config import Account, Config, Login, secrets
+from daemon.config.demands import LONGEST_SOCKET
 from daemon.control.client import Client, NoDaemon, Refused
 from daemon.control.evidence import DENIED
 from daemon.doctor.facts import Door, File, Kept, Orders, Person, Proof, State, Trouble
@@ -32,7 +33,6 @@ from statecharts.values import AccountName
 
 LEDGER = "ledger.sqlite"
 LOOKED_THROUGH = 500  # rows of an account's copies, newest first
-LONGEST_SOCKET = 107  # bytes of a Unix socket's path on Linux
 
 
 @attrs.frozen

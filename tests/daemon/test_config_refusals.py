@@ -109,6 +109,20 @@ def test_a_device_id_has_at_most_64_characters() -> None:
     assert "at most 64 characters" in told["logins.apex.device_id"]
 
 
+def test_the_path_of_the_control_socket_has_at_most_107_bytes() -> None:
+    def told(path: str) -> str:
+        return f'[daemon]\ncontrol_socket = "{path}"\n'
+
+    longest = f"/{'ü' * 53}"
+    assert str(loads(told(longest) + BASE + COPY).daemon.control_socket) == longest
+    with pytest.raises(ConfigErrors) as caught:
+        loads(told(f"{longest}x") + BASE + COPY, "/etc/copierd/copier.toml")
+    assert str(caught.value) == (
+        "/etc/copierd/copier.toml:2: daemon.control_socket: this path is 108 bytes long. "
+        "It must be at most 107 bytes long: no Unix socket has a longer path."
+    )
+
+
 def test_a_list_where_a_name_belongs_is_told_and_breaks_nothing() -> None:
     told = errors_of(BASE.replace('login = "apex"', "login = []") + COPY.replace('"eval1"', "[]"))
     assert {"accounts.lead.login", "accounts.eval1.login", "copy[0].followers[0].account"} <= set(told)

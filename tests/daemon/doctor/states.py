@@ -172,9 +172,12 @@ async def authorization_ended(clinic: Clinic) -> Report:
 
 
 async def socket_too_long(clinic: Clinic) -> Report:
-    daemon = f'[daemon]\nstate_directory = "{clinic.state}"\ncontrol_socket = "/run/{"s" * 120}"\n'
-    clinic.write(daemon + text_of())
-    return await clinic.examined(offline=True)
+    """No configuration may name such a path; the directory that it is made in by default is the session's."""
+    clinic.write(f'[daemon]\nstate_directory = "{clinic.state}"\n' + text_of())
+    with pytest.MonkeyPatch.context() as environ:
+        environ.delenv("RUNTIME_DIRECTORY", raising=False)
+        environ.setenv("XDG_RUNTIME_DIR", f"/run/{'s' * 120}")
+        return await clinic.examined(offline=True)
 
 
 async def nowhere_to_be_made(clinic: Clinic) -> Report:
