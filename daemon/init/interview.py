@@ -70,13 +70,19 @@ class Interview:
             if not isinstance(found, Silence):
                 return self._with_accounts(draft, found), written
             if not found.refused:
-                self._say(f"The accounts could not be looked up: {found.why}. The names are taken as you give them.")
+                self._say(f"The accounts could not be looked up: {found.why}. {self._without_them()}")
                 return self._with_accounts(draft, None), written
             no, refused = found, credentials
             if self.terminal is None:
                 break
             self._say(f"{no.why}. Once more, with all that it was asked with; Ctrl-C ends this.")
         raise NothingWritten(f"{no.why}. Correct it, or say --offline to ask the broker nothing")
+
+    def _without_them(self) -> str:
+        go_on = "The names are taken as you give them"
+        if self.terminal is None:
+            return f"{go_on}; copierd doctor tests what is between here and the broker."
+        return f"Mend that first (Ctrl-C ends this, and nothing is written), or go on. {go_on}."
 
     def _environment(self) -> Environment:
         words = "Environment: demo, live, simulator (inside the daemon), or a name for another"

@@ -18,11 +18,12 @@ import attrs
 import httpx
 import trio
 
+from daemon.tradovate import unreached
 from daemon.tradovate.answers import Limited, Penalised, Unreachable
 from daemon.tradovate.frames import decode
 from daemon.tradovate.hosts import redirect_of, same_house
 from daemon.tradovate.messages import penalty
-from daemon.tradovate.rest import EXPECTED, FURTHER, LIMIT, MOVED, kind_of, server_date
+from daemon.tradovate.rest import EXPECTED, FURTHER, LIMIT, MOVED, server_date
 from daemon.tradovate.scalars import phrase, whole
 
 _FORM = "application/x-www-form-urlencoded"
@@ -128,7 +129,7 @@ class OAuth:
             with trio.fail_after(LIMIT + FURTHER):
                 return await self._client.post(url, content=content, headers=headers, timeout=LIMIT)
         except EXPECTED as error:
-            return Unreachable(f"{urlsplit(url).path.strip('/')}: {kind_of(error)}")
+            return Unreachable(f"{urlsplit(url).path.strip('/')}: {unreached.why(error, url)}")
 
 
 def _judged(response: httpx.Response) -> PairAnswer:

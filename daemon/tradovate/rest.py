@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import trio
 
+from daemon.tradovate import unreached
 from daemon.tradovate.answers import (
     Asked,
     BadCredentials,
@@ -151,14 +152,13 @@ class Rest:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         self.spent()
+        there = url or f"{self._base}/{endpoint}"
         try:
             with trio.fail_after(LIMIT + FURTHER):
-                there = url or f"{self._base}/{endpoint}"
                 async with self._client.stream(method, there, content=body, headers=headers, timeout=LIMIT) as response:
                     return await _bounded(response, endpoint)
         except EXPECTED as error:
-            # The type and the endpoint say enough; the text of an exception is not known to be free of secrets.
-            return Unreachable(f"{endpoint}: {kind_of(error)}")
+            return Unreachable(f"{endpoint}: {unreached.why(error, there)}")
 
 
 def _items(answer: Asked) -> list[dict[object, object]] | None:
@@ -181,12 +181,6 @@ async def _bounded(response: httpx.Response, endpoint: str) -> httpx.Response | 
         return Unreachable(f"{endpoint}: the answer is larger than {LARGEST // 2**20} MiB", response.status_code)
     kept = [(name, value) for name, value in response.headers.items() if name.lower() not in _OF_THE_WIRE]
     return httpx.Response(response.status_code, headers=kept, content=bytes(content), request=response.request)
-
-
-def kind_of(error: BaseException) -> str:
-    """What went wrong on the way, without a word that might hold a secret."""
-    cause = error.__cause__ or error.__context__
-    return f"{type(error).__name__} ({type(cause).__name__})" if cause is not None else type(error).__name__
 
 
 LARGEST = 8 * 2**20  # bytes; a session's lists have been seen to stay far below

@@ -23,6 +23,7 @@ import wsproto.utilities
 
 from daemon.ports import Network
 from daemon.tradovate.frames import Frame, parse
+from daemon.tradovate.unreached import first
 
 CONNECT_LIMIT = 10.0  # seconds for TCP, TLS and the upgrade together; the broker's own sample waits as long
 SEND_LIMIT = 5.0  # seconds; a frame that the kernel does not take for so long goes into a dead link
@@ -169,7 +170,7 @@ class Connection:
                 )
                 self._settled.set()
         except* EXPECTED as group:
-            self._fault = _told(_first(group))
+            self._fault = _told(first(group))
             self._settled.set()
 
     async def upgraded(self, limit: float) -> None:
@@ -227,7 +228,7 @@ async def connected(network: Network, url: str, *, limit: float = CONNECT_LIMIT)
             try:
                 await tasks.__aexit__(None, None, None)
             except BaseExceptionGroup as group:
-                raise _first(group) from None
+                raise first(group) from None
 
 
 async def _stream(network: Network, url: str, limit: float) -> trio.abc.Stream:
@@ -248,12 +249,6 @@ async def _stream(network: Network, url: str, limit: float) -> trio.abc.Stream:
     raise error
 
 
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 def _told(error: BaseException) -> SocketLost:
     """The expected ones in words for the operator."""
     match error:
@@ -271,9 +266,9 @@ def _told(error: BaseException) -> SocketLost:
 
 
 def _behind(error: BaseException) -> str:
-    """What brought it about; of a connection that was tried at several addresses, why the first was not had."""
+    """What brought it about."""
     cause = error.__cause__
     if not isinstance(cause, BaseExceptionGroup):
         return str(cause or "")
-    one = _first(cause)
+    one = first(cause)
     return os.strerror(one.errno) if isinstance(one, OSError) and one.errno else str(one)

@@ -298,7 +298,7 @@ def test_a_broker_that_cannot_be_reached_is_said_and_the_names_are_typed(home: H
         typed.answer("[orders]", "")
         assert typed.ended() == 0
     assert home.file["accounts"]["some-2"]["name"] == "SOME-2"
-    assert "could not be looked up: auth/accesstokenrequest: ConnectError" in typed.seen
+    assert "auth/accesstokenrequest: 127.0.0.1:9: Connection refused. Mend that first" in typed.seen
 
 
 def test_a_wrong_password_is_asked_for_again_at_a_terminal_and_nowhere_else(home: Home, broker: LookAlike) -> None:

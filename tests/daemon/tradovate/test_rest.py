@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import attrs
 import httpx
@@ -184,23 +187,42 @@ def test_an_unreadable_date_is_no_date() -> None:
     assert answer.server_date is None
 
 
+def behind(error: Exception, *causes: BaseException) -> Exception:
+    """As httpx raises it: what the system has said is two or three exceptions further down."""
+    one: BaseException = error
+    for cause in causes:
+        one.__cause__ = cause
+        one = cause
+    return error
+
+
 @pytest.mark.parametrize(
-    "error",
+    ("error", "said"),
     [
-        httpx.ConnectError(f"no route {TOKEN}"),
-        httpx.ReadTimeout("hunter2-secret"),
-        httpx.RemoteProtocolError("x"),
-        OSError("x"),
-        trio.BrokenResourceError(),
+        (httpx.ConnectError(f"no route {TOKEN}"), "ConnectError"),
+        (httpx.ReadTimeout("hunter2-secret"), "no answer in time"),
+        (httpx.ConnectTimeout("hunter2-secret"), "no connection in time"),
+        (httpx.RemoteProtocolError("x"), "RemoteProtocolError"),
+        (OSError("x"), "OSError"),
+        (trio.BrokenResourceError(), "BrokenResourceError"),
+        (
+            behind(httpx.ConnectError("x"), OSError("x"), ExceptionGroup("x", [ConnectionRefusedError(111, "x")])),
+            "Connection refused",
+        ),
+        (
+            behind(httpx.ConnectError("x"), socket.gaierror(-2, "Name or service not known")),
+            "Name or service not known",
+        ),
+        (behind(httpx.ConnectError("x"), ssl.SSLError(1, "x")), "no TLS is spoken there"),
     ],
 )
-def test_what_the_network_does_is_a_value_without_secrets(error: Exception) -> None:
+def test_what_the_network_does_is_a_value_with_the_place_and_without_secrets(error: Exception, said: str) -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         raise error
 
     answer = ask(handler)
     assert isinstance(answer, Unreachable)
-    assert answer.reason == f"auth/accesstokenrequest: {type(error).__name__}"
+    assert answer.reason == f"auth/accesstokenrequest: {urlsplit(BASE).hostname}:443: {said}"
 
 
 def test_a_broker_that_never_answers_is_given_up() -> None:
