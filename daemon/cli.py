@@ -184,11 +184,10 @@ def _port(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # To look for garbage while modules are loaded takes a tenth of the start; the daemon looks once when they are.
+    # To look for garbage while modules are loaded takes a tenth of the start. The daemon looks once, when all are.
     gc.disable()
     from daemon.process import run_daemon
 
-    gc.enable()
     return run_daemon(options.config or places.configuration())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import linecache
 import os
 import signal
 import sys
@@ -94,19 +95,26 @@ def _hold_state(config: Config, path: Path, journal: Journal) -> None:
         supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path, boot=boot_id())
         supervisor.fed_every = fed_every(os.environ)
         supervisor.embedded = embedded_in(config, supervisor.ports)
-        _spare_the_collector()
+        _settle()
         trio.run(_serve, supervisor)
 
 
-def _spare_the_collector() -> None:
+def _settle() -> None:
     """Modules and classes stay to the end: the collector of cycles need not walk them while an order waits for it.
 
     What the books hold has no cycles; those of tasks and sessions are collected as ever, and less often. (Measured with
     a hundred followers: a full collection took 127 ms, up to 233, and half a minute of trading had six; now 56.)
+
+    attrs and cattrs keep the source of each method that they have made, for the sake of tracebacks, in 3 MB: what they
+    have made has no bugs of ours, and the lines of files are read again where a traceback needs them.
     """
+    linecache.clearcache()
     gc.collect()
+    import daemon.control.server  # noqa: F401 - loaded later, it would not be put aside; no other command needs it
+
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
+    gc.enable()
 
 
 def ledger_of(config: Config) -> Ledger:
