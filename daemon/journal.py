@@ -45,7 +45,7 @@ _COLOURS: Mapping[Severity, str] = {
     "page": "\x1b[1;31m",
 }
 _END_OF_COLOUR = "\x1b[0m"
-_LOUD_LIBRARIES = ("httpx", "httpcore", "trio-websocket", "trio_websocket", "wsproto", "hypercorn", "hpack")
+_LOUD_LIBRARIES = ("httpx", "httpcore", "trio-websocket", "trio_websocket", "wsproto")
 # The namespace of our MESSAGE_IDs. Never change it: filters on other machines hold the ids that come of it.
 _NAMESPACE = uuid.UUID("6f1c9f7e-0f3b-5d0a-9a55-2f4f4c1c7c55")
 _SHORTEST_SECRET = 4  # masking shorter ones would blacken every other word

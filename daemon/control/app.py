@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import attrs
-import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from daemon.control import bodies, chain, metrics, openapi, page, queries, report, views
+from daemon.control import bodies, chain, openapi, page, queries, report, views
 from daemon.control.authorizing import Authorizing
 from daemon.control.copy_stream import CopyStream
 from daemon.control.evidence import Evidence
@@ -124,10 +123,14 @@ class Answers:
 
     async def report(self, request: Request) -> JSONResponse:
         queries.nothing(request.query_params)
+        await self.supervisor.ports.aside(_load_figures)
         return JSONResponse(report.report(self.supervisor, self.evidence))
 
     async def metrics(self, request: Request) -> Response:
         queries.nothing(request.query_params)
+        await self.supervisor.ports.aside(_load_figures)
+        from daemon.control import metrics
+
         return metrics.response(self.supervisor, self.evidence)
 
     async def asked(self, request: Request) -> JSONResponse:
@@ -165,16 +168,16 @@ class Answers:
             running.login.tokens.credential_changed()  # so says the operator, by asking
 
     async def bug(self, request: Request, bug: Exception) -> JSONResponse:
-        if isinstance(bug, trio.BusyResourceError):
-            # Real world: Hypercorn answers twice at the same time, when nonsense follows a request at once.
-            self.supervisor.journal.say(
-                "control.broken", "a client of the control socket talks nonsense", severity="debug"
-            )
-        else:
-            self.supervisor.journal.crash(f"a bug in the answer to {request.method} {request.url.path}", bug)
+        self.supervisor.journal.crash(f"a bug in the answer to {request.method} {request.url.path}", bug)
         return problem_response(
             Problem(status=500, detail="a bug in copierd; its journal has the details", remedy="copying goes on")
         )
+
+
+def _load_figures() -> None:
+    """Prometheus's library is 0.8 MB and 15 ms of a start, and many never ask for what it writes: it is loaded when
+    somebody does, in a thread, for an order may be on its way."""
+    import daemon.control.metrics  # noqa: F401 - what needs it imports it again, at once
 
 
 def _shown(row: dict[str, object]) -> dict[str, object]:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from daemon import __version__
 from daemon.bulletins import instant
-from daemon.control import metrics, views, words
+from daemon.control import views, words
 from daemon.control.evidence import Evidence
 from daemon.ledger import LedgerError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TURNS: Final = 400  # the newest, in words
 COPIES: Final = 500
-_PACKAGES: Final = ("trio", "trio-websocket", "httpx", "attrs", "cattrs", "starlette", "hypercorn", "h11", "wsproto")
+_PACKAGES: Final = ("trio", "trio-websocket", "httpx", "attrs", "cattrs", "starlette", "h11", "wsproto")
 
 Json = dict[str, Any]
 
@@ -39,6 +39,8 @@ def report(supervisor: Supervisor, evidence: Evidence) -> Json:
 
 
 def _files(supervisor: Supervisor, evidence: Evidence) -> Iterator[tuple[str, str]]:
+    from daemon.control import metrics  # not before somebody asks: see app.py
+
     yield "versions.json", _spelled(_versions(supervisor))
     yield "copier.toml", _configuration(supervisor.config_path)
     yield "status.json", _spelled(views.status(supervisor, evidence))

@@ -5,15 +5,11 @@ from __future__ import annotations
 import contextlib
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
-from starlette.requests import Request
 
-from daemon.control.app import application
-from daemon.journal import Entry, Journal
-from tests.daemon.control.house import House, house, still
+from tests.daemon.control.house import House, house
 
 HEAD = "HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 REQUESTS = [
@@ -75,17 +71,3 @@ def test_requests_that_are_garbage_end_their_connection_and_nothing_else(tmp_pat
             assert at.supervisor.crashes == 0
 
     trio.run(main)
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"), [(trio.BusyResourceError("sending"), "control.broken"), (ValueError("odd"), "daemon.bug")]
-)
-def test_an_answer_that_nonsense_interrupts_is_no_bug(tmp_path: Path, error: Exception, kind: str) -> None:
-    entries: list[Entry] = []
-    supervisor = still(tmp_path)
-    supervisor.journal = Journal(entries.append, "debug")
-    guarded: Any = application(supervisor)
-    request = Request({"type": "http", "method": "GET", "path": "/v1/status", "headers": [], "query_string": b""})
-    answer = trio.run(guarded.app.exception_handlers[Exception], request, error)
-    assert answer.status_code == 500
-    assert [entry.kind for entry in entries] == [kind]

@@ -16,7 +16,6 @@ import trio.testing
 from daemon.bulletins import BOX, Board
 from daemon.control import live
 from daemon.control.client import Client, Sent
-from daemon.control.patience import REQUEST_LIMIT, Patience
 from daemon.journal import Journal
 from tests.daemon.control.house import House, wall
 from tests.daemon.control.test_app import problem, tell
@@ -209,52 +208,3 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, path: str, headers: dic
         assert named in problem(await told.get(path, **headers), 422)
 
     tell(tmp_path, story)
-
-
-async def _pair() -> tuple[trio.SocketStream, trio.SocketStream]:
-    ours, theirs = trio.socket.socketpair()
-    return trio.SocketStream(ours), trio.SocketStream(theirs)
-
-
-def test_half_a_request_is_not_waited_for() -> None:
-    """Also not when it drips: virtual time, a real socket on which nothing comes."""
-
-    async def main() -> None:
-        ours, theirs = await _pair()
-        patience = Patience(ours)
-        for _ in range(3):
-            await theirs.send_all(b"G")
-            assert await patience.receive_some(10) == b"G"
-            await trio.sleep(REQUEST_LIMIT / 4)
-        began = trio.current_time()
-        assert await patience.receive_some(10) == b""
-        assert trio.current_time() - began == pytest.approx(REQUEST_LIMIT / 4)
-        await theirs.aclose()
-        await patience.aclose()
-
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-
-
-def test_while_it_is_answered_a_client_need_not_speak() -> None:
-    async def main() -> None:
-        ours, theirs = await _pair()
-        patience = Patience(ours)
-        read: list[tuple[float, bytes]] = []
-
-        async def reading() -> None:
-            text = bytes(await patience.receive_some(10))
-            read.append((trio.current_time(), text))
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await trio.sleep(10 * REQUEST_LIMIT)
-
-        began = trio.current_time()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(reading)
-            await patience.answered_by(app)({"type": "http"}, trio.sleep_forever, trio.sleep)  # type: ignore[arg-type]  # neither is called
-        ((at, text),) = read
-        assert text == b"" and at - began == pytest.approx(11 * REQUEST_LIMIT)
-        await theirs.aclose()
-        await patience.aclose()
-
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
