@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
+from daemon import places
 from daemon.config import Config, ConfigErrors, Copy, Environment, Follower, Login, load, secrets
 from daemon.config.demands import loopback
 from daemon.exits import Exit
@@ -39,7 +40,7 @@ def report(path: Path, config: Config, environ: Mapping[str, str] | None = None)
     yield ""
     yield "Logins"
     for login in config.logins.values():
-        yield from _login(config, login, environ)
+        yield from _login(config, login, path, environ)
     idle = sorted(name for name in config.accounts if not config.leads(name) and config.copy_of(name) is None)
     if idle:
         yield ""
@@ -124,7 +125,7 @@ def _limits(follower: Follower) -> str:
     return "; ".join(parts)
 
 
-def _login(config: Config, login: Login, environ: Mapping[str, str] | None) -> Iterator[str]:
+def _login(config: Config, login: Login, path: Path, environ: Mapping[str, str] | None) -> Iterator[str]:
     environment = config.environments[login.environment]
     count = sum(account.login == login.login for account in config.accounts.values())
     where = "simulator, inside the daemon" if environment.embedded else f"{login.environment}, {environment.rest}"
@@ -132,21 +133,34 @@ def _login(config: Config, login: Login, environ: Mapping[str, str] | None) -> I
     if not environment.embedded:
         device = login.device_id or "made at the first start and kept in the state directory"
         yield f"       grant {login.grant}, device id {device}"
-        yield from _secrets(login, environ)
+        yield from _secrets(login, path, environ)
 
 
-def _secrets(login: Login, environ: Mapping[str, str] | None) -> Iterator[str]:
-    """Where each is found from here. The service has an environment and credentials of its own."""
+def _secrets(login: Login, path: Path, environ: Mapping[str, str] | None) -> Iterator[str]:
+    """Where each is found from here, or by the service, which has an environment and credentials of its own."""
     kinds: tuple[secrets.Kind, ...] = ("password", "sec") if login.grant == "password" else ("client_secret",)
     for kind in kinds:
+        credential = _of_the_service(path, f"{login.login}.{kind}")
         found = secrets.whereabouts(login, kind, environ)
-        if found is not None:
+        if credential is not None:
+            yield f"       {kind} from {credential}, which systemd gives to the service"
+        elif found is not None:
             yield f"       {kind} {found}"
         elif kind == "password":
             yield (
                 f"       {kind} NOT FOUND from here: the daemon looks for the credential {login.login}.{kind}, "
                 f"{secrets.variable(login.login, kind)}, then {kind}_file"
             )
+
+
+def _of_the_service(path: Path, name: str) -> Path | None:
+    """The file that its unit loads as this credential, for a configuration that its unit reads. Only root sees it."""
+    credential = places.SERVICE / "secrets" / name
+    try:
+        there = path.resolve().parent == places.SERVICE.resolve() and credential.is_file()
+    except PermissionError:
+        there = False
+    return credential if there else None
 
 
 def _crowd(config: Config) -> str | None:

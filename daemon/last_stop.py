@@ -6,6 +6,8 @@ Rule 2: a start that is refused was no run: what was known before stays.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -17,8 +19,12 @@ class Facts(Protocol):
     def keep_fact(self, key: str, value: str) -> None: ...
 
 
-def boot_id() -> str:
-    """Another one after each start of the machine; "" where there is none."""
+def boot_id(environ: Mapping[str, str] | None = None) -> str:
+    """Another one after each start of the machine; "" where there is none. The service has it from systemd: its unit
+    hides the kernel's own (ProcSubset=pid), with all else of /proc that is no process."""
+    handed_over = (os.environ if environ is None else environ).get("COPIERD_BOOT_ID")
+    if handed_over:
+        return handed_over
     try:
         return BOOT_ID.read_text().strip()
     except OSError:

@@ -24,7 +24,7 @@ from daemon.journal import Journal
 from daemon.leavers import leavers
 from daemon.ledger import LedgerError
 from daemon.ports import Ports
-from daemon.process import embedded_in, leaves, ledger_of
+from daemon.process import brought_up_to_date, embedded_in, leaves, ledger_of
 from daemon.state_lock import AnotherRuns, StateInUse, StateLock
 from daemon.supervisor import Supervisor
 from statecharts.account import Account
@@ -60,6 +60,8 @@ def run_offline(path: Path, wait: float) -> int:
 def _hold_state(config: Config, path: Path, journal: Journal, wait: float) -> int:
     with StateLock.taken(config.daemon.state_directory):
         ledger = ledger_of(config)
+        if ledger.kept is not None:
+            print(f"copierd: {brought_up_to_date(ledger.kept)}", file=sys.stderr)
         ports = Ports.real()
         supervisor = Supervisor(config, ports, journal, ledger, config_path=path, getting_out=True)
         supervisor.embedded = embedded_in(config, ports)

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+SERVICE = Path("/etc/copierd")  # what the units of systemd read; secrets/NAME there is the credential NAME
+
 
 def _first(value: str | None) -> Path | None:
     """systemd gives a colon-separated list where a unit names several directories; ours comes first."""
@@ -34,4 +36,4 @@ def control_socket(environ: Mapping[str, str] | None = None) -> Path:
 def configuration() -> Path:
     """./copier.toml where there is one, else /etc/copierd/copier.toml."""
     here = Path("copier.toml")
-    return here if here.exists() else Path("/etc/copierd/copier.toml")
+    return here if here.exists() else SERVICE / "copier.toml"

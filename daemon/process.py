@@ -89,8 +89,7 @@ def _hold_state(config: Config, path: Path, journal: Journal) -> None:
     with StateLock.taken(directory):
         ledger = ledger_of(config)
         if ledger.kept is not None:
-            words = f"the ledger was brought up to date; as it was before, it is kept as {ledger.kept}"
-            journal.say("ledger.upgraded", words)
+            journal.say("ledger.upgraded", brought_up_to_date(ledger.kept))
         ledger.ballast = Ballast(directory / "ballast")
         supervisor = Supervisor(config, Ports.real(), journal, ledger, notifier(), path, boot=boot_id())
         supervisor.fed_every = fed_every(os.environ)
@@ -115,6 +114,10 @@ def _settle() -> None:
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     gc.enable()
+
+
+def brought_up_to_date(kept: Path) -> str:
+    return f"the ledger was brought up to date; as it was before, it is kept as {kept}"
 
 
 def ledger_of(config: Config) -> Ledger:

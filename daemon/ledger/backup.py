@@ -1,7 +1,8 @@
 """A copy of the ledger, kept before a newer copierd changes its schema: the way back to the older one.
 
 Rule 1: the copy is whole or it is not there: it gets its name when it is on the disk.
-Rule 2: it is named after the schema that it has, lies beside the ledger, and is for the owner alone, as that is.
+Rule 2: it is named after the schema that it has, lies beside the ledger, and is for the ledger's owner alone, also
+        where root has made it: put back in the ledger's place, it must be his to write.
 Rule 3: nothing here raises LedgerError; whoever opens the ledger says what a failure means.
 """
 
@@ -32,6 +33,9 @@ def keep(path: Path, version: int) -> Path:
     unfinished.unlink(missing_ok=True)  # of a start that was killed
     try:
         unfinished.touch(mode=0o600, exist_ok=False)
+        owner = path.stat()
+        if os.geteuid() == 0:
+            os.chown(unfinished, owner.st_uid, owner.st_gid)
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with (
             contextlib.closing(sqlite3.connect(uri, uri=True)) as source,

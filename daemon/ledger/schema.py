@@ -217,7 +217,7 @@ def _way_back(path: Path) -> str:
     # A write-ahead log that stays would be taken for that of the copy, and spoil it.
     return (
         f"{again}. Or flatten, for what was copied since the upgrade will not be known; then move the file and those "
-        f"beside it (-wal, -shm) away, and copy {copy} to its place"
+        f"beside it (-wal, -shm) away, and put back what it was: cp -p {copy} {path}"
     )
 
 
@@ -248,11 +248,16 @@ def _kept(path: Path, version: int) -> Path:
     try:
         return backup.keep(path, version)
     except OSError as error:
-        what = f"no copy of it could be kept before it is changed for this version: {error.strerror}"
-        kind = DiskFull if error.errno == errno.ENOSPC else LedgerError
-        raise kind(
-            what, path, "Make its directory writable, with as much room as the file takes, and start again"
-        ) from error
+        why, full = str(error.strerror), error.errno == errno.ENOSPC
+        raise _not_kept(path, why, full) from error
+    except sqlite3.OperationalError as error:
+        raise _not_kept(path, str(error), error.sqlite_errorname == "SQLITE_FULL") from error
+
+
+def _not_kept(path: Path, why: str, full: bool) -> LedgerError:
+    what = f"no copy of it could be kept before it is changed for this version: {why}"
+    remedy = "Make its directory writable, with as much room as the file takes, and start again"
+    return (DiskFull if full else LedgerError)(what, path, remedy)
 
 
 def _statements(script: str) -> Iterator[str]:

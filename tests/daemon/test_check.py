@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon import places
 from daemon.check import run_check
 from daemon.house_rules import FORBIDDEN
 
@@ -84,6 +85,30 @@ def test_it_says_where_each_secret_is_found_and_why_one_cannot_be_read(
         "password from the credential apex.password",
         "client_secret from the credential fund.client_secret",
     ]
+
+
+def test_of_the_service_s_configuration_it_says_what_the_service_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root sees it, who has none of the service's credentials."""
+    monkeypatch.delenv("COPIERD_APEX_PASSWORD")
+    monkeypatch.setattr(places, "SERVICE", tmp_path / "etc")
+    kept = tmp_path / "etc" / "secrets"
+    kept.mkdir(parents=True)
+    for name in ("apex.password", "apex.sec", "fund.client_secret"):
+        (kept / name).write_text("hunter2")
+    for name in ("copier.toml", "other.toml"):  # the template's instances read others
+        path = tmp_path / "etc" / name
+        path.write_text(CONFIG)
+        assert [line.strip() for line in checked(path)[1] if "which systemd gives to the service" in line] == [
+            f"{kind} from {kept / login}.{kind}, which systemd gives to the service"
+            for login, kind in (("apex", "password"), ("apex", "sec"), ("fund", "client_secret"))
+        ]
+    elsewhere = tmp_path / "copier.toml"
+    elsewhere.write_text(CONFIG)
+    assert "password NOT FOUND from here" in secrets_of(checked(elsewhere)[1])[0]
+    (kept / "apex.password").unlink()
+    assert "password NOT FOUND from here" in secrets_of(checked(path)[1])[0]
 
 
 def test_it_says_who_copies_whom_with_what_and_what_is_armed(tmp_path: Path) -> None:

@@ -33,4 +33,9 @@ def test_each_end_has_its_word() -> None:
 
 
 def test_this_machine_has_a_boot_id_that_stays() -> None:
-    assert last_stop.boot_id() == last_stop.boot_id() != ""
+    assert last_stop.boot_id({}) == last_stop.boot_id({}) != ""
+
+
+def test_systemd_may_say_it() -> None:
+    """Its unit hides the kernel's."""
+    assert last_stop.boot_id({"COPIERD_BOOT_ID": "3b0d"}) == "3b0d"

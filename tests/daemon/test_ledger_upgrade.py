@@ -5,6 +5,7 @@ tests/daemon/ledgers holds such ledgers, each written by the copierd of its time
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -81,6 +82,16 @@ def test_a_copy_of_what_it_was_is_kept_for_the_owner_alone(script: Path, path: P
         assert ledger.kept is None, "it is up to date: nothing to keep"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_copy_that_root_has_made_is_the_ledger_s_owner_s(path: Path) -> None:
+    written(OLDER[0], path)
+    os.chown(path, 65534, 65533)
+    with closing(Ledger.open(path)) as ledger:
+        assert ledger.kept is not None
+        found = ledger.kept.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65534, 65533, 0o600)
+
+
 def test_what_is_in_the_log_alone_is_in_the_copy(path: Path) -> None:
     """After a crash the newest turns are in the write-ahead log: to copy the file would lose them."""
     written(OLDER[0], path)
@@ -126,9 +137,9 @@ def test_a_newer_one_is_refused_with_the_way_back(path: Path) -> None:
     with pytest.raises(LedgerError) as caught:
         Ledger.open(path)
     assert caught.value.what == f"it was written by a newer copierd (schema {newer}, this one knows {schema.VERSION})"
-    assert "copy " not in caught.value.remedy
+    assert "cp " not in caught.value.remedy
     copy = backup.keep(path, schema.VERSION)
-    with pytest.raises(LedgerError, match=rf"\(-wal, -shm\) away, and copy {copy} to its place"):
+    with pytest.raises(LedgerError, match=rf"\(-wal, -shm\) away, and put back what it was: cp -p {copy} {path}$"):
         Ledger.open(path)
 
 

@@ -6,15 +6,17 @@ import errno
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daemon.ledger import DiskFull, Ledger
 from tests.system.kills import compare, settled
 from tests.system.processes import (
     FIRST,
@@ -178,3 +180,35 @@ def test_a_disk_that_fails_while_it_runs_ends_it_with_words_and_nothing_is_doubl
             settled(person, tmp_path, {})
             assert stop(process) == 0
         compare(person, state)
+
+
+@pytest.mark.parametrize("lacks", ["room", "names"])
+def test_an_older_ledger_is_not_changed_where_there_is_no_room_for_a_copy_of_it(
+    lacks: str, disk: Callable[..., Path]
+) -> None:
+    """`names`: a disk that is full of files takes no further one, however small."""
+    state = disk("state", "-t", "tmpfs", "-o", "size=1M,nr_inodes=8", "none")
+    ledger = state / "ledger.sqlite"
+    older = Path(__file__).parents[1] / "daemon" / "ledgers" / "schema_1.sql"
+    with closing(sqlite3.connect(ledger)) as db:
+        db.executescript(older.read_text(encoding="utf-8"))
+        db.execute("PRAGMA journal_mode = WAL")
+        before = list(db.iterdump())
+    if lacks == "room":
+        filler = fill(state)
+        os.truncate(filler, filler.stat().st_size - 64 * 1024)  # the locks and the log beside it take half of that
+        stuffed = [filler]
+    else:
+        stuffed = [state / str(number) for number in range(4)]  # with the directory, the ledger and those beside it: 8
+        for one in stuffed:
+            one.touch()
+    with pytest.raises(DiskFull, match="no copy of it could be kept before it is changed for this version") as caught:
+        Ledger.open(ledger)
+    assert "with as much room as the file takes" in caught.value.remedy
+    assert sorted(state.glob("*schema*")) == [], "no half copy is left"
+    for one in stuffed:
+        one.unlink()
+    with closing(sqlite3.connect(ledger)) as db:
+        assert list(db.iterdump()) == before
+    with closing(Ledger.open(ledger)) as opened:
+        assert opened.kept == state / "ledger.sqlite.schema-1"

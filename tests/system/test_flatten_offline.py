@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -127,3 +129,16 @@ def test_a_configuration_that_cannot_be_read_is_78_and_without_offline_it_is_an_
     assert run("daemon", "flatten", "--offline", "--config", str(bad)).returncode == 78
     assert run("daemon", "flatten").returncode == 64
     assert run("daemon", "flatten", "--offline", "--wait", "soon").returncode == 64
+
+
+def test_an_older_ledger_is_brought_up_to_date_and_that_is_said(tmp_path: Path) -> None:
+    config = configuration(tmp_path, "http://127.0.0.1:9/v1")
+    ledger = tmp_path / "state" / "ledger.sqlite"
+    ledger.parent.mkdir(mode=0o700, exist_ok=True)
+    older = Path(__file__).parents[1] / "daemon" / "ledgers" / "schema_1.sql"
+    with closing(sqlite3.connect(ledger)) as db:
+        db.executescript(older.read_text(encoding="utf-8"))
+    done = run("daemon", "flatten", "--offline", "--config", str(config), "--wait", "1s")
+    kept = f"{ledger}.schema-1"
+    assert f"copierd: the ledger was brought up to date; as it was before, it is kept as {kept}\n" in done.stderr
+    assert Path(kept).is_file()
