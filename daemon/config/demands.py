@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, assert_never
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +17,8 @@ _INTERVAL = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|
 _ROOT = re.compile(r"(?=.*[A-Z])[A-Z0-9]{1,6}")
 _CONTRACT = re.compile(r".+[FGHJKMNQUVXZ]\d{1,2}")  # ESZ6: a product's month, not a product
 LONGEST_SOCKET = 107  # bytes of a Unix socket's path on Linux
+# Nothing an operator means lies beyond, and 1e999999 would fill a page wherever it is shown.
+_SMALLEST, _LARGEST = Decimal("1e-9"), Decimal("1e12")
 _LONGEST_DEVICE_ID = 64  # Tradovate refuses longer ones
 
 
@@ -58,6 +61,10 @@ def meet(demand: Demand, value: Any) -> Any:
         shown = repr(value) if isinstance(value, str) else ("0" if isinstance(value, timedelta) else str(value))
         raise Misfit(f"{shown} is out of range", f"It must be {demand.value}.")
     return value
+
+
+def calculable(number: Decimal) -> bool:
+    return number.is_finite() and (not number or _SMALLEST <= abs(number) <= _LARGEST)
 
 
 def without_echo(demand: Demand, value: Any) -> Misfit | None:

@@ -25,7 +25,7 @@ from cattrs import (
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from daemon.config import durations
-from daemon.config.demands import meet, without_echo
+from daemon.config.demands import calculable, meet, without_echo
 from daemon.config.errors import Finding, KeyPath, Misfit
 from daemon.config.values import Account, Copy, Daemon, Demand, Environment, Login, MarketHours, Notify, Reconnect
 
@@ -72,7 +72,7 @@ def _decimal(value: Any, _: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise Misfit(f"{_shown(value)} is not a number", "Write a number without quotes, such as 0.5.")
     number = Decimal(value)
-    if not number.is_finite() or (number and not _SMALLEST <= abs(number) <= _LARGEST):
+    if not calculable(number):
         raise Misfit(f"{_shown(value)} is not a number to calculate with", "Write a number such as 0.5.")
     return number
 
@@ -125,10 +125,6 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-# Nothing an operator means lies beyond, and 1e999999 would fill a page wherever it is shown.
-_SMALLEST, _LARGEST = Decimal("1e-9"), Decimal("1e12")
 
 
 def _kind_of(origin: Any) -> Callable[[Any], bool]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
-from daemon.config.demands import meet
+from daemon.config.demands import calculable, meet
 from daemon.config.errors import Misfit
 from daemon.config.secrets import LONGEST
 from daemon.config.sense import NAME
@@ -113,6 +113,6 @@ def ratio(text: str) -> Decimal:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal(0)
-    if not value.is_finite() or value <= 0:
+    if not calculable(value) or value <= 0:
         raise ValueError(f"{text or 'nothing'} is no ratio: write a number above 0, such as 0.5")
     return value

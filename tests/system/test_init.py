@@ -219,6 +219,8 @@ def test_without_a_terminal_everything_that_is_missing_is_named_at_once(home: Ho
         assert flag in done.stderr
     done = home.init("--environment", "demo", "--grant", "oauth", *ACCOUNTS)
     assert done.returncode == 64 and "--client-id" in done.stderr
+    done = home.init("--environment", "simulator", "--leader", LEADER, "--follower", f"{FIRST}=1e400")
+    assert done.returncode == 64 and "--follower: 1e400 is no ratio: write a number above 0" in done.stderr
     assert home.has() == set()
 
 

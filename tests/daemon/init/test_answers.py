@@ -24,3 +24,9 @@ def test_a_secret_that_no_file_could_give_back_is_refused_without_a_letter_of_it
 
 def test_an_umlaut_is_a_letter() -> None:
     assert answers.secret("Grüße") == "Grüße"
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "half", "nan", "inf", "1e400", "1e-400"])
+def test_a_ratio_is_a_number_to_calculate_with(text: str) -> None:
+    with pytest.raises(ValueError, match="is no ratio: write a number above 0"):
+        answers.followers("LEAD", None)(f"F1={text}")
