@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from daemon.simulator.broker import Broker
-from daemon.simulator.faults import Faults, FaultsInvalid
+from daemon.simulator.faults import Act, Faults, FaultsInvalid
 from daemon.simulator.server import Server, serve_tcp
 from daemon.simulator.trader import walk
 
@@ -27,22 +27,29 @@ def run_simulator(*, port: int, faults: Path | None = None) -> int:
     """
     try:
         found = Faults.from_toml(faults.read_text()) if faults else Faults()
-    except (OSError, UnicodeDecodeError, FaultsInvalid) as error:
+    except (OSError, UnicodeDecodeError) as error:
         print(f"{faults}: {error}", file=sys.stderr)
         return _CONFIG
+    except FaultsInvalid as wrong:
+        return _refused(faults, wrong)
     dice = random.Random()
     broker = Broker.build({}, now=lambda: datetime.now(UTC), dice=dice, faults=found, newcomer_accounts=_ACCOUNTS)
     broker.entities.begin_after(broker.now())
     status = 0
     try:
-        trio.run(_serve, broker, dice, port)
+        trio.run(_serve, broker, dice, port, faults)
     except* OSError as group:
         print(f"port {port}: {_first(group)}", file=sys.stderr)
         status = _UNAVAILABLE
     except* FaultsInvalid as group:  # which acts there are is known to the house alone
-        print(f"{faults}: {_first(group)}", file=sys.stderr)
-        status = _CONFIG
+        status = _refused(faults, _first(group))
     return status
+
+
+def _refused(faults: Path | None, wrong: BaseException) -> int:
+    line = wrong.line if isinstance(wrong, FaultsInvalid) else None
+    print(f"{faults}:{line}: {wrong}" if line else f"{faults}: {wrong}", file=sys.stderr)
+    return _CONFIG
 
 
 def _first(error: BaseException) -> BaseException:
@@ -50,8 +57,15 @@ def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _serve(broker: Broker, dice: random.Random, port: int) -> None:
+async def _serve(broker: Broker, dice: random.Random, port: int, faults: Path | None) -> None:
     server = Server(broker)
+
+    def undone(act: Act, error: Exception) -> None:
+        why = f"there is no {error.args[0]!r} now" if isinstance(error, KeyError) else str(error)
+        there = f"; the accounts are {', '.join(broker.account_ids) or 'none yet: nobody has logged in'}"
+        print(f"{faults}:{act.line}: acts: {act.act}: not done: {why}{there}", file=sys.stderr, flush=True)
+
+    server.on_failed_act = undone
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGUSR1) as signals:
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(serve_tcp, server, "127.0.0.1", port)

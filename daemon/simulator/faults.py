@@ -15,17 +15,24 @@ timed acts, carried out once so many seconds after the server has started:
     with  = { login = "apex" }      # its arguments
 """
 
+import math
 import tomllib
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import attrs
 
+from daemon.config.key_lines import KeyLines
+
 Range: TypeAlias = tuple[float, float]
 
 
 class FaultsInvalid(ValueError):
-    """The description of faults cannot be read; the message names the key."""
+    """The description of faults cannot be used; the message names the key. `line`: where it stands in the file."""
+
+    def __init__(self, words: str, line: int | None = None) -> None:
+        super().__init__(words)
+        self.line = line
 
 
 @attrs.frozen
@@ -35,6 +42,7 @@ class Act:
     after: float
     act: str
     arguments: Mapping[str, Any] = attrs.field(factory=dict)
+    line: int | None = None  # of the file
 
 
 @attrs.frozen
@@ -138,11 +146,52 @@ class Faults:
             raise FaultsInvalid(f"not TOML: {error}") from error
         known = {field.name: field.default for field in attrs.fields(cls)}
         given: dict[str, Any] = {}
+        lines = KeyLines(text)
         for key, value in document.items():
-            if key not in known:
-                raise FaultsInvalid(f"{key}: unknown; known are {', '.join(known)}")
-            given[key] = _acts(value) if key == "acts" else _like(key, value, known[key])
+            try:
+                if key not in known:
+                    raise FaultsInvalid(f"{key}: unknown; known are {', '.join(known)}")
+                given[key] = _acts(value, lines) if key == "acts" else _fitting(key, _like(key, value, known[key]))
+            except FaultsInvalid as wrong:
+                raise FaultsInvalid(str(wrong), wrong.line or lines[(key,)]) from None
         return cls(**given)
+
+
+_CHANCES = frozenset(
+    {
+        *("request_lost", "answer_lost", "error_after", "late", "read_lost"),
+        *("drop_props", "duplicate_props", "unknown_events", "malformed"),
+    }
+)
+_ABOVE_ZERO = frozenset(("heartbeat", "idle_limit", "max_sessions", "sync_parts"))
+_ANY_NUMBER = frozenset(("expiration_shift",))
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "oso_wake": ("first_fill", "each_fill", "last_fill"),
+    "login_style": ("text", "status"),
+    "missing_order": ("denied", "not_found"),
+    "finished_order": ("too_late", "denied"),
+}
+
+
+def _fitting(key: str, value: object) -> object:
+    """`value`, if the house can do it: it would fall at that moment otherwise. Raises FaultsInvalid."""
+    if key in _WORDS and value not in _WORDS[key]:
+        raise FaultsInvalid(f"{key}: one of {', '.join(_WORDS[key])} is needed, not {value!r}")
+    numbers = value if isinstance(value, tuple) else (value,)
+    for number in numbers:
+        if isinstance(number, int | float) and key not in _ANY_NUMBER and not _seconds(number):
+            raise FaultsInvalid(f"{key}: a number of at least 0 is needed, not {number}")
+    if key in _ABOVE_ZERO and value == 0:
+        raise FaultsInvalid(f"{key}: more than 0 is needed")
+    if key in _CHANCES and isinstance(value, float) and value > 1:
+        raise FaultsInvalid(f"{key}: a chance is between 0 and 1, not {value}")
+    if isinstance(value, tuple) and list(value) != sorted(value) and not key.endswith("kinds"):
+        raise FaultsInvalid(f"{key}: the least comes first, as in [0.05, 0.3]")
+    return value
+
+
+def _seconds(number: float) -> bool:
+    return math.isfinite(number) and number >= 0
 
 
 def _like(key: str, value: object, default: object) -> object:
@@ -162,16 +211,17 @@ def _like(key: str, value: object, default: object) -> object:
     return value
 
 
-def _acts(value: object) -> tuple[Act, ...]:
+def _acts(value: object, lines: KeyLines) -> tuple[Act, ...]:
     if not isinstance(value, list):
         raise FaultsInvalid("acts: write [[acts]] tables")
     acts: list[Act] = []
-    for item in value:
+    for number, item in enumerate(value):
+        line = lines[("acts", number)]
         if not isinstance(item, dict) or not {"after", "act"} <= set(item) <= {"after", "act", "with"}:
-            raise FaultsInvalid("acts: each needs `after` and `act`, and may have `with`")
+            raise FaultsInvalid("acts: each needs `after` and `act`, and may have `with`", line)
         arguments = item.get("with", {})
         after = item["after"]
-        if not isinstance(arguments, dict) or not isinstance(after, int | float):
-            raise FaultsInvalid("acts: `after` is seconds and `with` a table")
-        acts.append(Act(float(after), str(item["act"]), arguments))
+        if not isinstance(arguments, dict) or type(after) not in (int, float) or not _seconds(after):
+            raise FaultsInvalid("acts: `after` is seconds and `with` a table", line)
+        acts.append(Act(float(after), str(item["act"]), arguments, line))
     return tuple(acts)

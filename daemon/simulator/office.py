@@ -5,7 +5,6 @@ went away) and the broker's delays.
 Rule 2: `rest` is one request.
 """
 
-import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import format_datetime
@@ -16,8 +15,9 @@ import trio
 from daemon.simulator.broker import Broker
 from daemon.simulator.calls import Answer, Call, Refusal, fields_of
 from daemon.simulator.deeds import Deeds
-from daemon.simulator.faults import FaultsInvalid
+from daemon.simulator.faults import Act
 from daemon.simulator.pages import Page
+from daemon.simulator.script import bound
 from daemon.simulator.service import Fate, Observer, nobody
 from daemon.simulator.tokens import Refused, Token
 
@@ -36,6 +36,8 @@ class Office(Deeds):
     def __init__(self, broker: Broker, observer: Observer = nobody) -> None:
         super().__init__(broker, observer)
         self._nursery: trio.Nursery | None = None
+        # What an act names need not be there at its moment. Without anybody to be told, it ends the house.
+        self.on_failed_act: Callable[[Act, Exception], None] | None = None
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the house alive until cancelled; carries out the acts of the faults file. Raises FaultsInvalid."""
@@ -43,14 +45,7 @@ class Office(Deeds):
             self._nursery = nursery
             await nursery.start(self.broker.run)
             for act in self.faults.acts:
-                deed = getattr(self, act.act, None) or getattr(self.broker, act.act, None)
-                if act.act.startswith("_") or not callable(deed):
-                    raise FaultsInvalid(f"acts: {act.act}: no such act")
-                try:
-                    inspect.signature(deed).bind(**act.arguments)
-                except TypeError as error:
-                    raise FaultsInvalid(f"acts: {act.act}: with: {error}") from error
-                nursery.start_soon(self._act, act.after, deed, act.arguments)
+                nursery.start_soon(self._act, act, bound(act, self, self.broker))
             task_status.started()
             try:
                 await trio.sleep_forever()
@@ -61,9 +56,14 @@ class Office(Deeds):
         """Has a request come to this host that only another one answers?"""
         return bool(self.faults.dedicated) and host not in ("", urlsplit(self.faults.dedicated).netloc)
 
-    async def _act(self, after: float, deed: Callable[..., object], arguments: Mapping[str, object]) -> None:
-        await trio.sleep(after)
-        deed(**arguments)
+    async def _act(self, act: Act, deed: Callable[[], object]) -> None:
+        await trio.sleep(act.after)
+        try:
+            deed()
+        except (LookupError, ValueError, ArithmeticError) as error:
+            if self.on_failed_act is None:
+                raise
+            self.on_failed_act(act, error)
 
     def spawn(self, act: Callable[[], Awaitable[None]]) -> None:
         """Run in the house's own nursery. Raises RuntimeError when `run` is not alive."""

@@ -42,14 +42,22 @@ def test_toml() -> None:
         ("max_sessions = true", "max_sessions: int"),
         ("fill_delay = 3", "fill_delay: a list"),
         ("fill_delay = [3]", "two numbers"),
+        ("drop_props = 1.5", "drop_props: a chance"),
+        ("answer_delay = [-1, 0]", "answer_delay: a number of at least 0"),
+        ("answer_delay = [0.3, 0.1]", "answer_delay: the least comes first"),
+        ("heartbeat = nan", "heartbeat: a number of at least 0"),
+        ("sync_parts = 0", "sync_parts: more than 0"),
+        ("login_style = 'rude'", "login_style: one of text, status"),
         ("acts = 3", "[[acts]]"),
+        ("[[acts]]\nafter = -1\nact = 'x'", "`after`"),
         ("[[acts]]\nact = 'x'", "`after`"),
         ("[[acts]]\nafter = 'x'\nact = 'x'", "`after`"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, part: str) -> None:
-    with pytest.raises(FaultsInvalid, match=part.replace("[", r"\[")):
-        Faults.from_toml(text)
+    with pytest.raises(FaultsInvalid, match=part.replace("[", r"\[")) as caught:
+        Faults.from_toml(f"# a heading\n{text}")
+    assert caught.value.line == (None if part == "not TOML" else 2)
 
 
 def test_acts_are_carried_out_in_time() -> None:
