@@ -19,7 +19,7 @@ _CONTRACT = re.compile(r".+[FGHJKMNQUVXZ]\d{1,2}")  # ESZ6: a product's month, n
 LONGEST_SOCKET = 107  # bytes of a Unix socket's path on Linux
 # Nothing an operator means lies beyond, and 1e999999 would fill a page wherever it is shown.
 _SMALLEST, _LARGEST = Decimal("1e-9"), Decimal("1e12")
-_LONGEST_DEVICE_ID = 64  # Tradovate refuses longer ones
+LONGEST_DEVICE_ID = 64  # Tradovate refuses longer ones
 
 
 def meet(demand: Demand, value: Any) -> Any:
@@ -34,7 +34,7 @@ def meet(demand: Demand, value: Any) -> Any:
         case Demand.PERIOD:
             fits = value > timedelta(0)
         case Demand.DEVICE:
-            fits = 1 <= len(value) <= _LONGEST_DEVICE_ID
+            fits = 1 <= len(value) <= LONGEST_DEVICE_ID
         case Demand.DOOR:
             bytes_ = len(os.fsencode(value))
             if bytes_ > LONGEST_SOCKET:

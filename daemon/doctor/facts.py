@@ -159,6 +159,14 @@ class Person:
     def where(self) -> str:
         return f"[logins.{self.name}] in {self.file.path}"
 
+    def errors(self, key: str) -> tuple[ConfigError, ...]:
+        """What the loader refuses of this key of the login."""
+        return tuple(error for error in self.file.errors if error.key == f"logins.{self.name}.{key}")
+
+    @property
+    def by_password(self) -> bool:
+        return self.settings is not None and self.settings.grant == "password" and not self.embedded
+
     @property
     def live(self) -> bool:
         return self.environment is not None and self.environment.live

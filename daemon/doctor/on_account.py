@@ -6,9 +6,8 @@ import re
 from typing import Final
 
 from daemon.doctor.facts import Answers, Person, Silence
-from daemon.doctor.on_login import UNREADABLE
 from daemon.doctor.online import CANCEL, COMMANDS, NO_ORDER, TRIAL, rows
-from daemon.doctor.verdicts import Check, Unknown, Verdict, Well, Wrong
+from daemon.doctor.verdicts import UNREADABLE, Check, Unknown, Verdict, Well, Wrong
 from daemon.tradovate.answers import Asked, Said
 from daemon.tradovate.messages import Refused, answer, text_of
 

@@ -1,20 +1,18 @@
-"""The checks of a login: its credentials, its device, its session, its token, its budget."""
+"""The checks of a login: its credentials, its session, its token, its budget (of its device: on_device.py)."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from daemon.config import ConfigError
 from daemon.config.sense import FLATTEN_REQUESTS
 from daemon.doctor.facts import Answers, Person, Silence
-from daemon.doctor.offline import settled
-from daemon.doctor.verdicts import Check, Unknown, Verdict, Well, Wrong
+from daemon.doctor.on_device import DEVICE
+from daemon.doctor.verdicts import UNREADABLE, Check, Unknown, Verdict, Well, Wrong
 from daemon.logins.grant import CAPTCHA, SOLVE_IT
 from daemon.tradovate.answers import Said
 from daemon.tradovate.messages import text_of
 
-LONGEST_DEVICE: Final = 64  # characters; longer ones are refused
 RENEWED_BEFORE: Final = timedelta(minutes=5)  # a running daemon renews long before: less left means that it cannot
 PUSHED_OUT: Final = (408, 429, 500)  # what the token of a closed session gets
 LOOKS_A_MINUTE: Final = 6  # three small reads every half minute
@@ -22,24 +20,15 @@ EVENTS_A_MINUTE: Final = 5  # of the leader's orders: less than that is used up 
 RAISE: Final = (
     "raise requests_per_minute and requests_per_hour as far as the broker allows, or move followers to another login"
 )
-UNREADABLE: Final = Unknown("the login's table cannot be read; the errors are told above")
-
-
-def _errors(person: Person, key: str) -> tuple[ConfigError, ...]:
-    return tuple(error for error in person.file.errors if error.key == f"logins.{person.name}.{key}")
 
 
 def _refused(person: Person, key: str) -> Wrong | None:
     """What the loader refuses of this key, in its own words."""
-    errors = _errors(person, key)
+    errors = person.errors(key)
     if not errors:
         return None
     what = "; ".join(f"{error.key}: {error.message}" for error in errors)
     return Wrong(what, f"line {errors[0].line} of {person.file.path}")
-
-
-def _by_password(person: Person) -> bool:
-    return person.settings is not None and person.settings.grant == "password" and not person.embedded
 
 
 def _credentials(person: Person) -> Verdict:
@@ -47,7 +36,7 @@ def _credentials(person: Person) -> Verdict:
         return UNREADABLE
     if person.embedded:
         return Well("the simulated broker asks for none")
-    needed = {"password"} | ({"sec"} if person.settings.cid is not None else set()) if _by_password(person) else set()
+    needed = {"password"} | ({"sec"} if person.settings.cid is not None else set()) if person.by_password else set()
     for kind, trouble in person.secrets.items():
         missing = trouble is not None and trouble.what.startswith("there is no")
         if trouble is not None and (kind in needed or not missing):
@@ -68,63 +57,12 @@ def _cid(person: Person) -> Verdict:
         return refused
     if person.settings is None:
         return UNREADABLE
-    if not _by_password(person):
+    if not person.by_password:
         return Well("not needed")
     if person.settings.cid is None and person.environment is not None and person.environment.guarded:
         remedy = "write the number of the API key as cid = 8123, and give its secret as sec"
         return Wrong("there is no cid, so the broker takes this for no API key at all", person.where, remedy)
     return Well(str(person.settings.cid or "none"))
-
-
-def _device_there(person: Person) -> Verdict:
-    written = person.file.table("logins", person.name).get("device_id")
-    if _errors(person, "device_id") and not (isinstance(written, str) and len(written) > LONGEST_DEVICE):
-        return Wrong(f"device_id is {written!r}, which is none", person.where)
-    if _errors(person, "device_id"):
-        return Unknown("the configured one cannot be used")
-    if person.settings is None:
-        return UNREADABLE
-    if not _by_password(person):
-        return Well("not needed")
-    if person.device is not None:
-        return Well(person.device)
-    if person.live:
-        return Wrong("none is configured and none has been made; the first start makes one, unapproved", person.where)
-    return Well("one is made at the first start; only live asks for an approved one")
-
-
-def _device_length(person: Person) -> Verdict:
-    written = person.file.table("logins", person.name).get("device_id")
-    if isinstance(written, str) and len(written) > LONGEST_DEVICE:
-        what = f"device_id has {len(written)} characters, and the broker takes {LONGEST_DEVICE}"
-        return Wrong(what, person.where)
-    return Well()
-
-
-def _device_same(person: Person) -> Verdict:
-    if person.settings is None:
-        return UNREADABLE
-    if not _by_password(person) or person.kept.before is None:
-        return Well()
-    if not person.live:
-        return Well(f"it was {person.kept.before}, which only live would mind")
-    if settled(person):
-        return Well("it has changed, and an order has been accepted since")
-    remedy = f'put the old one back: device_id = "{person.kept.before}". If the change is meant, approve the new one'
-    remedy += " by the link that Tradovate e-mails, then send one order"
-    return Wrong(f"it is {person.device} and was {person.kept.before}", person.where, remedy)
-
-
-def _device_approved(person: Person) -> Verdict:
-    if not person.live or not _by_password(person):
-        return Well("not asked for here: only live, and only with a password")
-    if person.denied:
-        what = f"the last order of {', '.join(person.denied)} was refused with Access is denied"
-        return Wrong(f"{what}, though reads work; device {person.device}", person.where)
-    if person.proven is not None:
-        return Well(f"an order was accepted ({person.proven.at})")
-    why = f"this shows only in a real order, and none has been sent. Device {person.device or '(none yet)'} must be "
-    return Unknown(f"{why}approved by the link that Tradovate e-mails at its first login")
 
 
 def _other_side(text: str) -> str | None:
@@ -258,27 +196,7 @@ LOGIN: Final = (
         _credentials,
     ),
     Check("cid", "cid as a text, or no cid", "write the number without quotes: cid = 8123", _cid),
-    Check(
-        "device-missing",
-        "no deviceId",
-        'write one that stays, such as device_id = "' + "00000000-0000-4000-8000-000000000000" + '" (from uuidgen), '
-        "or let copierd make it; then approve it by the link that Tradovate e-mails",
-        _device_there,
-    ),
-    Check(
-        "device-length",
-        f"a deviceId longer than {LONGEST_DEVICE} characters",
-        f"write one of at most {LONGEST_DEVICE} characters, such as a UUID; it needs a new approval on live",
-        _device_length,
-    ),
-    Check("device-changed", "a deviceId that is not the one of before", "put the old one back", _device_same),
-    Check(
-        "device-approval",
-        "a deviceId that has not been approved by the e-mailed link",
-        "open Tradovate's e-mail about a new device and its link, also in the folder for spam; then send one order "
-        "and look again. If the device is approved, see order-permission and market-data",
-        _device_approved,
-    ),
+    *DEVICE,
     Check(
         "key-environment",
         "a key of live on demo, or of demo on live",

@@ -8,7 +8,7 @@ Rule 3: what is wrong comes with where it is and what to do about it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import attrs
 
@@ -37,6 +37,7 @@ class Unknown:
 
 
 Verdict = Well | Wrong | Unknown
+UNREADABLE: Final = Unknown("the login's table cannot be read; the errors are told above")
 
 
 @attrs.frozen
