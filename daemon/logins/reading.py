@@ -24,8 +24,9 @@ from daemon.logins.tokens import Token
 from daemon.ports import Ports
 from daemon.tradovate.frames import Response
 from daemon.tradovate.messages import Penalty, penalty
-from daemon.tradovate.mirror import COLLECTIONS, Mirror
+from daemon.tradovate.mirror import Mirror
 from daemon.tradovate.socket import SocketLost
+from daemon.tradovate.sync_message import COLLECTIONS
 from statecharts.events import ReadBack
 from statecharts.values import BrokerAccountId
 

@@ -212,7 +212,7 @@ def duplicates_not_filtered(ran: Ran) -> Iterator[None]:
     def anew(news: Any) -> Any:
         def every(mirror: Mirror, touched: Any, at: Any) -> Any:
             mirror._told.clear()
-            mirror._told_net.clear()
+            mirror._positions._told.clear()
             return news(mirror, touched, at)
 
         return every
