@@ -27,7 +27,7 @@ from statecharts import (
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
-from statecharts.follower import consider, follow, kind_now, leaders, new_copy
+from statecharts.follower import consider, follow, leaders, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
@@ -51,6 +51,7 @@ def run(draft: Draft, rules: CopyRules) -> None:
         _pairs(draft, rules)
         _reversals(draft, rules)
         waiting = _missed(draft, _by_age(book.theirs), rules)
+    remnants.look(draft, rules)
     for symbol in sorted(_symbols(draft, rules) | due):
         _position(draft, symbol, rules, symbol in waiting)
 
@@ -105,14 +106,8 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
     assert theirs is not None
     for order in _by_age(theirs):
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
-        if copy is None:
-            continue
-        if rules.catch_up == "none" and order.status.finished and copy.stage in (Stage.ACCEPTED, Stage.WORKING):
-            if not copy.left and order.status is not Status.EXPIRED:  # an expired one takes ours along
-                draft.keep(attrs.evolve(copy, left=True))
-                _leave(draft, copy, f"the leader's order is {order.status.value.lower()}")
-        else:
-            follow(draft, _not_again(draft, copy, order, rules), order, rules)
+        if copy is not None:
+            _pair(draft, copy, order, rules)
     for copy in tuple(draft.book.all_open()):
         gone = copy.leader_order_id is not None and copy.leader_order_id not in theirs.orders
         if gone and copy.trades and not _protects(draft, copy) and copy.cancel_wanted is None:
@@ -121,6 +116,15 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
                 _leave(draft, copy, why)
             else:
                 draft.keep(attrs.evolve(copy, cancel_wanted=why))
+
+
+def _pair(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
+    if rules.catch_up == "none" and order.status.finished and copy.stage in (Stage.ACCEPTED, Stage.WORKING):
+        if not copy.left and order.status is not Status.EXPIRED:  # an expired one takes ours along
+            draft.keep(attrs.evolve(copy, left=True))
+            _leave(draft, copy, f"the leader's order is {order.status.value.lower()}")
+    else:
+        follow(draft, _not_again(draft, copy, order, rules), order, rules)
 
 
 def _not_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy:
@@ -172,7 +176,8 @@ def _missed(draft: Draft, orders: list[Order], rules: CopyRules) -> set[Symbol]:
 
 
 def _without_a_copy(draft: Draft, order: Order, rules: CopyRules) -> None:
-    if order.status.finished and remnants.taken_back(draft, _as_it_was(draft, order, rules), rules):
+    if order.status.finished and remnants.known_again(draft, new_copy(draft, order, rules), order, rules):
+        _pair(draft, draft.book.copies[draft.book.placed[order.id]], order, rules)
         return
     if order.status.finished:
         _skipped(draft, order, rules, "it came and went while copying was interrupted")
@@ -182,10 +187,6 @@ def _without_a_copy(draft: Draft, order: Order, rules: CopyRules) -> None:
         consider(draft, order, rules)
     else:
         consider(draft, order, rules, "it was placed while copying was interrupted, and it would open")
-
-
-def _as_it_was(draft: Draft, order: Order, rules: CopyRules) -> Copy:
-    return attrs.evolve(new_copy(draft, order, rules), kind=kind_now(draft, order))
 
 
 def _position(draft: Draft, symbol: Symbol, rules: CopyRules, waits: bool) -> None:

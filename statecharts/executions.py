@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import exposure, facts, openings, shadows, sizing
+from statecharts import exposure, facts, openings, remnants, shadows, sizing
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.identity import client_order_id
@@ -95,6 +95,8 @@ def _record(
         leader_fill_id=fill.id,
         leader_symbol=order.symbol,
     )
+    if only_told is not None and remnants.taken_back(draft, row, rules):
+        return
     why_not = refusal(order) or _refusal(draft, fill, symbol) or only_told
     if why_not is None and not change:
         why_not = _why_nothing(order, net, rules)

@@ -95,7 +95,8 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
 def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None) -> Copy | None:
     """The copy of a leader order with the size that is to be sent; None when it is held or skipped."""
     copy = new_copy(draft, order, rules)
-    if remnants.taken_back(draft, attrs.evolve(copy, kind=kind_now(draft, order)), rules):
+    if remnants.known_again(draft, copy, order, rules):
+        go_on_copying(draft, order, rules)
         return None
     latch = flattening.latched(draft.book, copy.symbol)
     flattened = f"flattened: {latch.why}" if latch is not None else None

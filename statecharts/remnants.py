@@ -1,23 +1,45 @@
 """What a power cut has made us forget, and the broker has still: an order of ours is known again by its name.
 
 Rule 1: the same decision has the same name (`identity.py`). An order that has it, and that no copy of ours has made,
-        was that decision's: it is taken back, and not sent again.
+        was that decision's: it is taken back, not sent again, and followed as any copy is. The leader may have changed
+        his order since it was made.
 Rule 2: what of the position nobody could explain is its own, as far as it has filled, and no further.
-Rule 3: of what went out with it nothing is known: each part is looked up by its own name.
+Rule 3: of what went out with it nothing is known: each part is known again by its own name, or looked up by it.
 """
 
 from __future__ import annotations
 
 import attrs
 
-from statecharts import legs, own_orders, strangers, unknowns
-from statecharts.book import Book, Copy
+from statecharts import follower, legs, own_orders, shares, strangers, template, unknowns
+from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
-from statecharts.values import Order
+from statecharts.values import Order, Orders
 
 _WHY = "it is at the broker already, and the ledger of before a power cut does not know it"
+
+
+def known_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
+    """Is ours for this order of the leader's there already? `copy` is what would be made of it now."""
+    if order.first_version is not None and _forgotten(draft.book, copy.client_id) is None:
+        copy = follower.new_copy(draft, attrs.evolve(order, version=order.first_version), rules)
+    if _forgotten(draft.book, copy.client_id) is None:
+        return False
+    if order.terms is not None:
+        found = shares.size_of(draft, copy, order, rules)
+        meant, apart = max(found.meant, found.quantity), shares.is_apart(draft, order)
+        copy = attrs.evolve(copy, kind=found.kind, meant=meant, opens=found.opens, apart=apart)
+    return taken_back(draft, copy, rules)
+
+
+def look(draft: Draft, rules: CopyRules) -> None:
+    """What waits in the book and is at the broker: exits, that went out with an entry which is known again."""
+    for copy in tuple(draft.book.all_open()):
+        if copy.stage is Stage.HELD:
+            taken_back(draft, draft.book.copies[copy.id], rules)
+    strangers.look(draft)  # what is ours again bars nothing
 
 
 def taken_back(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
@@ -35,12 +57,25 @@ def taken_back(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     for leg in legs.of(draft.book, copy):
         draft.news(attrs.evolve(leg, lost_at=draft.at), News.ANSWER_LOST, _WHY)
     own_orders.absorb(draft, copy, order, rules)
+    _linked(draft, copy, order)
+    copy = draft.book.copies[copy.id]
+    if (copy.open or copy.filled) and not copy.guarded_by:
+        template.provide(draft, copy, rules)
     return True
+
+
+def _linked(draft: Draft, copy: Copy, order: Order) -> None:
+    """It ends with another that is known, or went out with it."""
+    orders = draft.book.orders
+    mate = draft.book.copies.get(orders.get(order.oco_id, LEADERS_OWN)) if order.oco_id is not None else None
+    if mate is not None:
+        draft.keep(attrs.evolve(mate, mate=copy.id))
+        draft.keep(attrs.evolve(draft.book.copies[copy.id], mate=mate.id))
+    if order.parent_id is not None and copy.guards is not None and orders.get(order.parent_id) == copy.guards:
+        draft.keep(attrs.evolve(draft.book.copies[copy.id], sent_with=copy.guards))
 
 
 def _forgotten(book: Book, name: str) -> Order | None:
     assert book.mine is not None, "copying begins with both views"
-    for number in sorted(book.mine.orders.keys() - book.orders.keys()):
-        if name in book.mine.orders[number].client_ids:
-            return book.mine.orders[number]
-    return None
+    order = Orders.of(book.mine.orders).named(name)
+    return None if order is None or order.id in book.orders else order

@@ -172,6 +172,7 @@ class Order:
     admin: bool = False
     unsupported: str | None = None
     reject_reason: str | None = None
+    first_version: VersionId | None = None  # where it has been changed: that of its first terms
 
     @property
     def filled(self) -> int:
@@ -209,6 +210,7 @@ class Order:
             status=before.status if ended or before.status is Status.FILLED else self.status,
             terms=before.terms if older else self.terms,
             version=before.version if older else self.version,
+            first_version=self.first_version or before.first_version,
             fills=tuple(attrs.evolve(fills[one], active=one not in busted) for one in sorted(fills)),
             client_ids=self.client_ids | before.client_ids,
             parent_id=self.parent_id or before.parent_id,
@@ -265,15 +267,16 @@ class Snapshot:
 
 
 class Orders(Register[OrderId, Order]):
-    """An account's orders: those of a whole session, and at hand those that live, and those that another one brings."""
+    """An account's orders: those of a whole session. At hand are those that live, that another brings, and by name."""
 
-    __slots__ = ("_children",)
+    __slots__ = ("_children", "_named")
 
     def __init__(self, entries: Mapping[OrderId, Order] = {}) -> None:
         super().__init__(entries)
         self._children: Register[OrderId, tuple[OrderId, ...]] = Register()
+        self._named: Register[str, OrderId] = Register()
         for order in entries.values():
-            self._children = self._with_child(order)
+            self._children, self._named = self._with_child(order), self._with_names(order)
 
     @staticmethod
     def lives(value: Order) -> bool:
@@ -281,8 +284,13 @@ class Orders(Register[OrderId, Order]):
 
     def entered(self, key: OrderId, value: Order) -> Orders:
         after = super().entered(key, value)
-        after._children = self._with_child(value)
+        after._children, after._named = self._with_child(value), self._with_names(value)
         return after
+
+    def named(self, client_id: str) -> Order | None:
+        """The order that was made under this client order id; the oldest, where several are told to have been."""
+        number = self._named.get(client_id)
+        return None if number is None else self[number]
 
     def children_of(self, parent: OrderId) -> list[Order]:
         """Those that are in force only once their parent has filled, oldest first."""
@@ -293,6 +301,13 @@ class Orders(Register[OrderId, Order]):
             return self._children
         known = self._children.get(order.parent_id, ())
         return self._children if order.id in known else self._children.entered(order.parent_id, (*known, order.id))
+
+    def _with_names(self, order: Order) -> Register[str, OrderId]:
+        named = self._named
+        for name in order.client_ids:
+            if named.get(name, order.id + 1) > order.id:
+                named = named.entered(name, order.id)
+        return named
 
 
 def _orders(found: Mapping[OrderId, Order]) -> Mapping[OrderId, Order]:

@@ -194,6 +194,7 @@ class Paperwork:
             at=part.at,
             terms=None if spread or newest is None else newest.terms,
             version=VersionId(newest.id) if newest else None,
+            first_version=VersionId(min(folder.versions)) if len(folder.versions) > 1 else None,
             fills=_fills(folder, part),
             client_ids=folder.names,
             parent_id=OrderId(part.parent_id) if part.parent_id else None,

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 
 from statecharts import remnants
 from statecharts.account import Account
 from statecharts.draft import Draft
-from statecharts.effects import LookUp, PlaceOco, PlaceOrder
+from statecharts.effects import LookUp, PlaceOco, PlaceOrder, PlaceOso
 from statecharts.order import Stage
+from statecharts.rules import Template
 from statecharts.sizing import Kind
 from statecharts.strangers import quarantined
-from statecharts.values import Order, Status, Symbol, View
-from tests.statecharts.desk import BUY, ES, EVAL, LEAD_ID, SELL, Desk, follower, limit, order, rules, stop, terms
-from tests.statecharts.families import oco
+from statecharts.values import Order, OrderId, Status, Symbol, VersionId, View
+from tests.statecharts.desk import (
+    BUY,
+    ES,
+    EVAL,
+    LEAD_ID,
+    SELL,
+    Desk,
+    facts_of,
+    follower,
+    limit,
+    order,
+    rules,
+    stop,
+    terms,
+)
+from tests.statecharts.families import bracket, oco
 from tests.statecharts.gaps import holding, ours
 from tests.statecharts.test_penalties import put_off
+from tests.statecharts.trader import Trader
 
 
 def forgets(desk: Desk, known: Account, *mine: Order, net: int = 0, positions: dict[Symbol, int] | None = None) -> None:
@@ -139,3 +156,147 @@ def test_of_an_oco_that_is_known_again_the_other_part_is_looked_up() -> None:
     assert draft.book.copies[pair.copy].stage is Stage.WORKING
     assert draft.book.copies[pair.other.copy].stage is Stage.UNKNOWN
     assert [effect.copy for effect in draft.effects if isinstance(effect, LookUp)] == [pair.other.copy]
+
+
+@pytest.mark.parametrize(("catch_up", "cancelled"), [("reduce", [901]), ("none", [])])
+def test_an_entry_that_works_is_cancelled_when_the_leader_has_cancelled_his_meanwhile(
+    catch_up: str, cancelled: list[int]
+) -> None:
+    desk = follower(catch_up=catch_up)
+    known = desk.account
+    desk.leader(order(101, BUY, limit(2)))
+    place = desk.place
+    desk.accepted(place, 901)
+    desk.theirs = desk.theirs.with_order(order(101, BUY, limit(2), status=Status.CANCELED))
+    forgets(desk, known, ours(desk, place, 901))
+    assert [one.order_id for one in desk.cancels] == cancelled
+    assert desk.copy_of(101).left is (catch_up == "none")
+
+
+def test_an_entry_that_works_is_not_chased_when_the_leader_s_has_filled_meanwhile() -> None:
+    desk = follower()
+    known = desk.account
+    desk.leader(order(101, BUY, limit(2)))
+    place = desk.place
+    desk.accepted(place, 901)
+    desk.theirs = desk.theirs.with_order(order(101, BUY, limit(2), 2))
+    forgets(desk, known, ours(desk, place, 901), net=2)
+    assert desk.cancels == []
+    desk.wait(5)
+    assert [one.order_id for one in desk.cancels] == [901]
+
+
+def test_what_the_leader_has_changed_since_is_known_by_its_first_terms_and_follows() -> None:
+    desk, entry = holding(2)
+    known = desk.account
+    desk.leader(order(101, SELL, limit(2, 5020)))
+    place = desk.place
+    desk.accepted(place, 901)
+    changed = order(101, SELL, limit(2, 5030), version=150, first_version=VersionId(101))
+    desk.theirs = desk.theirs.with_order(changed)
+    forgets(desk, known, entry, ours(desk, place, 901), net=2, positions={ES: 2})
+    assert desk.places == [], "it went out twice"
+    assert [(one.order_id, one.terms) for one in desk.modifies] == [(901, limit(2, 5030))]
+
+
+def test_what_the_leader_has_changed_into_what_cannot_be_copied_stays_as_it_is() -> None:
+    desk, entry = holding(2)
+    known = desk.account
+    desk.leader(order(101, SELL, limit(2, 5020)))
+    place = desk.place
+    desk.accepted(place, 901)
+    changed = order(101, SELL, None, version=150, first_version=VersionId(101), unsupported="QTS")
+    desk.theirs = attrs.evolve(desk.theirs, orders={**desk.theirs.orders, changed.id: changed})
+    forgets(desk, known, entry, ours(desk, place, 901), net=2, positions={ES: 2})
+    assert desk.places == [] and desk.modifies == []
+    assert desk.copy_of(101).stage is Stage.WORKING
+
+
+def test_an_exit_that_is_known_again_comes_back_when_it_has_made_way() -> None:
+    desk, entry = holding(3)
+    known = desk.account
+    desk.leader(order(101, SELL, limit(2, 5020)))
+    place = desk.place
+    desk.accepted(place, 901)
+    forgets(desk, known, entry, ours(desk, place, 901), net=3, positions={ES: 3})
+    assert desk.copy_of(101).meant == 2
+    desk.leader(order(102, SELL, terms(1), 1, unsupported="Spread"))
+    assert [one.order_id for one in desk.cancels] == [901]
+    desk.seen(place, 901, status=Status.CANCELED)
+    assert desk.quantities == [(SELL, 1)]
+    desk.fills(desk.place, 902)
+    assert desk.quantities == [(SELL, 2)]
+
+
+def test_an_execution_that_was_copied_is_ours_and_not_somebody_else_s() -> None:
+    desk = follower(mode="fills")
+    trader, known = Trader(desk), desk.account
+    trader.trades(BUY, 2)
+    place = desk.place
+    desk.fills(place, 901)
+    forgets(desk, known, ours(desk, place, 901, 2), net=2, positions={ES: 2})
+    contract = desk.account.book.contract(ES)
+    assert (contract.own, contract.foreign) == (2, 0)
+    trader.trades(SELL, 2)
+    assert desk.quantities == [(SELL, 2)], "the leader flat means the follower flat"
+
+
+def pair_at_the_broker(entry: PlaceOso, awake: bool) -> tuple[Order, Order]:
+    """The legs of an entry of ours, 901, as a snapshot shows them."""
+    status = Status.WORKING if awake else Status.SUSPENDED
+    one, other = (
+        order(
+            number,
+            leg.side,
+            leg.terms,
+            status=status,
+            client_ids=frozenset({leg.client_id}),
+            parent_id=OrderId(901),
+            oco_id=OrderId(902 + 903 - number),
+        )
+        for number, leg in zip((902, 903), entry.brackets, strict=True)
+    )
+    return one, other
+
+
+@pytest.mark.parametrize("filled", [0, 2])
+@pytest.mark.parametrize("of_template", [True, False])
+def test_what_protects_an_entry_that_is_known_again_is_known_with_it(of_template: bool, filled: int) -> None:
+    desk = follower(template=Template(stop=20, target=40) if of_template else None)
+    desk.contract_read(facts_of(ES))
+    known = desk.account
+    if of_template:
+        desk.leader(order(101, BUY, limit(2)))
+    else:
+        desk.frame(*bracket(101, limit(2)))
+    entry = desk.place
+    assert isinstance(entry, PlaceOso)
+    desk.accepted(entry, 901, legs=(902, 903))
+    if filled:
+        for one in (order(101, BUY, limit(2), 2), *(() if of_template else bracket(101, limit(2), 2)[1:])):
+            desk.theirs = desk.theirs.with_order(one)
+    there = (ours(desk, entry, 901, filled), *pair_at_the_broker(entry, awake=filled > 0))
+    forgets(desk, known, *there, net=filled, positions={ES: filled} if filled else {})
+    book = desk.account.book
+    assert desk.places == [] and desk.cancels == []
+    assert not quarantined(book.contract(ES)) and book.contract(ES).own == filled
+    one, other = (book.copies[book.orders[OrderId(number)]] for number in (902, 903))
+    assert (one.stage, one.mate, other.mate) == (Stage.WORKING, other.id, one.id)
+    assert one.guards == other.guards == one.sent_with == book.placed[OrderId(101)]
+    if of_template and filled:
+        desk.leader(order(110, SELL, terms(2), 2))
+        assert desk.quantities == [(SELL, 2)]
+        desk.fills(desk.place, 904)
+        desk.wait(1)
+        assert {one.order_id for one in desk.cancels} & {902, 903}, "no leg stays behind to open the other side"
+
+
+def test_an_entry_that_came_to_nothing_is_known_again_and_gets_no_bracket() -> None:
+    desk = follower(template=Template(stop=20))
+    known = desk.account
+    desk.leader(order(101, BUY, limit(2)))
+    place = desk.place
+    desk.accepted(place, 901)
+    forgets(desk, known, ours(desk, place, 901, status=Status.CANCELED))
+    assert desk.places == [] and desk.copy_of(101).stage is Stage.CANCELED
+    assert not desk.account.book.contract(ES).guarded

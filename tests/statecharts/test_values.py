@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from statecharts.values import Fill, Order, OrderId, Status, View
+from statecharts.values import Fill, Order, OrderId, Orders, Status, View
 from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, limit, order, stop, terms
 
 
@@ -73,3 +73,12 @@ def test_a_child_sleeps_until_its_parent_fills_whatever_it_is_called(
     view = View(LEAD_ID, 1, {child.id: child, **({parent.id: parent} if parent else {})})
     assert view.asleep(child) is asleep
     assert view.asleep(attrs.evolve(child, parent_id=None)) is (status is Status.SUSPENDED)
+
+
+def test_an_order_is_found_by_each_name_that_it_ever_had_and_the_oldest_of_several() -> None:
+    view = View(LEAD_ID, 1)
+    for number, names in ((7, {"made", "moved"}), (8, {"moved"}), (3, {"moved"}), (7, {"made", "moved", "again"})):
+        view = view.with_order(order(number, BUY, limit(2), client_ids=frozenset(names)))
+    found = {name: Orders.of(view.orders).named(name) for name in ("made", "moved", "again", "never")}
+    assert {name: one and one.id for name, one in found.items()} == {"made": 7, "moved": 3, "again": 7, "never": None}
+    assert Orders(dict(view.orders)).named("moved") == found["moved"], "also when it is loaded"

@@ -262,7 +262,7 @@ def test_the_highest_version_is_the_present_one_whenever_it_comes() -> None:
     mirror = loaded(orders=[order("Working")], orderVersions=[version(id=20, orderQty=5, text="new")])
     assert seen(mirror, props("orderVersion", version(id=10, orderQty=1, text="old"))) != []
     told = the_order(mirror)
-    assert (told.version, told.terms) == (20, Terms(5, OrderType.MARKET))
+    assert (told.version, told.first_version, told.terms) == (20, 10, Terms(5, OrderType.MARKET))
     assert told.client_ids == {"old", "new"}
 
 
