@@ -98,8 +98,7 @@ def _forget(draft: Draft) -> None:
     """Finished copies whose orders the broker's lists no longer hold: the ledger keeps them, the book need not."""
     book = draft.book
     assert book.mine is not None
-    entries = {entry for contract in book.contracts.values() for entry in contract.guarded}
-    looked_after = entries | {leg for entry in entries for leg in book.copies[entry].guarded_by}
+    looked_after = {entry for contract in book.contracts.values() for entry in contract.guarded}
     old = {
         copy.id
         for copy in book.copies.values()
@@ -110,6 +109,8 @@ def _forget(draft: Draft) -> None:
         # A closing's id is made of our newest fill: until there is a newer one, it must not be given again.
         and not (copy.verb is Verb.CLOSE and copy.cause == book.contract(copy.symbol).newest_fill)
     }
+    # An entry that has come to nothing may come again, and its exits with it.
+    old -= {leg for copy in book.copies.values() if copy.id not in old for leg in copy.guarded_by}
     if old:
         draft.book = attrs.evolve(
             book,

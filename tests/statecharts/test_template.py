@@ -16,6 +16,7 @@ from statecharts.values import Order, OrderId, OrderType, Root, Side, Status, Ti
 from tests.statecharts.desk import BUY, ES, LEAD, MES, SELL, Desk, facts_of, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.families import bracket, ended
+from tests.statecharts.gaps import gap
 from tests.statecharts.test_protection import live, stops, targets, work
 
 BOTH = Template(stop=20, target=40)
@@ -128,6 +129,24 @@ def test_an_entry_that_comes_again_has_its_legs_at_its_fill_also_when_the_leader
     exchange.settle()
     assert prices(exchange) == [("Limit", 1, "5010.00"), ("Stop", 1, "4995.00")]
     assert desk.heard("position.unprotected") == []
+
+
+def test_an_entry_comes_again_with_its_legs_also_after_a_reconnect() -> None:
+    """The book had forgotten them, the entry asked for them, and the turn failed."""
+    desk, exchange = templated(ratio=Decimal("0.5"))
+    trailing = [terms(quantity, OrderType.TRAILING_STOP, peg_difference=Decimal(5)) for quantity in (2, 1, 2)]
+    for version, asked in enumerate(trailing[:2], 1):
+        desk.leader(order(1, BUY, asked, version=version))
+        work(exchange)
+    assert not exchange.working
+    gap(desk, "theirs", order(1, BUY, trailing[1], version=2), mine=tuple(one for _, one in exchange.orders.values()))
+    desk.leader(order(1, BUY, trailing[2], version=3))
+    assert desk.quantities == [(BUY, 1)]
+    exchange.take()
+    exchange.settle()
+    fills(exchange, max(exchange.orders), 1)
+    exchange.settle()
+    assert [kind for kind, *_ in prices(exchange)] == ["Limit", "Stop"]
 
 
 def test_without_a_target_it_is_the_stop_alone() -> None:
