@@ -26,8 +26,3 @@ def client_order_id(
     text = f"{leader}/{follower}/{cause}/{verb}/{leg}/{attempt}"
     digest = hashlib.blake2b(text.encode(), digest_size=20).digest()
     return CopyId(PREFIX + base64.b32encode(digest).decode().lower())
-
-
-def is_ours(client_id: str) -> bool:
-    """Does the id have the form that copierd gives?"""
-    return client_id.startswith(PREFIX)

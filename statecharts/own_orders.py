@@ -13,6 +13,7 @@ from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
 from statecharts.order import News, Stage, news_of
+from statecharts.register import Register
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, Order, Status
@@ -70,7 +71,7 @@ def _earlier_attempt_seen(draft: Draft, copy: Copy, order: Order, before: Order 
     if copy.open:
         draft.keep(attrs.evolve(copy, chase_at=draft.at))
     draft.keep(stray)
-    draft.book = evolve(draft.book, orders={**draft.book.orders, order.id: stray.id})
+    draft.book = evolve(draft.book, orders=Register.of(draft.book.orders).entered(order.id, stray.id))
     absorb(draft, stray, order, rules)
     unknowns.turned_up(draft, draft.book.copies[stray.id], rules)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from statecharts.identity import client_order_id, is_ours
+from statecharts.identity import client_order_id
 from statecharts.values import BrokerAccountId
 
 GOLDEN = "cpd-54xezfjsai62o47hh4v5mc72zum7p6dy"
@@ -32,8 +32,3 @@ def test_digits_do_not_run_together() -> None:
 
 def test_it_fits_the_brokers_fields() -> None:
     assert len(name(10**12, 10**12, 10**18, "cancel", 9, 10**6)) <= 50
-
-
-def test_ours_are_known_by_their_form() -> None:
-    assert is_ours(name())
-    assert not is_ours("3556122")
