@@ -23,9 +23,9 @@ _WHY = "it is at the broker already, and the ledger of before a power cut does n
 
 def known_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
     """Is ours for this order of the leader's there already? `copy` is what would be made of it now."""
-    if order.first_version is not None and _forgotten(draft.book, copy.client_id) is None:
+    if order.first_version is not None and _forgotten(draft.book, copy) is None:
         copy = follower.new_copy(draft, attrs.evolve(order, version=order.first_version), rules)
-    if _forgotten(draft.book, copy.client_id) is None:
+    if _forgotten(draft.book, copy) is None:
         return False
     if order.terms is not None:
         found = shares.size_of(draft, copy, order, rules)
@@ -44,7 +44,7 @@ def look(draft: Draft, rules: CopyRules) -> None:
 
 def taken_back(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     """Is an order there already that this decision has made? Then it is this copy's, and nothing is to be sent."""
-    order = _forgotten(draft.book, copy.client_id)
+    order = _forgotten(draft.book, copy)
     if order is None:
         return False
     contract = draft.contract(copy.symbol)
@@ -75,7 +75,9 @@ def _linked(draft: Draft, copy: Copy, order: Order) -> None:
         draft.keep(attrs.evolve(draft.book.copies[copy.id], sent_with=copy.guards))
 
 
-def _forgotten(book: Book, name: str) -> Order | None:
+def _forgotten(book: Book, copy: Copy) -> Order | None:
+    """A closing where nothing of ours has filled yet has the same name in every contract."""
     assert book.mine is not None, "copying begins with both views"
-    order = Orders.of(book.mine.orders).named(name)
-    return None if order is None or order.id in book.orders else order
+    order = Orders.of(book.mine.orders).named(copy.client_id)
+    known = order is None or order.id in book.orders or (order.symbol, order.side) != (copy.symbol, copy.side)
+    return None if known else order

@@ -19,6 +19,7 @@ from tests.statecharts.desk import (
     ES,
     EVAL,
     LEAD_ID,
+    MES,
     SELL,
     Desk,
     facts_of,
@@ -300,3 +301,17 @@ def test_an_entry_that_came_to_nothing_is_known_again_and_gets_no_bracket() -> N
     forgets(desk, known, ours(desk, place, 901, status=Status.CANCELED))
     assert desk.places == [] and desk.copy_of(101).stage is Stage.CANCELED
     assert not desk.account.book.contract(ES).guarded
+
+
+def test_a_closing_of_the_same_name_in_another_contract_is_another_closing() -> None:
+    """Both positions were adopted: no fill of ours is there yet that would tell the names apart."""
+    desk, entry = holding(2)
+    desk.theirs = attrs.evolve(desk.theirs, net={})
+    forgets(desk, desk.account, entry, positions={ES: 2})
+    closing = desk.account.book.copies[desk.place.copy]
+    there = desk.account.book.mine
+    assert there is not None
+    book = attrs.evolve(desk.account.book, mine=there.with_order(ours(desk, desk.place, 901, 2)))
+    draft = Draft(name=EVAL, at=desk.now, book=book, acting=True)
+    assert not remnants.taken_back(draft, attrs.evolve(closing, symbol=MES), rules())
+    assert remnants.taken_back(draft, closing, rules())
