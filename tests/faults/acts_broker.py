@@ -52,7 +52,8 @@ class BrokerActs(Acts):
         return self.dice.uniform(5, 90)
 
     def _un_down(self) -> None:
-        self.storm.server.come_up()
+        if not self.storm.away:
+            self.storm.server.come_up()
 
     def _mute(self) -> float:
         self._fault(mute_props=True)

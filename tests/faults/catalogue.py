@@ -18,7 +18,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "N06 a stall, then a burst": ("stall",),
     "N07 connections refused, or hanging": ("refuse", "silence"),
     "N08 the connection dies within the handshake": ("handshake", "refuse"),
-    "N09 the route is lost for all accounts at once": ("refuse", "silence", "down"),
+    "N09 the route is lost for all accounts at once": ("refuse", "silence", "down", "closes_at"),
     "N10 frames in pieces": ("pieces",),
     # the WebSocket server
     "W01 close codes, notices, shutdown": ("close_codes", "farewell", "shutdown"),
@@ -93,7 +93,6 @@ ELSEWHERE: Mapping[str, str] = {
     "I13 the same events in any order come to the same": "tests/daemon/tradovate/test_mirror.py",
     "I15 half a snapshot is not flat": "tests/scenarios/test_unreadable.py",
     "I20 the jitter keeps to its bounds": "tests/scenarios/test_budget.py",
-    "I21 no dial within a maintenance window but the slow probe": "tests/scenarios/test_maintenance.py",
     "I22 a quiet socket that is healthy is left alone": "tests/scenarios/test_silent_stream.py",
     "I23 half a frame ends its connection": "tests/daemon/tradovate/test_socket.py",
     "I25 a spoiled ledger is noticed": "tests/daemon/test_ledger.py",

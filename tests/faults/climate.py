@@ -135,6 +135,7 @@ class Climate:
     follower: str
     latency: tuple[float, float]
     pieces: int
+    closes_at: float | None  # after this part of the storm the broker's maintenance window begins, if one does
 
     @property
     def refuses_tokens(self) -> bool:
@@ -160,7 +161,12 @@ class Climate:
             follower=_some(r, FOLLOWER),
             latency=(0.001, r.choice((0.005, 0.03, 0.3))),
             pieces=r.choice((0, 0, 0, 5)),
+            closes_at=_window(random.Random(f"window {seed}")),
         )
+
+
+def _window(r: random.Random) -> float | None:
+    return r.uniform(0.1, 0.8) if r.random() < 0.2 else None
 
 
 def _some(r: random.Random, lines: Mapping[str, float]) -> str:

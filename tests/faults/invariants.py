@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 LEADER = "lead"
 DIALS, DIALS_A_MINUTE = 40, 12
+KNOCKS_A_MINUTE = 4  # while nobody expects the broker to be there
+HASTE = 100.0  # seconds before its end, when it is knocked at more often
+QUIET_AFTER = 180.0  # seconds since the window began, or since somebody had the daemon look
 TASKS = 400  # of the daemon, the look-alike and the wires together
 COPIED_WITHIN = 120.0  # seconds in which everybody is healthy
 REREAD = 4  # of so many starts one is looked at: it means to read everything twice
@@ -63,6 +66,10 @@ class Invariants:
         """The machine has stood still: nobody could act meanwhile."""
         self.storm.slept_at = trio.current_time()
         self._on_dead_since.clear()
+
+    def turned(self) -> None:
+        """The trading session has: the broker's lists forget what is finished, and nobody can learn of it any more."""
+        self._ordered.clear()
 
     def expect(self, number: str, holds: bool, words: str) -> None:
         self.checks[number] += 1
@@ -237,6 +244,9 @@ class Invariants:
         storm, now = self.storm, trio.current_time()
         dials = [at for at in storm.wire.connects if at > now - 60.0]
         self.expect("I19", len(dials) <= DIALS + DIALS_A_MINUTE + 1, f"{len(dials)} connections in a minute")
+        undisturbed = now - storm.stirred_at > QUIET_AFTER and not storm.skew
+        if storm.window is not None and storm.window[0] + QUIET_AFTER < now < storm.window[1] - HASTE and undisturbed:
+            self.expect("I21", len(dials) <= KNOCKS_A_MINUTE, f"{len(dials)} knocks in a minute of the broker's window")
         for login in storm.config.logins:
             live = [one for one in storm.server.live_sockets(login) if not one.dark]
             self.expect("I17", len(live) <= 3 + storm.deaths, f"login {login} has {len(live)} sockets")

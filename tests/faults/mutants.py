@@ -45,6 +45,7 @@ def _fair(seed: int, acts: Mapping[str, float] | None = None, own_login: bool = 
         follower="",
         latency=(0.001, 0.03),
         pieces=0,
+        closes_at=None,
     )
 
 

@@ -13,6 +13,10 @@ from daemon.simulator import Faults
 from tests.faults.acts_broker import BrokerActs
 from tests.faults.acts_house import HouseActs
 from tests.faults.acts_network import NetworkActs
+from tests.faults.people import SYMBOLS
+
+# After these it is no wonder that somebody dials: a clock that is wrong, an operator who asks, a token that is gone.
+STIRRING = {"clock_step", "suspend", "reconnect", "disconnect", "resync", "reload", "authorize", "password", "evict"}
 
 
 @attrs.define(eq=False, slots=False)
@@ -31,6 +35,8 @@ class Nemesis(NetworkActs, BrokerActs, HouseActs):
                 nursery.start_soon(self._act, name)
 
     async def _act(self, name: str) -> None:
+        if name in STIRRING:
+            self.storm.stirred_at = trio.current_time()
         act: Callable[[], float] = getattr(self, f"_{name}")
         undo: Callable[[], None] | None = getattr(self, f"_un_{name}", None)
         lasts = act()
@@ -39,6 +45,25 @@ class Nemesis(NetworkActs, BrokerActs, HouseActs):
                 await trio.sleep(lasts)
             finally:
                 undo()
+
+    async def maintain(self) -> None:
+        """The broker's window: the session ends, and nobody is there until it is over, or a little earlier or later."""
+        storm = self.storm
+        assert storm.window is not None
+        begins, ends = storm.window
+        await trio.sleep_until(begins)
+        storm.tell("season", "maintenance")
+        self.done["maintenance"] += 1
+        for symbol in SYMBOLS:
+            storm.broker.halt(symbol)
+        storm.server.close_session()
+        storm.invariants.turned()
+        storm.server.go_down(refusing=self.dice.random() < 0.5, shutdown=self.dice.random() < 0.5)
+        await trio.sleep_until(ends + self.dice.uniform(-120, 120))
+        storm.server.come_up()
+        for symbol in SYMBOLS:
+            storm.broker.halt(symbol, halted=False)
+        storm.tell("season", "the broker is back")
 
     def heal(self) -> None:
         """No fault any more, and nothing left of those that there were."""

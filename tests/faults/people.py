@@ -26,10 +26,12 @@ class Leader:
     dice: random.Random
     deeds: int = 0
 
-    async def trade(self, every: float) -> None:
+    async def trade(self, every: float, closed: Callable[[], bool]) -> None:
+        """Until cancelled; not while the exchange is closed."""
         while True:
             await trio.sleep(self.dice.expovariate(1 / every))
-            self.act()
+            if not closed():
+                self.act()
 
     def act(self) -> None:
         self.deeds += 1

@@ -9,6 +9,7 @@ CONFIG = """
 [environments.test]
 rest = "http://127.0.0.1:1/v1"
 websocket = "ws://127.0.0.1:1/v1/websocket"
+{hours}
 [logins.apex]
 environment = "test"
 username = "jane"
@@ -66,4 +67,5 @@ def text_of(climate: Climate, edits: int = 0) -> str:
     fund = FUND.format(login=climate.login) if climate.own_login else ""
     micro = "fund" if climate.own_login else "apex"
     copy = f"{climate.copy}\nfresh_ticks = {4 + edits % 2}"
-    return CONFIG.format(fund=fund, micro=micro, login=climate.login, copy=copy, follower=climate.follower)
+    hours = "" if climate.closes_at is None else "hours = true"
+    return CONFIG.format(hours=hours, fund=fund, micro=micro, login=climate.login, copy=copy, follower=climate.follower)

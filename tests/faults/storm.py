@@ -56,6 +56,8 @@ class Storm(World):
     alive: bool = False
     deaths: int = 0
     slept_at: float = -1.0  # when the machine last stood still
+    stirred_at: float = 0.0  # when the process last began, or somebody last had it look
+    window: tuple[float, float] | None = None  # the broker's maintenance, in trio's time
     visited: set[str] = attrs.field(factory=set)
     humans: list[tuple[str, str, str]] = attrs.field(factory=list)  # what they have yet to get out of
     edits: int = 0  # of the configuration, while it ran
@@ -100,6 +102,11 @@ class Storm(World):
         except Killed:
             self.kill(power_lost=False)
         self.config = self.supervisor.config
+
+    @property
+    def away(self) -> bool:
+        """Is the broker in its maintenance window?"""
+        return self.window is not None and self.window[0] <= trio.current_time() < self.window[1]
 
     def meddled(self, name: str) -> None:
         """Somebody else trades on this follower."""
@@ -153,6 +160,7 @@ class Storm(World):
         mortality.counting = True
         self._mortality = mortality
         self.tell("process", "starts")
+        self.stirred_at = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
                 self._death = nursery.cancel_scope

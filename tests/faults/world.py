@@ -11,6 +11,7 @@ import random
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 
 import attrs
@@ -28,7 +29,8 @@ from tests.faults.people import Leader, market
 from tests.faults.setting import config_of
 from tests.faults.storm import Storm, Told
 from tests.faults.wire import Wire
-from tests.scenarios.world import PASSWORD, MemoryNetwork, now
+from tests.scenarios.maintenance import chicago
+from tests.scenarios.world import EPOCH, PASSWORD, MemoryNetwork, begins_at, now
 from tests.simulator.audit import Audit
 
 MINUTES = 20.0  # of storm
@@ -36,6 +38,7 @@ CALM_LIMIT = 2 * 3600.0  # seconds: a hold of the broker's may last an hour
 SETTLE = 90.0  # seconds of calm before the reckoning
 OPERATOR_LOOKS = 30.0  # seconds between two looks of the operator's, once it is calm
 ALIVE_FIRST = 5.0  # seconds before the storm begins
+CLOSES, CLOSED = chicago("2026-11-18 16:00"), 3600.0  # the broker's window in a world that has one, and its seconds
 
 
 @attrs.frozen
@@ -81,6 +84,12 @@ def _memory() -> str | None:
 
 
 async def _tell(climate: Climate, config: Config, directory: Path, storm_seconds: float) -> Story:
+    window = None
+    if climate.closes_at is not None:
+        closes = ALIVE_FIRST + climate.closes_at * storm_seconds
+        window = closes, closes + CLOSED
+        storm_seconds += CLOSED
+    begins_at.set(EPOCH if window is None else CLOSES - timedelta(seconds=window[0]))
     specs = {
         name: LoginSpec(
             username=login.username or name,
@@ -107,6 +116,7 @@ async def _tell(climate: Climate, config: Config, directory: Path, storm_seconds
             climate=climate,
             wire=wire,
             told=told,
+            window=window,
             disk=Disk(directory, random.Random(f"disk {climate.seed}")),
         )
         broker.entities.listeners.append(storm.invariants.changed)
@@ -139,7 +149,9 @@ async def _seasons(storm: Storm, nemesis: Nemesis, leader: Leader, storm_seconds
     storm.server.faults = faults_of(storm.climate.faults)
     async with trio.open_nursery() as bad:
         bad.start_soon(nemesis.rage)
-        bad.start_soon(leader.trade, storm.climate.trading)
+        bad.start_soon(leader.trade, storm.climate.trading, lambda: storm.away)
+        if storm.window is not None:
+            bad.start_soon(nemesis.maintain)
         with trio.move_on_after(storm_seconds):
             await storm.invariants.broken.wait()
         bad.cancel_scope.cancel()

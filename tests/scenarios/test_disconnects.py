@@ -12,6 +12,7 @@ import trio
 
 from statecharts import states as s
 from tests.scenarios import passages
+from tests.scenarios.pulse import slow
 from tests.scenarios.world import SYMBOL, World, config_of, run
 
 DAY = 24 * 3600.0
@@ -59,8 +60,11 @@ async def _lose(world: World, dice: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_fifty_disconnects_of_a_day_end_with_every_account_copying(tmp_path: Path, seed: int) -> None:
+def test_fifty_disconnects_of_a_day_end_with_every_account_copying(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story(world: World) -> None:
+        slow(world, monkeypatch)
         dice = random.Random(f"losses {seed}")
         moments = sorted(dice.uniform(60, DAY - 1800) for _ in range(LOSSES))
         async with world.daemon():

@@ -42,12 +42,12 @@ SYMBOL = "ESZ6"
 T = TypeVar("T")
 
 
-_begins: ContextVar[datetime] = ContextVar("the beginning of the story that is being told", default=EPOCH)
+begins_at: ContextVar[datetime] = ContextVar("the beginning of the story that is being told", default=EPOCH)
 
 
 def now() -> datetime:
     """The wall clock of the world: virtual."""
-    return _begins.get() + timedelta(seconds=trio.current_time())
+    return begins_at.get() + timedelta(seconds=trio.current_time())
 
 
 @attrs.define(eq=False)
@@ -334,7 +334,7 @@ def run(
     audit = Audit()
 
     async def main() -> T:
-        _begins.set(begins)
+        begins_at.set(begins)
         specs = logins or {
             name: LoginSpec(
                 username=login.username or name,
