@@ -18,14 +18,13 @@ import attrs
 import trio
 
 from daemon import holdings, neighbours
-from daemon.almanac import Almanac, asleep_until, probing
+from daemon.almanac import Almanac, asleep_until
 from daemon.bulletins import Board
 from daemon.config import Config
+from daemon.gates import Gates
 from daemon.journal import Journal
 from daemon.ledger import Ledger, LedgerError
 from daemon.logins.budget import Budget
-from daemon.logins.gate import Gate
-from daemon.logins.host import Host
 from daemon.logins.login import Login
 from daemon.ports import Ports
 from daemon.reloading import begins_anew, home
@@ -53,7 +52,7 @@ class Stuck(Exception):
 
 @attrs.define(eq=False)
 class Roster:
-    """`logins` and `accounts` by their names in copier.toml, `gates` and `addresses` by environment."""
+    """`logins` and `accounts` by their names in copier.toml, `addresses` by environment."""
 
     config: Config
     ports: Ports
@@ -65,11 +64,17 @@ class Roster:
     logins: dict[str, Login]
     accounts: dict[str, Running]
     almanac: Almanac
-    gates: dict[str, Gate] = attrs.field(factory=dict)
     addresses: dict[str, Addresses] = attrs.field(factory=dict)
     crashes: int = 0
     _nursery: trio.Nursery | None = None
     _leaving: dict[str, trio.Event] = attrs.field(factory=dict)  # set: this login goes
+    _gates: Gates = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        def environment_of(login: str) -> str:
+            return self.config.logins[login].environment
+
+        self._gates = Gates(self.ports, self.budget, self.logins, self.accounts, environment_of)
 
     async def open(self, nursery: trio.Nursery, addresses: dict[str, Addresses]) -> None:
         """Starts the logins, and makes the accounts; nothing is sent yet."""
@@ -191,32 +196,6 @@ class Roster:
         leading = {account.login for name, account in self.config.accounts.items() if self.config.leads(name)}
         return sorted(names, key=lambda name: name not in leading)
 
-    def _gate(self, environment: str) -> Gate:
-        """The one gate of an environment, with the task that probes its host while it is down."""
-        if environment not in self.gates:
-            assert self._nursery is not None, "opened before anybody dials"
-
-            def logins() -> list[Login]:
-                return [one for name, one in self.logins.items() if self.config.logins[name].environment == environment]
-
-            def back() -> None:
-                for login in logins():
-                    login.hooks.session_up()
-
-            def in_position() -> bool:
-                there = logins()
-                return any(r.account.book.positions for r in self.accounts.values() if r.login in there)
-
-            def unexpected() -> tuple[float, float] | None:
-                there = logins()
-                accounts = [running.account for running in self.accounts.values() if running.login in there]
-                return probing(accounts, self.ports.wall())
-
-            host = Host(self.addresses[environment].websocket, self.ports, back, in_position, unexpected=unexpected)
-            self._nursery.start_soon(host.watch)
-            self.gates[environment] = Gate(host, self.budget)
-        return self.gates[environment]
-
     def _new_login(self, name: str) -> Login:
         def mine() -> list[Running]:
             return [running for running in self.accounts.values() if running.login.name == name]
@@ -238,7 +217,9 @@ class Roster:
         def asleep() -> datetime | None:
             return asleep_until(running.account for running in mine())
 
-        gate = self._gate(self.config.logins[name].environment)
+        environment = self.config.logins[name].environment
+        assert self._nursery is not None, "opened before anybody dials"
+        gate = self._gates.of(environment, self.addresses[environment], self._nursery)
         self._leaving[name] = trio.Event()
         login = self.logins[name] = login_of(
             self.config,
