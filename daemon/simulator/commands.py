@@ -98,7 +98,7 @@ class Commands:
             raise Refusal(DENIED.status, DENIED.payload)
         account_id = self._broker.account_ids[name]
         buy, wanted_terms, marks = side(body), terms(body), self._marks(call, login)
-        prepared = self._broker.desk.prepared(account_id, "answer")
+        prepared = self._broker.desk.risk.prepared(account_id, "answer")
         if prepared is not None:
             raise failure(prepared.reason, prepared.text)
         return Ticket(account_id, self._listing(body), buy, wanted_terms, marks)

@@ -17,8 +17,9 @@ from daemon.simulator.books import Books
 from daemon.simulator.entities import Entities, number
 from daemon.simulator.exchange import Exchange, Terms
 from daemon.simulator.faults import Faults, Range
-from daemon.simulator.orders import Marks, Order, Reject, Ticket
+from daemon.simulator.orders import Marks, Order, Ticket
 from daemon.simulator.paperwork import Paperwork
+from daemon.simulator.risk import Risk
 
 TOO_LATE = "Order is already finished"
 
@@ -37,10 +38,7 @@ class Desk:
     conditions: Callable[[], Faults]
     orders: dict[int, Order] = attrs.Factory(dict)
     log: list[Order] = attrs.Factory(list)  # every order ever accepted; outlives the trading session
-    rejects: dict[int, list[Reject]] = attrs.Factory(dict)
-    most: dict[int, int] = attrs.Factory(dict)  # account id -> contracts that one order may have
-    locked: dict[int, str] = attrs.Factory(dict)  # account id -> TradingLocked, LiquidationOnly, ...
-
+    risk: Risk = attrs.Factory(lambda self: Risk(self.books), takes_self=True)
     # ---- commands
 
     def place(self, ticket: Ticket) -> Order:
@@ -85,11 +83,6 @@ class Desk:
         self._after(self.conditions().cancel_delay, lambda: self._withdraw(order, command["id"]))
         return int(command["id"])
 
-    def prepared(self, account_id: int, stage: str) -> Reject | None:
-        """Take the next prepared refusal if it is for this stage."""
-        queue = self.rejects.get(account_id)
-        return queue.pop(0) if queue and queue[0].stage == stage else None
-
     def expire(self, order: Order) -> None:
         """The broker ends an order: session close, good-till date."""
         self._finish(order, "Expired", "Expired", order.order_id)
@@ -120,7 +113,7 @@ class Desk:
         if order.status != "PendingNew":  # canceled meanwhile, or a child already woken by its parent's fill
             return
         account_id = order.ticket.account_id
-        if (refusal := self._risk(order)) is not None:
+        if (refusal := self.risk.objection(order)) is not None:
             self._reject(order, "RiskRejected", refusal.reason, refusal.text)
             return
         self.paper.report(order, order.order_id, "RiskPassed")
@@ -128,7 +121,7 @@ class Desk:
             self.paper.report(order, order.order_id, "ExecutionSuspended", "Suspended")
             self.paper.status(order, "Suspended")
             return
-        refused = self.prepared(account_id, "exchange")
+        refused = self.risk.prepared(account_id, "exchange")
         flaw = self.exchange.flaw(order.symbol, order.terms)
         if refused is not None:
             self._reject(order, "ExecutionRejected", refused.reason, refused.text)
@@ -138,19 +131,6 @@ class Desk:
             self._reject(order, "ExecutionRejected", "SessionClosed", "market is closed for this contract")
         else:
             self._work(order)
-
-    def _risk(self, order: Order) -> Reject | None:
-        account_id = order.ticket.account_id
-        lock = self.locked.get(account_id)
-        if lock == "LiquidationOnly":
-            net = self.books.net(account_id, order.ticket.listing.contract_id)
-            signed = order.terms.qty if order.ticket.buy else -order.terms.qty
-            lock = None if net * signed < 0 and abs(signed) <= abs(net) else lock
-        if lock is not None and not order.ticket.marks.admin:
-            return Reject(lock, f"Account is restricted: {lock}", "risk")
-        if order.terms.qty > self.most.get(account_id, order.terms.qty):
-            return Reject("MaxOrderQtyLimitReached", f"at most {self.most[account_id]} in one order", "risk")
-        return self.prepared(account_id, "risk")
 
     def _work(self, order: Order) -> None:
         self.paper.report(order, order.order_id, "AtExecution", "Working")
@@ -216,7 +196,7 @@ class Desk:
             self.paper.report(order, command_id, "ExecutionRejected", reason="TooLate", text=TOO_LATE)
             return
         self.paper.report(order, command_id, "RiskPassed")
-        refused, flaw = self.prepared(order.ticket.account_id, "exchange"), self.exchange.flaw(order.symbol, terms)
+        refused, flaw = self.risk.prepared(order.ticket.account_id, "exchange"), self.exchange.flaw(order.symbol, terms)
         if refused is not None or flaw is not None or terms.qty <= order.filled:
             reason = refused.reason if refused else "InvalidPrice" if flaw else "TooLate"
             text = refused.text if refused else flaw or "Quantity is already filled"
@@ -264,7 +244,7 @@ class Desk:
 
     def _start_child(self, child: Order) -> None:
         flaw = self.exchange.flaw(child.symbol, child.terms)
-        refused = self.prepared(child.ticket.account_id, "exchange")
+        refused = self.risk.prepared(child.ticket.account_id, "exchange")
         if flaw is not None or refused is not None:
             reason = refused.reason if refused else "InvalidPrice"
             self._reject(child, "ExecutionRejected", reason, refused.text if refused else flaw or "")

@@ -84,7 +84,7 @@ def _dry_run(broker: Broker, login: Login, call: Call) -> Answer:
         return Answer(404, "Not found")
     if account_id not in login.account_ids or login.spec.orders != "full":
         return DENIED
-    return Answer(200, {"rejectReason": broker.desk.locked.get(account_id, "Success")})
+    return Answer(200, {"rejectReason": broker.desk.risk.locked.get(account_id, "Success")})
 
 
 def _subscriptions(broker: Broker, login: Login) -> list[Entity]:

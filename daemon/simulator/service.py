@@ -98,7 +98,7 @@ class Service:
         """Nothing is prepared, and nobody is throttled any more."""
         self.fates.clear()
         self.penalties.clear()
-        self.broker.desk.rejects.clear()
+        self.broker.desk.risk.rejects.clear()
         self._throttled.clear()
         self._recent.clear()
 

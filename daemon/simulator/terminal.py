@@ -186,21 +186,21 @@ class Terminal:
         account_id = self.account_ids[account]
         actions = {None: "Normal", "LiquidationOnly": "LiquidateOnlyModeImmediately"}
         if reason is None:
-            self.desk.locked.pop(account_id, None)
+            self.desk.risk.locked.pop(account_id, None)
         else:
-            self.desk.locked[account_id] = reason
+            self.desk.risk.locked[account_id] = reason
         action = actions.get(reason, "LockTradingImmediately")
         self.entities.update("accountRiskStatus", account_id, adminAction=action, adminTimestamp=stamp(self.now()))
 
     def limit_order_size(self, account: str, most: int) -> None:
         """The risk desk refuses larger orders of this account with MaxOrderQtyLimitReached."""
-        self.desk.most[self.account_ids[account]] = most
+        self.desk.risk.most[self.account_ids[account]] = most
 
     def reject_next(
         self, account: str, reason: str, text: str = "refused on purpose", stage: str = "risk", times: int = 1
     ) -> None:
         """Refuse the account's next orders at "answer", "risk" or "exchange"."""
-        queue = self.desk.rejects.setdefault(self.account_ids[account], [])
+        queue = self.desk.risk.rejects.setdefault(self.account_ids[account], [])
         queue.extend(Reject(reason, text, stage) for _ in range(times))
 
     def bust(self, fill_id: int) -> None:

@@ -128,7 +128,7 @@ def test_an_exit_that_is_refused_while_it_is_closed_is_asked_for_at_the_opening(
             assert world.positions("f1") == {SYMBOL: 2}
             refused = [row for row in world.rows("f1") if row["outcome"] == "rejected"]
             assert len(refused) == 1, "nobody asks again and again"
-            world.broker.desk.rejects.clear()
+            world.broker.desk.risk.rejects.clear()
             await trio.sleep(5)
             assert world.positions("f1") == {}
 

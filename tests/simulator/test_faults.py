@@ -64,9 +64,9 @@ def test_acts_are_carried_out_in_time() -> None:
     async def story(house: House) -> None:
         async with house.connect() as client:
             await client.synced(house.server)
-            assert house.broker.desk.locked == {}
+            assert house.broker.desk.risk.locked == {}
             await trio.sleep(29.9 - trio.current_time())
-            assert list(house.broker.desk.locked.values()) == ["TradingLocked"]
+            assert list(house.broker.desk.risk.locked.values()) == ["TradingLocked"]
             assert not client.is_closed()
             await trio.sleep(0.2)
             assert client.is_closed()

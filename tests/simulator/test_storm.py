@@ -184,7 +184,7 @@ def test_a_storm(seed: int) -> None:
         for account in ACCOUNTS:
             house.broker.lock(account, None)
             house.broker.halt("ESZ6", halted=False)
-            house.broker.desk.rejects.clear()
+            house.broker.desk.risk.rejects.clear()
             house.broker.liquidate(account)
             assert (house.broker.working(account), house.broker.positions(account)) == ([], {})
 
