@@ -11,7 +11,8 @@ from statecharts import states as s
 from statecharts.chart import Arrow
 from statecharts.closures import Closure
 from statecharts.rules import ReconnectRules
-from statecharts.values import BrokerAccountId, Snapshot
+from statecharts.values import BrokerAccountId
+from statecharts.view import Snapshot
 
 NOON = datetime(2026, 3, 3, 18, tzinfo=UTC)  # a Tuesday, Chicago noon
 CLOSED = Closure(NOON + timedelta(hours=1), "the broker's maintenance window")

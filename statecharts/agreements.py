@@ -16,7 +16,8 @@ from statecharts import sizing
 from statecharts.book import Book
 from statecharts.draft import Draft
 from statecharts.rules import Agreement, CopyRules, Rules
-from statecharts.values import Symbol, View
+from statecharts.values import Symbol
+from statecharts.view import View
 
 
 def in_force(rules: Rules, book: Book) -> Rules:

@@ -23,7 +23,8 @@ from statecharts.effects import Leg
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, Order, Orders, View
+from statecharts.values import CopyId, Order
+from statecharts.view import Orders, View
 
 PARTNER_WAIT = timedelta(milliseconds=500)  # the broker makes both at once; what tells of the second is on its way
 BRACKETS = 2  # that an OSO has room for (Tradovate OpenAPI, placeOSO)

@@ -30,7 +30,8 @@ from statecharts.effects import Severity
 from statecharts.follower import consider, follow, leaders, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
-from statecharts.values import Order, Side, Status, Symbol, TimeInForce, View
+from statecharts.values import Order, Side, Status, Symbol, TimeInForce
+from statecharts.view import View
 
 
 def run(draft: Draft, rules: CopyRules) -> None:

@@ -20,7 +20,8 @@ from statecharts.effects import Severity
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import Order, OrderType, Status, Symbol, View
+from statecharts.values import Order, OrderType, Status, Symbol
+from statecharts.view import View
 
 _WITHOUT_AN_ORDER = frozenset({Stage.SKIPPED, Stage.CANCELED, Stage.EXPIRED})
 

@@ -15,7 +15,8 @@ from statecharts.bars import Bar
 from statecharts.book import Book
 from statecharts.draft import Draft
 from statecharts.effects import ReadAnew, Severity
-from statecharts.values import Order, RiskStatus, Snapshot, Symbol, View
+from statecharts.values import Order, Symbol
+from statecharts.view import RiskStatus, Snapshot, View
 
 
 def status_seen(draft: Draft, status: RiskStatus | None) -> None:

@@ -21,7 +21,7 @@ from statecharts.draft import Draft
 from statecharts.effects import ReadBalance
 from statecharts.standing import Standing
 from statecharts.trading_day import trading_day
-from statecharts.values import Balance
+from statecharts.view import Balance
 
 EVERY = timedelta(seconds=30)
 NEAR_EVERY = timedelta(seconds=5)

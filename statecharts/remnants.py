@@ -16,7 +16,8 @@ from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
-from statecharts.values import Order, Orders
+from statecharts.values import Order
+from statecharts.view import Orders
 
 _WHY = "it is at the broker already, and the ledger of before a power cut does not know it"
 

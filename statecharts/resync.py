@@ -14,7 +14,8 @@ from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
-from statecharts.values import Snapshot, Symbol, View
+from statecharts.values import Symbol
+from statecharts.view import Snapshot, View
 
 
 def start(draft: Draft) -> None:

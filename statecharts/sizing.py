@@ -19,7 +19,8 @@ from decimal import Decimal
 import attrs
 
 from statecharts.rules import Agreement, CopyRules
-from statecharts.values import Order, OrderId, OrderType, Side, Symbol, View, root_of, with_root
+from statecharts.values import Order, OrderId, OrderType, Side, Symbol, root_of, with_root
+from statecharts.view import View
 
 ROUNDS_TO_NOTHING = "the follower's size for it rounds to 0"
 CAPPED = "max_position is reached"

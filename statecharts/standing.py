@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts.values import Balance
+from statecharts.view import Balance
 
 
 @attrs.frozen(kw_only=True)

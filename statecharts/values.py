@@ -1,4 +1,4 @@
-"""The words of the field as values: ids, symbols, sides, terms, orders, fills, snapshots.
+"""The words of the field as values: ids, symbols, sides, terms, orders, fills.
 
 Rule 1: quantities are whole contracts (int), prices are Decimal in the contract's own points; no binary float.
 Rule 2: names and spellings of enumerations are the broker's (Tradovate OpenAPI), so that a reader can follow the wire.
@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import NewType
 
 import attrs
-
-from statecharts.register import Register
 
 AccountName = NewType("AccountName", str)  # the name in copier.toml
 CopyName = NewType("CopyName", str)
@@ -217,148 +214,3 @@ class Order:
             oco_id=self.oco_id or before.oco_id,
             reject_reason=self.reject_reason or before.reject_reason,
         )
-
-
-@attrs.frozen
-class RiskStatus:
-    """What the firm or the broker has set an account to: Tradovate's accountRiskStatus."""
-
-    action: str  # adminAction
-    at: datetime | None = None
-    by_user: bool = False  # the user has put the account into liquidation-only mode himself
-
-    @property
-    def restricts(self) -> bool:
-        """May it not trade as usual? An action that nobody knows is taken for a restriction."""
-        return self.by_user or self.action not in _UNRESTRICTED
-
-    @property
-    def words(self) -> str:
-        when = f" since {self.at:%d %b %H:%M:%S} UTC" if self.at is not None else ""
-        return f"{'liquidation only, by its user' if self.by_user else self.action}{when}"
-
-
-_UNRESTRICTED = frozenset({"Normal", "DisableAutoLiq", "PlaceAutoLiqOnHold"})
-
-
-@attrs.frozen
-class Balance:
-    """An account's money in its main currency, open positions left out. `realized` belongs to the day of `at`.
-
-    `at` is when the broker changed it last.
-    """
-
-    cash: Decimal
-    realized: Decimal | None = None
-    at: datetime | None = None
-
-
-@attrs.frozen
-class Snapshot:
-    """Everything the broker said of one account at one moment: the truth that a resync works from."""
-
-    broker_id: BrokerAccountId
-    taken_at: datetime
-    orders: Mapping[OrderId, Order] = attrs.field(factory=dict)
-    positions: Mapping[Symbol, int] = attrs.field(factory=dict)
-    replayed_at: datetime | None = None  # when the broker last told of something older than this
-    risk: RiskStatus | None = None  # None: the broker has not said
-    balance: Balance | None = None
-
-
-class Orders(Register[OrderId, Order]):
-    """An account's orders: those of a whole session. At hand are those that live, that another brings, and by name."""
-
-    __slots__ = ("_children", "_named")
-
-    def __init__(self, entries: Mapping[OrderId, Order] = {}) -> None:
-        super().__init__(entries)
-        self._children: Register[OrderId, tuple[OrderId, ...]] = Register()
-        self._named: Register[str, OrderId] = Register()
-        for order in entries.values():
-            self._children, self._named = self._with_child(order), self._with_names(order)
-
-    @staticmethod
-    def lives(value: Order) -> bool:
-        return value.alive
-
-    def entered(self, key: OrderId, value: Order) -> Orders:
-        after = super().entered(key, value)
-        after._children, after._named = self._with_child(value), self._with_names(value)
-        return after
-
-    def named(self, client_id: str) -> Order | None:
-        """The order that was made under this client order id; the oldest, where several are told to have been."""
-        number = self._named.get(client_id)
-        return None if number is None else self[number]
-
-    def children_of(self, parent: OrderId) -> list[Order]:
-        """Those that are in force only once their parent has filled, oldest first."""
-        return [self[child] for child in sorted(self._children.get(parent, ()))]
-
-    def _with_child(self, order: Order) -> Register[OrderId, tuple[OrderId, ...]]:
-        if order.parent_id is None:
-            return self._children
-        known = self._children.get(order.parent_id, ())
-        return self._children if order.id in known else self._children.entered(order.parent_id, (*known, order.id))
-
-    def _with_names(self, order: Order) -> Register[str, OrderId]:
-        named = self._named
-        for name in order.client_ids:
-            if named.get(name, order.id + 1) > order.id:
-                named = named.entered(name, order.id)
-        return named
-
-
-def _orders(found: Mapping[OrderId, Order]) -> Mapping[OrderId, Order]:
-    return Orders.of(found)
-
-
-@attrs.frozen
-class View:
-    """One account's orders and positions as a value: a leader shares its own with all of its followers.
-
-    `net` is the position per contract from attributed fills: the snapshot's position plus the fills seen since, never a
-    position event that overtook its order. `current` is False while the account that it shows is not Connected.
-    """
-
-    broker_id: BrokerAccountId
-    generation: int
-    orders: Mapping[OrderId, Order] = attrs.field(factory=Orders, converter=_orders)
-    net: Mapping[Symbol, int] = attrs.field(factory=dict)
-    current: bool = True
-    replayed_at: datetime | None = None  # when the broker last told of something older than the snapshot
-
-    def with_order(self, order: Order) -> View:
-        """The view after one more fact about one order. A fact that comes twice, or late, changes nothing."""
-        before = self.orders.get(order.id)
-        if before is not None:
-            order = order.joined(before)
-        if before == order:
-            return self
-        moved = order.net - (before.net if before else 0)
-        net = self.net
-        if moved:
-            net = {**net, order.symbol: net.get(order.symbol, 0) + moved}
-        return attrs.evolve(self, orders=Orders.of(self.orders).entered(order.id, order), net=net)
-
-    @property
-    def alive(self) -> Iterable[Order]:
-        """The orders that something may yet become of."""
-        return Orders.of(self.orders).alive
-
-    def position(self, symbol: Symbol) -> int:
-        return self.net.get(symbol, 0)
-
-    def asleep(self, order: Order) -> bool:
-        """Does this order wait at the broker until its parent fills? It may not be called Suspended yet."""
-        if order.status is Status.SUSPENDED or order.parent_id is None:
-            return order.status is Status.SUSPENDED
-        parent = self.orders.get(order.parent_id)
-        unfilled = parent is not None and not parent.filled and not parent.status.finished
-        return unfilled or order.status in (Status.PENDING_NEW, Status.UNKNOWN)
-
-    @staticmethod
-    def of(snapshot: Snapshot, generation: int) -> View:
-        net = {symbol: n for symbol, n in snapshot.positions.items() if n}
-        return View(snapshot.broker_id, generation, Orders(snapshot.orders), net, replayed_at=snapshot.replayed_at)

@@ -29,7 +29,7 @@ from statecharts.events import Event, LeaderEvent, RulesChanged
 from statecharts.register import since
 from statecharts.rules import Rules
 from statecharts.states import State
-from statecharts.values import View
+from statecharts.view import View
 
 Json = dict[str, Any]  # an object as `json` reads and writes it
 

@@ -34,7 +34,8 @@ from daemon.tradovate.parts import (
     VersionPart,
 )
 from daemon.tradovate.scalars import decimal, identity, moment, phrase, whole
-from statecharts.values import OrderType, RiskStatus, Side, Status, Terms, TimeInForce
+from statecharts.values import OrderType, Side, Status, Terms, TimeInForce
+from statecharts.view import RiskStatus
 
 Fields = Mapping[str, object]
 _E = TypeVar("_E", bound=enum.Enum)

@@ -37,7 +37,8 @@ from daemon.tradovate.positions import Positions
 from daemon.tradovate.standings import Standings
 from daemon.tradovate.touched import Touched
 from statecharts.events import Event, OrderSeen, PositionSeen, ReplaySeen
-from statecharts.values import BrokerAccountId, Order, OrderId, Snapshot, Symbol
+from statecharts.values import BrokerAccountId, Order, OrderId, Symbol
+from statecharts.view import Snapshot
 
 Facts = tuple[tuple[BrokerAccountId, Event], ...]
 Faults = tuple[str, ...]

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts.values import RiskStatus, Side, Status, Terms
+from statecharts.values import Side, Status, Terms
+from statecharts.view import RiskStatus
 
 
 @attrs.frozen

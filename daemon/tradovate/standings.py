@@ -10,7 +10,7 @@ import attrs
 from daemon.tradovate.parts import BalancePart, RiskPart
 from daemon.tradovate.scalars import earlier
 from statecharts.events import BalanceSeen, Event, RiskStatusSeen
-from statecharts.values import Balance, RiskStatus
+from statecharts.view import Balance, RiskStatus
 
 
 @attrs.define

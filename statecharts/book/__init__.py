@@ -21,17 +21,8 @@ from statecharts.evolution import evolve
 from statecharts.register import Register
 from statecharts.rules import Agreement
 from statecharts.standing import Standing
-from statecharts.values import (
-    AccountName,
-    CopyId,
-    FillId,
-    OrderId,
-    RiskStatus,
-    Status,
-    Symbol,
-    View,
-    root_of,
-)
+from statecharts.values import AccountName, CopyId, FillId, OrderId, Status, Symbol, root_of
+from statecharts.view import RiskStatus, View
 
 __all__ = ["LEADERS_OWN", "Book", "Contract", "Copies", "Copy", "Exposure", "FlattenedBy", "Latch", "Market", "Verb"]
 

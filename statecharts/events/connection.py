@@ -6,7 +6,7 @@ import attrs
 
 from statecharts.events.event import Event
 from statecharts.states import Cause
-from statecharts.values import Snapshot
+from statecharts.view import Snapshot
 
 
 @attrs.frozen(kw_only=True)

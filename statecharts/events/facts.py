@@ -9,7 +9,8 @@ import attrs
 
 from statecharts.contracts import ContractFacts
 from statecharts.events.event import Event
-from statecharts.values import Balance, Order, RiskStatus, Symbol
+from statecharts.values import Order, Symbol
+from statecharts.view import Balance, RiskStatus
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,8 @@ import attrs
 
 from statecharts.events.event import Event
 from statecharts.states import Cause
-from statecharts.values import AccountName, Order, View
+from statecharts.values import AccountName, Order
+from statecharts.view import View
 
 
 @attrs.frozen(kw_only=True)

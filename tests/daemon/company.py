@@ -22,12 +22,12 @@ from statecharts.values import (
     OrderId,
     OrderType,
     Side,
-    Snapshot,
     Status,
     Symbol,
     Terms,
     VersionId,
 )
+from statecharts.view import Snapshot
 
 NOON = datetime(2026, 11, 20, 18, tzinfo=UTC)
 LEAD, EVAL = AccountName("lead"), AccountName("eval1")

@@ -24,7 +24,8 @@ from statecharts import states as s
 from statecharts.account import Account, fail, step
 from statecharts.book import Book, Copy
 from statecharts.rules import Rules
-from statecharts.values import BrokerAccountId, Order, Symbol, View
+from statecharts.values import BrokerAccountId, Order, Symbol
+from statecharts.view import View
 from tests.daemon.company import EVAL, LEAD, NOON, Company, announced, limit, unruled
 
 _INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive

@@ -12,7 +12,8 @@ import pytest
 
 from daemon.ledger import Ledger, Taken, codec
 from statecharts import events as e
-from statecharts.values import AccountName, BrokerAccountId, Snapshot, Status
+from statecharts.values import AccountName, BrokerAccountId, Status
+from statecharts.view import Snapshot
 from tests.daemon.company import EVAL, NOON, Company, limit, unruled
 
 SECOND = AccountName("eval2")

@@ -24,8 +24,8 @@ from statecharts.values import (
     Status,
     Symbol,
     Terms,
-    View,
 )
+from statecharts.view import View
 from tests.daemon.company import LEAD, NOON
 from tests.scenarios.world import config_of
 

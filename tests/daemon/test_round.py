@@ -27,12 +27,12 @@ from statecharts.values import (
     OrderId,
     OrderType,
     Side,
-    Snapshot,
     Status,
     Symbol,
     Terms,
     VersionId,
 )
+from statecharts.view import Snapshot
 
 NOON = datetime(2026, 11, 18, 18, tzinfo=UTC)
 ORDER = Order(

@@ -28,7 +28,7 @@ from statecharts import flattening, follower
 from statecharts import states as s
 from statecharts.book import LEADERS_OWN, Book
 from statecharts.effects import Request
-from statecharts.values import Snapshot
+from statecharts.view import Snapshot
 from tests.faults.layers import Ran, replaced, row_replaced
 
 

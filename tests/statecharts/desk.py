@@ -23,7 +23,6 @@ from statecharts.effects import CancelOrder, Effect, LookUp, ModifyOrder, PlaceO
 from statecharts.rules import CopyRules, Rules
 from statecharts.values import (
     AccountName,
-    Balance,
     BrokerAccountId,
     CopyName,
     Fill,
@@ -32,14 +31,13 @@ from statecharts.values import (
     OrderId,
     OrderType,
     Side,
-    Snapshot,
     Status,
     Symbol,
     Terms,
     VersionId,
-    View,
     root_of,
 )
+from statecharts.view import Balance, Snapshot, View
 
 NOON = datetime(2026, 3, 3, 18, tzinfo=UTC)
 LEAD = AccountName("lead")

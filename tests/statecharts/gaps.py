@@ -6,7 +6,8 @@ from typing import Any
 
 from statecharts import events as e
 from statecharts.effects import PlaceOrder
-from statecharts.values import Order, Status, Symbol, View
+from statecharts.values import Order, Status, Symbol
+from statecharts.view import View
 from tests.statecharts.desk import ES, LEAD, LEAD_ID, Desk, in_position, order
 
 

@@ -15,7 +15,8 @@ from statecharts import states as s
 from statecharts.account import Account
 from statecharts.market_hours import TRADOVATE_WINDOWS
 from statecharts.rules import Drawdown, Limits, ReconnectRules, Rules
-from statecharts.values import Balance, CopyId, OrderId, RiskStatus, Snapshot, View
+from statecharts.values import CopyId, OrderId
+from statecharts.view import Balance, RiskStatus, Snapshot, View
 from tests.statecharts.desk import (
     BUY,
     ES,

@@ -19,7 +19,8 @@ from statecharts.events import LeaderLost
 from statecharts.flattening import by_whom
 from statecharts.market_hours import TRADOVATE_WINDOWS
 from statecharts.rules import ReconnectRules, Rules
-from statecharts.values import Order, Snapshot, Status
+from statecharts.values import Order, Status
+from statecharts.view import Snapshot
 from tests.statecharts.desk import (
     BUY,
     ES,

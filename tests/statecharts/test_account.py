@@ -10,7 +10,7 @@ from statecharts.account import RESTARTS_AFTER_BUGS, Account, fail
 from statecharts.effects import Announce, Severity, Tell, WakeAt
 from statecharts.order import Stage
 from statecharts.rules import Rules
-from statecharts.values import Snapshot
+from statecharts.view import Snapshot
 from tests.statecharts.desk import BUY, ES, EVAL_ID, LEAD, NOON, SELL, Desk, follower, in_position, order, terms
 
 

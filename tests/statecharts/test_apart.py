@@ -7,7 +7,7 @@ import pytest
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.effects import Severity, Tell
-from statecharts.values import View
+from statecharts.view import View
 from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, Desk, follower, in_position, order, terms
 from tests.statecharts.trading_hours import CLOSED, WEDNESDAY, chicago, with_hours
 

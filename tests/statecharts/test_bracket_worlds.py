@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from statecharts import events as e
 from statecharts.order import Stage
-from statecharts.values import Order, OrderId, OrderType, Side, Status, Terms, VersionId, View
+from statecharts.values import Order, OrderId, OrderType, Side, Status, Terms, VersionId
+from statecharts.view import View
 from tests import examples
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange

@@ -20,7 +20,8 @@ from statecharts.effects import PlaceOrder, Severity
 from statecharts.market_hours import load_hours
 from statecharts.order import Stage
 from statecharts.rules import Rules
-from statecharts.values import Fill, FillId, Order, Status, Symbol, View
+from statecharts.values import Fill, FillId, Order, Status, Symbol
+from statecharts.view import View
 from tests import examples
 from tests.statecharts.desk import (
     BUY,

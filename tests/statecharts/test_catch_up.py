@@ -14,7 +14,8 @@ from statecharts.account import Account
 from statecharts.effects import CancelOrder, PlaceOrder
 from statecharts.order import Stage
 from statecharts.rules import Rules
-from statecharts.values import OrderId, OrderType, Status, Symbol, TimeInForce, View
+from statecharts.values import OrderId, OrderType, Status, Symbol, TimeInForce
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

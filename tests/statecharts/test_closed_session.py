@@ -8,7 +8,8 @@ import pytest
 from statecharts import calendar
 from statecharts.effects import PlaceOrder, Severity
 from statecharts.order import Stage
-from statecharts.values import Status, Symbol, View
+from statecharts.values import Status, Symbol
+from statecharts.view import View
 from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, Desk, follower, in_position, limit, order, stop, terms
 from tests.statecharts.trading_hours import CLOSED, WEDNESDAY, chicago, clock, opens, waits_until, with_hours
 

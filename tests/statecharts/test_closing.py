@@ -7,7 +7,8 @@ from statecharts.book import Verb
 from statecharts.effects import Priority
 from statecharts.events import LeaderLost
 from statecharts.order import Stage
-from statecharts.values import OrderType, Status, View
+from statecharts.values import OrderType, Status
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

@@ -14,7 +14,8 @@ from statecharts.book import Book, Contract
 from statecharts.closures import EDGE, Closure, closure, followed
 from statecharts.market_hours import TRADOVATE_WINDOWS, Markets, Override, load_hours
 from statecharts.rules import ReconnectRules, Rules
-from statecharts.values import Order, Root, Symbol, View
+from statecharts.values import Order, Root, Symbol
+from statecharts.view import View
 from tests import examples
 from tests.statecharts.desk import BUY, EVAL_ID, LEAD_ID, limit, order, rules
 from tests.statecharts.test_market_hours import TABLE

@@ -10,7 +10,8 @@ import pytest
 from statecharts import events as e
 from statecharts import exposure
 from statecharts.effects import PlaceOrder
-from statecharts.values import OrderId, Status, View
+from statecharts.values import OrderId, Status
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

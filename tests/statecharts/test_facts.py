@@ -12,7 +12,8 @@ from statecharts import events as e
 from statecharts import facts
 from statecharts.order import Stage
 from statecharts.rules import MapTo, Rules
-from statecharts.values import Root, Status, Symbol, View
+from statecharts.values import Root, Status, Symbol
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

@@ -8,7 +8,8 @@ from statecharts import events as e
 from statecharts.bars import Bar
 from statecharts.effects import ReadAnew, Severity
 from statecharts.order import Stage
-from statecharts.values import RiskStatus, Status, Symbol
+from statecharts.values import Status, Symbol
+from statecharts.view import RiskStatus
 from tests.statecharts.desk import BUY, ES, NOON, SELL, Desk, follower, in_position, limit, order, stop, terms
 
 NQ = Symbol("NQZ6")

@@ -13,7 +13,8 @@ from statecharts.draft import Draft
 from statecharts.effects import PlaceOrder, Priority, ReadAnew, Severity
 from statecharts.order import Stage
 from statecharts.rules import Limits
-from statecharts.values import Status, Symbol, View
+from statecharts.values import Status, Symbol
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

@@ -12,7 +12,8 @@ from statecharts.book import Book, FlattenedBy
 from statecharts.flattening import by_whom
 from statecharts.order import Stage
 from statecharts.rules import CopyRules, Rules
-from statecharts.values import AccountName, BrokerAccountId, OrderId, Status, View
+from statecharts.values import AccountName, BrokerAccountId, OrderId, Status
+from statecharts.view import View
 from tests.statecharts.desk import BUY, ES, SELL, Desk, follower, in_position, limit, order, rules, terms
 
 OTHER = AccountName("other")

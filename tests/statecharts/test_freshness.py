@@ -17,7 +17,8 @@ from statecharts.account import Account
 from statecharts.effects import PlaceOco, PlaceOso
 from statecharts.order import Stage
 from statecharts.rules import MapTo, Rules
-from statecharts.values import Fill, FillId, Order, OrderType, Root, Side, Status, Terms, TimeInForce, View
+from statecharts.values import Fill, FillId, Order, OrderType, Root, Side, Status, Terms, TimeInForce
+from statecharts.view import View
 from tests import examples
 from tests.statecharts.desk import (
     BUY,

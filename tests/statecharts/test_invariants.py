@@ -20,7 +20,8 @@ from statecharts.invariants import Seen, broken
 from statecharts.order import Stage
 from statecharts.rules import Agreement, Rules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, FillId, Order, OrderId, Side, Snapshot, Status, Symbol, Terms, View
+from statecharts.values import CopyId, FillId, Order, OrderId, Side, Status, Symbol, Terms
+from statecharts.view import Snapshot, View
 from tests.statecharts.desk import (
     BUY,
     ES,

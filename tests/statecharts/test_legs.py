@@ -10,7 +10,8 @@ import pytest
 from statecharts import events as e
 from statecharts.effects import PlaceOco, PlaceOso
 from statecharts.order import Stage
-from statecharts.values import Order, OrderId, Snapshot, Status, VersionId
+from statecharts.values import Order, OrderId, Status, VersionId
+from statecharts.view import Snapshot
 from tests.statecharts.desk import BUY, ES, EVAL_ID, SELL, Desk, follower, in_position, limit, order, stop
 from tests.statecharts.families import bracket, done, ended, oco
 

@@ -11,7 +11,8 @@ from statecharts import events as e
 from statecharts.account import fail
 from statecharts.effects import PlaceOrder
 from statecharts.order import Stage
-from statecharts.values import Root, Status, View
+from statecharts.values import Root, Status
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

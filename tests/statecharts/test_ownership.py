@@ -9,7 +9,8 @@ from statecharts import events as e
 from statecharts import ownership, strangers
 from statecharts.book import Contract
 from statecharts.order import Stage
-from statecharts.values import OrderType, Side, Status, View
+from statecharts.values import OrderType, Side, Status
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

@@ -10,7 +10,8 @@ from statecharts import events as e
 from statecharts.bars import Bar
 from statecharts.effects import CancelOrder, ModifyOrder, PlaceOrder, Severity, TellLogin
 from statecharts.order import Stage
-from statecharts.values import AccountName, OrderId, Status, Symbol, View
+from statecharts.values import AccountName, OrderId, Status, Symbol
+from statecharts.view import View
 from tests.statecharts.desk import BUY, ES, LEAD, LEAD_ID, SELL, Desk, follower, in_position, limit, order, stop, terms
 
 NQ = Symbol("NQZ6")

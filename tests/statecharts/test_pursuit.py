@@ -8,7 +8,8 @@ import attrs
 
 from statecharts.effects import PlaceOrder
 from statecharts.order import Stage
-from statecharts.values import Status, View
+from statecharts.values import Status
+from statecharts.view import View
 from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, Desk, follower, in_position, limit, order, rules, stop, terms
 
 

@@ -10,7 +10,8 @@ from statecharts import refusals
 from statecharts.effects import CancelOrder, PlaceOco, PlaceOrder, PlaceOso, Severity
 from statecharts.order import Stage
 from statecharts.reasons import Refusal
-from statecharts.values import CopyId, OrderType, Status, View
+from statecharts.values import CopyId, OrderType, Status
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

@@ -13,7 +13,8 @@ from statecharts.order import Stage
 from statecharts.rules import Template
 from statecharts.sizing import Kind
 from statecharts.strangers import quarantined
-from statecharts.values import Order, OrderId, Status, Symbol, VersionId, View
+from statecharts.values import Order, OrderId, Status, Symbol, VersionId
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

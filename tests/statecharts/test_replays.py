@@ -12,7 +12,7 @@ from statecharts import states as s
 from statecharts.account import Account
 from statecharts.effects import Announce
 from statecharts.rules import Rules
-from statecharts.values import Snapshot, View
+from statecharts.view import Snapshot, View
 from tests.statecharts.desk import EVAL_ID, LEAD, LEAD_ID, NOON, SELL, Desk, order, terms
 from tests.statecharts.gaps import holding
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from statecharts import events as e
 from statecharts.effects import CancelOrder
 from statecharts.order import Stage
-from statecharts.values import Status, Symbol, View
+from statecharts.values import Status, Symbol
+from statecharts.view import View
 from tests.statecharts.desk import (
     BUY,
     ES,

@@ -16,7 +16,8 @@ from statecharts.effects import ReadBalance, Severity
 from statecharts.order import Stage
 from statecharts.rules import Drawdown, Limits, Rules
 from statecharts.standing import Lock, Standing
-from statecharts.values import Balance, Side, Status
+from statecharts.values import Side, Status
+from statecharts.view import Balance
 from tests.statecharts.desk import (
     BUY,
     ES,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from statecharts import sizing
 from statecharts.rules import MapTo
 from statecharts.sizing import Kind
-from statecharts.values import Order, Root, Symbol, View, root_of, with_root
+from statecharts.values import Order, Root, Symbol, root_of, with_root
+from statecharts.view import View
 from tests.statecharts.desk import BUY, ES, LEAD_ID, MES, SELL, Desk, follower, limit, order, rules, stop, terms
 
 HALF = Decimal("0.5")

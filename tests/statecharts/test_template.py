@@ -12,7 +12,8 @@ from statecharts import events as e
 from statecharts.effects import PlaceOco, PlaceOso
 from statecharts.order import Stage
 from statecharts.rules import MapTo, Runaway, Template
-from statecharts.values import Order, OrderId, OrderType, Root, Side, Status, TimeInForce, View
+from statecharts.values import Order, OrderId, OrderType, Root, Side, Status, TimeInForce
+from statecharts.view import View
 from tests.statecharts.desk import BUY, ES, LEAD, MES, SELL, Desk, facts_of, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.families import bracket, ended

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from statecharts.values import Fill, Order, OrderId, Orders, Status, View
+from statecharts.values import Fill, Order, OrderId, Status
+from statecharts.view import Orders, View
 from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, limit, order, stop, terms
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from statecharts import events as e
 from statecharts.account import Turn, step
 from statecharts.effects import Effect
-from statecharts.values import Order, OrderType, Status, Terms, View
+from statecharts.values import Order, OrderType, Status, Terms
+from statecharts.view import View
 from tests import examples
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, limit, order, stop, terms
 from tests.statecharts.exchange import Exchange

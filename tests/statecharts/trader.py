@@ -8,19 +8,8 @@ from decimal import Decimal
 import attrs
 
 from statecharts import events as e
-from statecharts.values import (
-    Fill,
-    FillId,
-    Order,
-    OrderId,
-    OrderType,
-    Side,
-    Status,
-    Symbol,
-    Terms,
-    VersionId,
-    View,
-)
+from statecharts.values import Fill, FillId, Order, OrderId, OrderType, Side, Status, Symbol, Terms, VersionId
+from statecharts.view import View
 from tests.statecharts.desk import ES, LEAD, Desk
 from tests.statecharts.exchange import Exchange
 

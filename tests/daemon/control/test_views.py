@@ -21,7 +21,8 @@ from statecharts import states as s
 from statecharts.book import Book, Contract, Exposure
 from statecharts.rules import Drawdown, Limits
 from statecharts.standing import Lock, Standing
-from statecharts.values import Balance, BrokerAccountId, OrderId, Symbol, View
+from statecharts.values import BrokerAccountId, OrderId, Symbol
+from statecharts.view import Balance, View
 from tests.daemon.control.house import House, house, still
 from tests.scenarios.world import SYMBOL
 

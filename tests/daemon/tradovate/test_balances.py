@@ -11,7 +11,7 @@ from daemon.tradovate.balances import Reading, reading
 from daemon.tradovate.mirror import Mirror
 from daemon.tradovate.scalars import iso
 from statecharts.events import BalanceSeen
-from statecharts.values import Balance
+from statecharts.view import Balance
 from tests.daemon.tradovate.wire import ACCOUNT, NOW, Entity, props, sync
 
 

@@ -19,13 +19,13 @@ from statecharts.values import (
     Order,
     OrderId,
     OrderType,
-    RiskStatus,
     Side,
     Status,
     Symbol,
     Terms,
     VersionId,
 )
+from statecharts.view import RiskStatus
 from tests.daemon.tradovate.wire import (
     ACCOUNT,
     AT,
