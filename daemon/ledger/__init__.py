@@ -4,23 +4,22 @@ Rule 1: one call of `commit` is one transaction. What follows from an event is r
 Rule 2: changes are taken against what the ledger itself recorded last, so `load` answers what was last committed,
         whatever has happened to the account outside of its turns.
 Rule 3: nothing here decides, and nothing here calls `step`.
-Rule 4: one thread, one connection; only `checkpoint` may be called from another thread, and brings its own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import attrs
 
 from daemon.ledger import codec, copy_rows, schema
 from daemon.ledger.ballast import Ballast
+from daemon.ledger.keeping import Keeping
 from daemon.ledger.schema import DiskFull, LedgerError
 from daemon.ledger.writing import Posted, Recorded, Taken, Unwritable, Writing
 from statecharts.account import Account
@@ -29,8 +28,6 @@ from statecharts.events import LeaderEvent
 from statecharts.values import AccountName, CopyId
 
 __all__ = ["Ballast", "DiskFull", "Ledger", "LedgerError", "Posted", "Recorded", "Taken", "Unwritable"]
-
-T = TypeVar("T")
 
 PAGE: Final = 500  # turns read at once: no statement stays open between pages and holds the write-ahead log
 
@@ -42,23 +39,11 @@ _TURNS_OF: Final = f"SELECT {_COLUMNS} FROM turns WHERE account = ? AND id > ? O
 _OF_COPIES: Final = "SELECT turn FROM traces WHERE copy IN (SELECT value FROM json_each(?))"
 _TRACED: Final = f"SELECT {_COLUMNS} FROM turns WHERE id IN ({_OF_COPIES}) ORDER BY id"  # noqa: S608 - two constants
 
-_KEEP: Final = """
-INSERT INTO logins (login, token, token_expires_at, user_id, refresh_token, refresh_expires_at)
-VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (login) DO UPDATE SET
-    token = excluded.token, token_expires_at = excluded.token_expires_at, user_id = excluded.user_id,
-    refresh_token = excluded.refresh_token, refresh_expires_at = excluded.refresh_expires_at
-"""
-
 
 @attrs.define
-class Ledger:
+class Ledger(Keeping):
     """All methods raise LedgerError when the file cannot be used (DiskFull where it is room that lacks)."""
 
-    path: Path
-    _db: sqlite3.Connection = attrs.field(repr=False)
-    ballast: Ballast | None = None  # room that is given up when the disk is full
-    on_full: Callable[[], None] = lambda: None  # called when it has been
     kept: Path | None = None  # the copy of the older ledger that this one was, until it was opened now
     _last: dict[AccountName, Account] = attrs.field(factory=dict, repr=False)  # as recorded
     _unsaved: dict[AccountName, int] = attrs.field(
@@ -129,22 +114,6 @@ class Ledger:
     def _save(self, account: Account) -> None:
         with self._transaction():
             Writing(self._db, self.path).save(account)
-
-    def _with_room(self, write: Callable[[], T]) -> T:
-        """On a full disk the ballast is given up, and it is written once more. Raises DiskFull."""
-        try:
-            return write()
-        except DiskFull:
-            if not self.make_room():
-                raise
-            return write()
-
-    def make_room(self) -> bool:
-        """Gives up the ballast; False when there is none any more."""
-        if self.ballast is None or not self.ballast.drop():
-            return False
-        self.on_full()
-        return True
 
     def undelivered(self, follower: AccountName) -> list[tuple[int, LeaderEvent]]:
         """Announcements that this follower has not taken, oldest first."""
@@ -231,109 +200,6 @@ class Ledger:
                 changes=codec.parsed(changed),
                 failed=failed,
             )
-
-    def keep_token(
-        self,
-        login: str,
-        token: str,
-        expires_at: datetime,
-        user_id: int | None,
-        refresh: str | None = None,
-        refresh_expires_at: datetime | None = None,
-    ) -> None:
-        """One statement, so that an access token and its refresh token are both there or both not."""
-        ends = None if refresh_expires_at is None else codec.instant_text(refresh_expires_at)
-        self._write(_KEEP, (login, token, codec.instant_text(expires_at), user_id, refresh, ends))
-
-    def token(self, login: str) -> tuple[str, datetime, int | None] | None:
-        """The kept token, when it expires, and whose it is."""
-        found = self._one("SELECT token, token_expires_at, user_id FROM logins WHERE login = ?", (login,))
-        if found is None or found[0] is None:
-            return None
-        token, expires_at, user_id = found
-        return token, codec.instant_of(expires_at), user_id
-
-    def refresh_token(self, login: str) -> tuple[str, datetime | None] | None:
-        """What a later token is asked for with, and its end as far as the broker has said it."""
-        found = self._one("SELECT refresh_token, refresh_expires_at FROM logins WHERE login = ?", (login,))
-        if found is None or found[0] is None:
-            return None
-        return found[0], None if found[1] is None else codec.instant_of(found[1])
-
-    def user(self, login: str) -> int | None:
-        """Whose login it has been so far, also when its token is gone."""
-        found = self._one("SELECT user_id FROM logins WHERE login = ?", (login,))
-        return found[0] if found else None
-
-    def forget_token(self, login: str) -> None:
-        """The access token alone: the refresh token is how another is had."""
-        self._write("UPDATE logins SET token = NULL, token_expires_at = NULL WHERE login = ?", (login,))
-
-    def keep_device(self, login: str, device_id: str) -> None:
-        """The broker approves a login's device once, by e-mail: it must not change with every start."""
-        self._write(
-            """INSERT INTO logins (login, device_id) VALUES (?, ?)
-            ON CONFLICT (login) DO UPDATE SET device_id = excluded.device_id""",
-            (login, device_id),
-        )
-
-    def device(self, login: str) -> str | None:
-        found = self._one("SELECT device_id FROM logins WHERE login = ?", (login,))
-        return found[0] if found else None
-
-    def keep_fact(self, key: str, value: str) -> None:
-        self._write(
-            "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            (key, value),
-        )
-
-    def fact(self, key: str) -> str | None:
-        found = self._one("SELECT value FROM facts WHERE key = ?", (key,))
-        return found[0] if found else None
-
-    def checkpoint(self) -> None:
-        """Moves the write-ahead log into the file. For a worker thread when all is quiet: it waits for the disk.
-
-        On a connection of its own, and passively: it never makes the loop's commits wait.
-        """
-        if self.path == schema.MEMORY:
-            return
-        with schema.spoken(self.path):
-            uri = f"{self.path.absolute().as_uri()}?mode=rw"  # never a new file in the place of one that was moved away
-            with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
-                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-    def close(self) -> None:
-        """Ends the use of the file. What was committed is safe without it."""
-        with schema.spoken(self.path):
-            self._db.close()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with schema.spoken(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:  # a cancellation too leaves no half transaction; it is raised again
-                if self._db.in_transaction:  # a full disk may have ended it already
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        def write() -> None:
-            with schema.spoken(self.path):
-                self._db.execute(statement, values)
-
-        self._with_room(write)
-
-    def _one(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
-        found = self._all(statement, values)
-        return found[0] if found else None
-
-    def _all(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with schema.spoken(self.path):
-            return self._db.execute(statement, values).fetchall()
 
     @contextlib.contextmanager
     def _readable(self, what: str) -> Iterator[None]:
