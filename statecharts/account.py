@@ -31,6 +31,7 @@ from statecharts import (
     following,
     invariants,
     leader,
+    outages,
     outcomes,
     own_orders,
     ownership,
@@ -99,7 +100,7 @@ def step(account: Account, event: e.Event) -> Turn:
             effects.append(Unexpected(state=type(before).__name__, event=type(event).__name__))
         else:
             after = found
-            effects.extend(connection.told(before, after, event))
+            effects.extend(outages.told(before, after, event))
     account = _operated(evolve(account, connection=after), event)
     draft = Draft(
         name=account.name,

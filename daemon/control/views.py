@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from daemon import __version__
 from daemon.control import contracts, limits
 from daemon.control.evidence import Evidence, Kept, latency
-from statecharts import agreements, connection, reopening, risk, strangers
+from statecharts import agreements, outages, reopening, risk, strangers
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.bars import Bar
@@ -128,7 +128,7 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
     """One element of `accounts`."""
     running = supervisor.accounts[name]
     known, state = running.account, running.account.connection
-    remedy = connection.remedy(state)
+    remedy = outages.remedy(state)
     held = holding(supervisor, running)
     blocked = _blocked_by(supervisor, running, held)
     rules = known.rules.copy

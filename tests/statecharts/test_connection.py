@@ -1,4 +1,4 @@
-"""How long an account waits, when it gives up, and what it says about it."""
+"""How long an account waits, when it gives up."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from itertools import pairwise
 import attrs
 import pytest
 
-from statecharts import connection
+from statecharts import connection, outages
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.closures import Closure
-from statecharts.effects import Severity, Tell
 from statecharts.rules import ReconnectRules
 from tests.statecharts.desk import NOON, SECOND
 from tests.statecharts.samples import LEAVES
@@ -116,42 +115,6 @@ def test_a_saved_account_is_loaded_stopped_and_starts_by_dialing() -> None:
         assert isinstance(after(loaded, e.Started(at=NOON)), s.Dialing)
 
 
-def told(before: s.State, then: s.State) -> list[Tell]:
-    return [one for one in connection.told(before, then, lost()) if isinstance(one, Tell)]
-
-
-def test_what_the_operator_hears() -> None:
-    dialing, copying = s.Dialing(since=NOON), s.Copying(since=NOON)
-    assert [one.event for one in told(s.Resyncing(since=NOON), copying)] == ["connection.fixed"]
-    assert told(copying, copying) == []
-    assert told(dialing, waiting(1)) == []
-    (refused,) = told(dialing, s.Unauthorized(since=NOON, reason="wrong password"))
-    assert (refused.event, refused.severity) == ("token.refused", Severity.WARNING)
-    (broken,) = told(copying, waiting(1))
-    assert (broken.event, broken.severity) == ("connection.broken", Severity.WARNING)
-    (by_operator,) = told(copying, s.Stopped(since=NOON, reason="asked", cause=s.Cause.OPERATOR))
-    assert by_operator.severity is Severity.INFO
-    (given_up,) = told(waiting(9), s.GivenUp(since=NOON, lost_at=NOON, reason="closed"))
-    assert given_up.message.startswith("DISCONNECTED 18:00:00 UTC: no connection since 18:00:00 UTC (closed)")
-
-
-def test_every_state_but_connected_has_a_remedy() -> None:
-    for leaf in (*LEAVES, waiting(1, s.Cause.EVICTED), waiting(1)):
-        assert (connection.remedy(leaf) is None) == isinstance(leaf, s.Connected)
-    assert "log out" in (connection.remedy(waiting(1, s.Cause.EVICTED)) or "")
-
-
-def test_what_a_human_can_do_about_it_is_told_until_it_is_over() -> None:
-    state = after(s.Dialing(since=NOON), e.SessionLost(at=NOON, reason="closed", advice="solve the captcha"))
-    for event in (e.TimerFired(at=NOON), lost(NOON + timedelta(minutes=5))):
-        assert connection.remedy(state) == "solve the captcha"
-        state = after(state, event)
-    assert connection.remedy(state) != "solve the captcha", "the newest loss says what helps"
-    given_up = after(attrs.evolve(waiting(3), advice="solve it"), e.TimerFired(at=NOON + timedelta(minutes=5)))
-    (broken,) = told(waiting(3), given_up)
-    assert broken.remedy == connection.remedy(given_up) == "solve it"
-
-
 def test_evictions_are_counted_by_themselves_three_tries_then_stopped() -> None:
     state: s.State = s.Copying(since=NOON, attempt=7)
     for lost in range(1, 5):
@@ -166,7 +129,7 @@ def test_evictions_are_counted_by_themselves_three_tries_then_stopped() -> None:
             state = s.Dialing(since=NOON, attempt=after.attempt, evictions=after.evictions)
     assert isinstance(after, s.Stopped)
     assert after.cause is s.Cause.EVICTED
-    assert connection.remedy(after) == "log out of Tradovate there, then: copierctl reconnect --login LOGIN"
+    assert outages.remedy(after) == "log out of Tradovate there, then: copierctl reconnect --login LOGIN"
 
 
 def test_retaking_the_session_neither_waits_a_minute_nor_stops() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statecharts import connection, reopening
+from statecharts import connection, outages, reopening
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.closures import Closure
@@ -48,7 +48,7 @@ def found_at(at: datetime) -> s.State:
 
 
 def told(before: s.State, then: s.State, at: datetime) -> list[Tell]:
-    return [one for one in connection.told(before, then, e.Event(at=at)) if isinstance(one, Tell)]
+    return [one for one in outages.told(before, then, e.Event(at=at)) if isinstance(one, Tell)]
 
 
 def test_a_loss_inside_waits_for_the_end_burns_no_attempt_and_is_no_alarm() -> None:
