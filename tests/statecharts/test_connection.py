@@ -159,8 +159,7 @@ def test_whom_another_session_has_pushed_out_until_it_gives_up_is_stopped_and_ne
     state = s.Dialing(since=NOON) if isinstance(event, e.SessionLost) else waiting(2, s.Cause.EVICTED)
     stopped = after(state, event)
     assert isinstance(stopped, s.Stopped) and stopped.cause is s.Cause.EVICTED
-    (broken,) = told(state, stopped)
-    assert broken.remedy == "log out of Tradovate there, then: copierctl reconnect --login LOGIN"
+    assert outages.remedy(stopped) == "log out of Tradovate there, then: copierctl reconnect --login LOGIN"
     assert isinstance(after(state, event, attrs.evolve(RULES, retake=True)), s.GivenUp)
 
 
