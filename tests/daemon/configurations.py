@@ -6,6 +6,20 @@ import pytest
 
 from daemon.config import Config, ConfigError, ConfigErrors, loads
 
+MINIMAL = """
+[logins.sim]
+environment = "simulator"
+[accounts.a]
+login = "sim"
+name = "A"
+[accounts.b]
+login = "sim"
+name = "B"
+[[copy]]
+name = "main"
+leader = "a"
+followers = [{ account = "b" }]
+"""
 BASE = """
 [logins.apex]
 environment = "demo"

@@ -8,21 +8,7 @@ import pytest
 
 from daemon import places
 from daemon.config import loads
-
-MINIMAL = """
-[logins.sim]
-environment = "simulator"
-[accounts.a]
-login = "sim"
-name = "A"
-[accounts.b]
-login = "sim"
-name = "B"
-[[copy]]
-name = "main"
-leader = "a"
-followers = [{ account = "b" }]
-"""
+from tests.daemon.configurations import MINIMAL
 
 
 def test_systemd_decides_then_the_session_then_the_home() -> None:

@@ -37,6 +37,13 @@ from tests.statecharts.test_penalties import put_off
 from tests.statecharts.trader import Trader
 
 
+def unwritten(desk: Desk, leaders: Order) -> tuple[Account, PlaceOrder]:
+    """The account before the leader's order, and what it places for it, which a power cut takes from the ledger."""
+    known = desk.account
+    desk.leader(leaders)
+    return known, desk.place
+
+
 def forgets(desk: Desk, known: Account, *mine: Order, net: int = 0, positions: dict[Symbol, int] | None = None) -> None:
     """The machine starts again, with the account as an earlier moment has written it, and both are read anew."""
     desk.account = known
@@ -49,9 +56,7 @@ def forgets(desk: Desk, known: Account, *mine: Order, net: int = 0, positions: d
 
 def test_an_exit_that_rests_is_known_again_and_not_placed_twice() -> None:
     desk, entry = holding(2)
-    known = desk.account
-    desk.leader(order(101, SELL, limit(2)))
-    place = desk.place
+    known, place = unwritten(desk, order(101, SELL, limit(2)))
     desk.accepted(place, 901)
     forgets(desk, known, entry, ours(desk, place, 901), net=2, positions={ES: 2})
     assert desk.places == [] and desk.own == {ES: 2}
@@ -66,9 +71,7 @@ def test_an_exit_that_rests_is_known_again_and_not_placed_twice() -> None:
 
 def test_an_entry_that_has_filled_is_ours_and_the_leader_s_exit_closes_it() -> None:
     desk = follower()
-    known = desk.account
-    desk.leader(order(101, BUY, terms(2), 2))
-    place = desk.place
+    known, place = unwritten(desk, order(101, BUY, terms(2), 2))
     desk.fills(place, 901)
     forgets(desk, known, ours(desk, place, 901, 2), net=2, positions={ES: 2})
     assert desk.places == [] and desk.own == {ES: 2}
@@ -80,9 +83,7 @@ def test_an_entry_that_has_filled_is_ours_and_the_leader_s_exit_closes_it() -> N
 
 def test_an_entry_that_works_goes_on_as_the_copy_that_it_is() -> None:
     desk = follower()
-    known = desk.account
-    desk.leader(order(101, BUY, limit(2)))
-    place = desk.place
+    known, place = unwritten(desk, order(101, BUY, limit(2)))
     desk.accepted(place, 901)
     forgets(desk, known, ours(desk, place, 901))
     assert desk.places == [] and desk.copy_of(101).stage is Stage.WORKING
@@ -92,9 +93,7 @@ def test_an_entry_that_works_goes_on_as_the_copy_that_it_is() -> None:
 
 def test_what_somebody_else_has_beside_it_stays_his() -> None:
     desk = follower()
-    known = desk.account
-    desk.leader(order(101, BUY, terms(2), 2))
-    place = desk.place
+    known, place = unwritten(desk, order(101, BUY, terms(2), 2))
     desk.fills(place, 901)
     forgets(desk, known, ours(desk, place, 901, 2), net=2, positions={ES: 3})
     contract = desk.account.book.contract(ES)
@@ -103,9 +102,7 @@ def test_what_somebody_else_has_beside_it_stays_his() -> None:
 
 def test_an_exit_that_has_filled_is_no_position_of_anybody_s() -> None:
     desk, entry = holding(2)
-    known = desk.account
-    desk.leader(order(101, SELL, terms(2), 2))
-    place = desk.place
+    known, place = unwritten(desk, order(101, SELL, terms(2), 2))
     desk.fills(place, 901)
     forgets(desk, known, entry, ours(desk, place, 901, 2))
     contract = desk.account.book.contract(ES)
@@ -165,9 +162,7 @@ def test_an_entry_that_works_is_cancelled_when_the_leader_has_cancelled_his_mean
     catch_up: str, cancelled: list[int]
 ) -> None:
     desk = follower(catch_up=catch_up)
-    known = desk.account
-    desk.leader(order(101, BUY, limit(2)))
-    place = desk.place
+    known, place = unwritten(desk, order(101, BUY, limit(2)))
     desk.accepted(place, 901)
     desk.theirs = desk.theirs.with_order(order(101, BUY, limit(2), status=Status.CANCELED))
     forgets(desk, known, ours(desk, place, 901))
@@ -177,9 +172,7 @@ def test_an_entry_that_works_is_cancelled_when_the_leader_has_cancelled_his_mean
 
 def test_an_entry_that_works_is_not_chased_when_the_leader_s_has_filled_meanwhile() -> None:
     desk = follower()
-    known = desk.account
-    desk.leader(order(101, BUY, limit(2)))
-    place = desk.place
+    known, place = unwritten(desk, order(101, BUY, limit(2)))
     desk.accepted(place, 901)
     desk.theirs = desk.theirs.with_order(order(101, BUY, limit(2), 2))
     forgets(desk, known, ours(desk, place, 901), net=2)
@@ -190,9 +183,7 @@ def test_an_entry_that_works_is_not_chased_when_the_leader_s_has_filled_meanwhil
 
 def test_what_the_leader_has_changed_since_is_known_by_its_first_terms_and_follows() -> None:
     desk, entry = holding(2)
-    known = desk.account
-    desk.leader(order(101, SELL, limit(2, 5020)))
-    place = desk.place
+    known, place = unwritten(desk, order(101, SELL, limit(2, 5020)))
     desk.accepted(place, 901)
     changed = order(101, SELL, limit(2, 5030), version=150, first_version=VersionId(101))
     desk.theirs = desk.theirs.with_order(changed)
@@ -203,9 +194,7 @@ def test_what_the_leader_has_changed_since_is_known_by_its_first_terms_and_follo
 
 def test_what_the_leader_has_changed_into_what_cannot_be_copied_stays_as_it_is() -> None:
     desk, entry = holding(2)
-    known = desk.account
-    desk.leader(order(101, SELL, limit(2, 5020)))
-    place = desk.place
+    known, place = unwritten(desk, order(101, SELL, limit(2, 5020)))
     desk.accepted(place, 901)
     changed = order(101, SELL, None, version=150, first_version=VersionId(101), unsupported="QTS")
     desk.theirs = attrs.evolve(desk.theirs, orders={**desk.theirs.orders, changed.id: changed})
@@ -216,9 +205,7 @@ def test_what_the_leader_has_changed_into_what_cannot_be_copied_stays_as_it_is()
 
 def test_an_exit_that_is_known_again_comes_back_when_it_has_made_way() -> None:
     desk, entry = holding(3)
-    known = desk.account
-    desk.leader(order(101, SELL, limit(2, 5020)))
-    place = desk.place
+    known, place = unwritten(desk, order(101, SELL, limit(2, 5020)))
     desk.accepted(place, 901)
     forgets(desk, known, entry, ours(desk, place, 901), net=3, positions={ES: 3})
     assert desk.copy_of(101).meant == 2
@@ -295,9 +282,7 @@ def test_what_protects_an_entry_that_is_known_again_is_known_with_it(of_template
 
 def test_an_entry_that_came_to_nothing_is_known_again_and_gets_no_bracket() -> None:
     desk = follower(template=Template(stop=20))
-    known = desk.account
-    desk.leader(order(101, BUY, limit(2)))
-    place = desk.place
+    known, place = unwritten(desk, order(101, BUY, limit(2)))
     desk.accepted(place, 901)
     forgets(desk, known, ours(desk, place, 901, status=Status.CANCELED))
     assert desk.places == [] and desk.copy_of(101).stage is Stage.CANCELED
