@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import trio
 
 from daemon.ledger import Ballast, DiskFull, Ledger
+from tests.scenarios.filler import fill
 from tests.scenarios.world import SYMBOL, World, config_of, run
 
 ROOM = 8 * 1024 * 1024
@@ -29,20 +29,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no small filesystem can be mounted here: that takes a privilege")
     yield disk
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Writes until not a byte more has room."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (64 * 1024, 4096, 1):
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    raise
-    return filler
 
 
 def ballast(disk: Path) -> Ballast:

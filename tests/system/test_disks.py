@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import shutil
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from daemon.ledger import DiskFull, Ledger
+from tests.scenarios.filler import fill
 from tests.system.kills import compare, settled
 from tests.system.processes import (
     FIRST,
@@ -59,20 +59,6 @@ def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
             return place
 
         yield mount
-
-
-def fill(place: Path) -> Path:
-    """Writes until not a byte more has room."""
-    filler = place / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (64 * 1024, 4096, 1):
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    raise
-    return filler
 
 
 def test_on_a_full_disk_exits_go_nothing_opens_and_it_resumes_by_itself(
