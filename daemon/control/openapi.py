@@ -40,7 +40,7 @@ def _reads() -> Json:
         "/v1/accounts/{account}": _get("One account, with what it has in hand", ref("AccountInFull"), "account"),
         "/v1/copies": _get(
             "What was copied, and what was not and why, newest first; with Accept: text/event-stream a stream of what "
-            "changes, resumable: it begins behind `last`; an event `problem` says that the ledger cannot be read, and ends it",
+            "changes, resumable: it begins behind `last`, and ends with an event `problem` without the ledger",
             record(copies=listed(ref("Copy")), next_=shapes.WORDS, last=shapes.COUNT),
             follower=shapes.NAME,
             outcome={"enum": list(queries.OUTCOMES)},
