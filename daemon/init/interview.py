@@ -137,12 +137,20 @@ class Interview:
             redirect_uri=self._answer("redirect-uri", words, answers.meets(Demand.WEB), REDIRECT_URI),
         )
         written: dict[Path, str] = {}
-        login, _ = self._secret(login, "client_secret", "Secret of the application", written)
+        if self._has_a_secret(login):
+            words = "Secret of the application; Enter where it has none"
+            login, _ = self._secret(login, "client_secret", words, written)
         self._say("The accounts are known once a browser has authorized it. The names are taken as you give them.")
         return self._with_accounts(Draft(environment=environment, login=login), None), written
 
+    def _has_a_secret(self, login: Login) -> bool:
+        """Not every application has one. Where nobody can be asked, it has one when it is said where that is."""
+        said = self.wish.client_secret_file or self.environ.get(secrets.variable(login.login, "client_secret"))
+        return self.terminal is not None or bool(said)
+
     def _secret(self, login: Login, kind: secrets.Kind, words: str, written: dict[Path, str]) -> tuple[Login, str]:
-        """The login that names the secret's file, and the secret. It goes to `written` when it is not in a file yet.
+        """The login that names the secret's file, and the secret, empty where there is none. It goes to `written` when
+        it is not in a file yet.
 
         The service cannot read what its owner alone may read: there it goes to the credentials from any other file.
         """
@@ -164,6 +172,8 @@ class Interview:
             return login, found.reveal()
         self.files.check(path)
         value = self._value(login.login, kind, words, given)
+        if not value:
+            return login, value
         written[path] = value
         if not self.files.of_the_system:
             login = _with_file(login, kind, path)
@@ -176,8 +186,10 @@ class Interview:
         elif given is None and self.environ.get(variable):
             value, where = self.environ[variable], variable
         elif self.terminal is not None:
-            value, where = self.terminal.hidden(words), "it"
-        else:  # oauth: not every application has one
+            value, where = self.terminal.hidden(words, needed=kind != "client_secret"), "it"
+            if not value:
+                return value
+        else:
             raise Unusable(f"--{kind.replace('_', '-')}-file is needed, or {variable} in the environment")
         try:
             return answers.secret(value)

@@ -28,9 +28,12 @@ class Terminal:
             except ValueError as wrong:
                 self.say(f"  {wrong}")
 
-    def hidden(self, words: str) -> str:
-        """Without echo. getpass asks the terminal itself, also when standard output goes elsewhere."""
+    def hidden(self, words: str, *, needed: bool = True) -> str:
+        """Without echo; empty only where it is not needed.
+
+        getpass asks the terminal itself, also when standard output goes elsewhere.
+        """
         while True:
             answer = getpass.getpass(f"{words} (it is not shown): ")
-            if answer:
+            if answer or not needed:
                 return answer

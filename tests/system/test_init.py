@@ -263,6 +263,18 @@ def test_oauth_and_the_simulator_are_valid_too(home: Home) -> None:
         assert home.run("daemon", "check", file).returncode == 0
 
 
+def test_an_application_without_a_secret_is_set_up_without_one(home: Home) -> None:
+    flags = ("--environment", "live", "--grant", "oauth", "--client-id", "8123", "--login", "fund")
+    assert home.init(*flags, *ACCOUNTS, "fund.toml").returncode == 0
+    assert home.run("daemon", "check", "fund.toml").returncode == 0
+    with home.typed(*flags, *ACCOUNTS, "--mode", "orders") as typed:
+        typed.answer("registered with, on this machine", "")
+        typed.answer("Enter where it has none", "")
+        assert typed.ended() == 0
+    assert home.has() == {"fund.toml", "copier.toml"}, "and no file of one"
+    assert "client_secret_file" not in home.file["logins"]["fund"]
+
+
 def test_nothing_is_overwritten(home: Home) -> None:
     flags = ("--environment", "demo", "--username", "jane", "--offline", "--password-file", "-", *ACCOUNTS)
     taken = home.path / ".config/copierd/jane.password"
