@@ -70,6 +70,11 @@ def installer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installer]:
         box.stop()
 
 
+def current(box: Box) -> str:
+    """The name of the build that systemd and the shell see."""
+    return box.run("readlink", "/opt/copierd/current").stdout.strip()
+
+
 def runs(box: Box) -> tuple[str, str]:
     """The version that runs, and how the one before it ended; "" while nothing is connected."""
     status = box.status() if box.connected() else None
@@ -99,6 +104,11 @@ def test_it_runs_as_its_user_with_its_secret(installer: Installer) -> None:
     box.run("systemctl", "enable", "--now", "copierd")
     box.until(box.connected)
     assert box.run("stat", "--format=%U", f"/proc/{box.pid()}").stdout == "copierd\n"
+    checked = box.run("copierd", "check", "/etc/copierd/copier.toml").stdout
+    assert "password from /etc/copierd/secrets/apex.password, which systemd gives to the service" in checked
+    environ = box.run("cat", f"/proc/{box.pid()}/environ").stdout.split("\0")
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+    assert f"COPIERD_BOOT_ID={boot}" in environ, "its unit hides the kernel's"
     (entry, *_) = box.journal("COPIERD_KIND=connection.fixed", "COPIERD_ACCOUNT=eval1")
     assert entry["_SYSTEMD_UNIT"] == "copierd.service", "fields in the journal: systemd-python is there"
     explained = box.run("journalctl", "--catalog", "--no-pager", "COPIERD_KIND=daemon.started").stdout
@@ -110,7 +120,7 @@ def test_a_build_that_fails_changes_nothing(installer: Installer, tmp_path: Path
     done = attrs.evolve(installer, wheels=tmp_path)(installer.new)
     assert done.returncode == 1 and "Nothing was changed" in done.stderr
     assert box.pid() == before and box.connected()
-    assert box.run("sh", "-c", "ls -d /opt/copierd/*").stdout.split() == ["/opt/copierd/0.1.0", "/opt/copierd/current"]
+    assert box.run("ls", "/opt/copierd").stdout.split() == [current(box), "current"]
 
 
 def test_a_version_that_refuses_the_configuration_does_not_replace_one_that_runs(installer: Installer) -> None:
@@ -118,7 +128,8 @@ def test_a_version_that_refuses_the_configuration_does_not_replace_one_that_runs
     box.write("/etc/copierd/other.toml", "[nonsense]\n")
     done = installer(installer.new)
     assert done.returncode == 1
-    assert "copierd 9.9.9 does not take /etc/copierd/other.toml" in done.stderr and "runs on" in done.stderr
+    assert re.search(r"copierd 9\.9\.9\+[0-9a-f]{12} does not take /etc/copierd/other\.toml", done.stderr), done.stderr
+    assert "what ran runs on" in done.stderr
     assert box.pid() == before and box.connected()
     box.run("rm", "/etc/copierd/other.toml")
 
@@ -137,6 +148,26 @@ def test_an_upgrade_and_the_way_back(installer: Installer) -> None:
     box.until(lambda: runs(box) == (NEWER, "upgrade"))
 
 
+def test_a_mend_of_the_same_version_is_another_build_that_can_be_taken_back(installer: Installer) -> None:
+    """Also while the daemon lies dead, and its newest turns are in the log beside the ledger."""
+    box, before = installer.box, current(installer.box)
+    box.run("sh", "-c", "systemctl kill --signal=KILL copierd && systemctl stop copierd")
+    box.run("test", "-s", "/var/lib/copierd/ledger.sqlite-wal")
+    with (installer.new / "statecharts/__init__.py").open("a") as file:
+        file.write("# mended\n")
+    done = installer(installer.new)
+    assert done.returncode == 0, done.stderr
+    mended = current(box)
+    assert mended != before and before.startswith("9.9.9+") and mended.startswith("9.9.9+")
+    kept = box.run("find", "/var/lib/copierd", "-mindepth", "1", "-printf", "%u %m %f\n").stdout.splitlines()
+    assert [line for line in kept if not line.startswith("copierd 600 ")] == [], "nothing of root's, and no copy"
+    box.run("systemctl", "start", "copierd")
+    box.until(lambda: runs(box) == (NEWER, "crash"))
+    back = installer(installer.new, "--rollback")
+    assert back.returncode == 0 and current(box) == before, back.stderr
+    box.until(lambda: runs(box) == (NEWER, "clean"))
+
+
 def test_no_way_back_to_a_version_that_cannot_read_the_ledger(installer: Installer) -> None:
     """An upgrade that has brought the ledger further than the version before knows."""
     box, before = installer.box, installer.box.pid()
@@ -147,7 +178,7 @@ def test_no_way_back_to_a_version_that_cannot_read_the_ledger(installer: Install
     done = installer(installer.new, "--rollback")
     assert done.returncode == 1
     assert "/var/lib/copierd-other/ledger.sqlite: it was written by a newer copierd (schema 99" in done.stderr
-    assert "copierd 0.1.0 cannot take it. Nothing was changed" in done.stderr
+    assert "cannot take it. Nothing was changed" in done.stderr
     assert box.pid() == before and runs(box)[0] == NEWER
     box.run("rm", "-r", "/var/lib/copierd-other")
 
@@ -161,6 +192,7 @@ def test_who_is_not_root_is_told() -> None:
 
 def test_a_removal_keeps_configuration_and_ledger(installer: Installer) -> None:
     box = installer.box
+    box.run("systemctl", "enable", "copierd@other")
     done = installer(installer.new, "--uninstall")
     assert done.returncode == 0, done.stderr
     gone = ("/opt/copierd", "/usr/local/bin/copierd", "/usr/local/bin/copierctl")

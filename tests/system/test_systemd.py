@@ -74,6 +74,7 @@ def test_installed_it_verifies_and_starts_nobody(box: Box) -> None:
         done = box.run("systemd-analyze", "verify", "--man=no", f"/usr/lib/systemd/system/{unit}")
         assert done.stderr == "" and done.stdout == ""
     assert box.shown("copierd", "ActiveState")["ActiveState"] == "inactive"
+    assert box.run("dpkg", "--verify", "copierd").stdout == "", "what is there is what was packed"
     number = int(box.run("systemctl", "--version").stdout.split()[1])
     assert ("RestartSteps=" in box.run("systemctl", "cat", "copierd").stdout) == (number >= 254)
 
@@ -162,7 +163,7 @@ def test_what_init_writes_for_the_service_is_what_the_service_reads(box: Box) ->
     script = f"umask 077; echo {PASSWORD} | copierd init /etc/copierd/second.toml {flags} {accounts}"
     told = box.run("sh", "-c", script).stdout
     assert "systemctl enable --now copierd@second" in told
-    assert "password from the credential bob.password" in told, "it is where the service will find it"
+    assert "password from /etc/copierd/secrets/bob.password, which systemd gives to the service" in told
     files = ("/etc/copierd/second.toml", "/etc/copierd/secrets/bob.password")
     assert box.run("stat", "--format=%a %G", *files).stdout == "640 copierd\n600 root\n"
     box.run("systemctl", "start", "copierd@second")
@@ -220,6 +221,18 @@ def test_an_upgrade_restarts_it_and_keeps_configuration_and_ledger(box: Box, pac
     assert status is not None and (status["version"], status["last_stop"]) == (NEWER, "upgrade")
 
 
+def test_a_configuration_that_the_new_version_refuses_leaves_no_package_half_done(box: Box, packages: Path) -> None:
+    box.write("/etc/copierd/copier.toml", "[nonsense]\n", "644")
+    done = box.run("dpkg", "--install", str(next(packages.glob(f"*{NEWER}*.deb"))))
+    assert "did not start again; nobody looks after the positions" in done.stderr
+    state = box.run("dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", "copierd").stdout
+    assert state.strip() == "ii"
+    box.write("/etc/copierd/copier.toml", CONFIGURATION, "644")
+    box.run("systemctl", "reset-failed", "copierd")
+    box.run("systemctl", "start", "copierd")
+    box.until(box.connected)
+
+
 def test_the_manual_and_the_completions_are_there(box: Box) -> None:
     for page in ("8/copierd.8", "1/copierctl.1", "5/copier.toml.5"):
         assert box.run("test", "-s", f"/usr/share/man/man{page}", check=False).returncode == 0
@@ -245,6 +258,7 @@ def test_it_stops_in_time(box: Box) -> None:
 
 def test_a_purge_leaves_nothing(box: Box) -> None:
     box.run("rm", "-r", "/etc/systemd/system/copierd.service.d")
+    box.run("systemctl", "enable", "copierd@other")
     box.run("dpkg", "--purge", "copierd")
     places = ("/etc", "/opt", "/run", "/usr/bin", "/usr/lib/copierd", "/usr/lib/systemd", "/usr/share", "/var")
     left = box.run("find", *places, "-iname", "*copier*", check=False).stdout.split()
