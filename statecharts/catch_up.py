@@ -92,12 +92,11 @@ def _baseline(draft: Draft, rules: CopyRules) -> None:
 
 
 def _orders_before(draft: Draft, theirs: View, rules: CopyRules) -> None:
-    for order in _by_age(theirs):
-        if order.id in draft.book.placed:
-            continue
-        if order.status.finished:
-            draft.book = attrs.evolve(draft.book, placed={**draft.book.placed, order.id: LEADERS_OWN})
-        else:
+    unknown = [order for order in _by_age(theirs) if order.id not in draft.book.placed]
+    over = {order.id: LEADERS_OWN for order in unknown if order.status.finished}
+    draft.book = attrs.evolve(draft.book, placed={**draft.book.placed, **over})
+    for order in unknown:
+        if order.id not in over:
             _skipped(draft, order, rules, "the leader had this order before copying began")
 
 

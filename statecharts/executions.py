@@ -57,11 +57,11 @@ def interrupted(draft: Draft) -> None:
             give_up(draft, copy, "copying was interrupted before it was sent")
         else:
             draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0))
-    for number, order in sorted(theirs.orders.items()):
-        copied = draft.book.placed.get(number)
-        if copied is not None:  # a copy in mode "orders", which this follower had before
-            known = {fill.id: copied for fill in order.fills}
-            draft.book = attrs.evolve(draft.book, executions={**known, **draft.book.executions})
+    placed, known = draft.book.placed, draft.book.executions
+    copied = ((placed[number], order) for number, order in theirs.orders.items() if number in placed)
+    before = {fill.id: copy for copy, order in copied for fill in order.fills}  # in mode "orders", which it had then
+    if before:
+        draft.book = attrs.evolve(draft.book, executions={**before, **known})
 
 
 def _record(
