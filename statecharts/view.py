@@ -70,9 +70,12 @@ class Orders(Register[OrderId, Order]):
     def __init__(self, entries: Mapping[OrderId, Order] = {}) -> None:
         super().__init__(entries)
         self._children: Register[OrderId, tuple[OrderId, ...]] = Register()
-        self._named: Register[str, OrderId] = Register()
         for order in entries.values():
-            self._children, self._named = self._with_child(order), self._with_names(order)
+            self._children = self._with_child(order)
+        newest_first = (entries[number] for number in sorted(entries, reverse=True))
+        self._named: Register[str, OrderId] = Register(
+            {name: one.id for one in newest_first for name in one.client_ids}
+        )
 
     @staticmethod
     def lives(value: Order) -> bool:

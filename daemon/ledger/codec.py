@@ -26,7 +26,7 @@ from statecharts.account import Account
 from statecharts.book import Book
 from statecharts.effects import Effect
 from statecharts.events import Event, LeaderEvent, RulesChanged
-from statecharts.register import since
+from statecharts.register import Register, since
 from statecharts.rules import Rules
 from statecharts.states import State
 from statecharts.view import View
@@ -214,8 +214,12 @@ def _applied(before: Any, changed: Json) -> Any:
     return attrs.evolve(before, **fields)
 
 
-def _merged(part: _Part, old: Mapping[Any, Any], found: Json) -> dict[Any, Any]:
+def _merged(part: _Part, old: Mapping[Any, Any], found: Json) -> Mapping[Any, Any]:
     assert part.keys is not None
+    if isinstance(old, Register) and None not in found.values():
+        for name, value in found.items():
+            old = old.entered(part.keys(name), part.read(value))
+        return old
     merged = dict(old)
     for name, value in found.items():
         key = part.keys(name)
