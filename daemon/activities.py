@@ -34,7 +34,7 @@ from statecharts.values import BrokerAccountId
 LOOK_AT_THE_CLOCK = 60.0  # seconds: whoever waits for a time of day looks again, for it may be set
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class AccountActivities:
     """`name` is the broker's name of the account.
 

@@ -63,7 +63,7 @@ def probing(accounts: Iterable[Account], now: datetime) -> tuple[float, float] |
     return low.total_seconds(), high.total_seconds()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Almanac:
     """`markets` None: no login's environment has hours."""
 

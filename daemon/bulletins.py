@@ -86,7 +86,7 @@ class Bulletin:
         return told
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Box:
     """What waits for one subscriber. `missed` counts what was lost because nobody looked in."""
 
@@ -118,7 +118,7 @@ class Box:
         return taken
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Board:
     """`last_id` is the id given last."""
 

@@ -21,7 +21,7 @@ _SECOND = timedelta(seconds=1)
 News = Callable[[str, str], None]  # a kind, and a sentence
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Clock:
     """`source` is the machine's wall clock, `steady` counts seconds and is never set.
 

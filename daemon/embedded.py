@@ -15,7 +15,7 @@ from daemon.simulator.trader import Step
 from daemon.wiring import Addresses
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Embedded:
     """Knows the logins and accounts that the configuration names; any password is right."""
 

@@ -66,7 +66,7 @@ class _Ticket:
     body: messages.Body
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class AccountErrands:
     """`session` answers the account's present session if its snapshot has been taken from it, else None."""
 

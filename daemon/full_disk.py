@@ -22,7 +22,7 @@ from statecharts.events import DiskFilled, DiskWritable, ReconnectAsked
 LOOK_AGAIN = 30.0  # seconds
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class DiskWatch:
     """`accounts` answers all that run."""
 

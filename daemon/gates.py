@@ -19,7 +19,7 @@ from daemon.ports import Ports
 from daemon.wiring import Addresses, Running
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Gates:
     """`logins` and `accounts` are those that run, as they come and go; `environment_of` a login, by its name."""
 

@@ -24,7 +24,7 @@ from statecharts.states import Cause
 CATCHING_UP_LIMIT = 60.0  # seconds after a start, until it is told who is not there yet
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Herald:
     """`accounts` are the daemon's, by their names, and grow while it starts; `last_stop` is how the last run ended."""
 

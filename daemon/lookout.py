@@ -32,7 +32,7 @@ def fed_every(environ: Mapping[str, str]) -> float | None:
     return int(wanted) / 1_000_000 / 2
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Lookout:
     ledger: Ledger
     accounts: Mapping[str, Running]

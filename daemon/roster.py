@@ -50,7 +50,7 @@ class Stuck(Exception):
     """An account took no turn although something waited for it: a bug like any other."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Roster:
     """`logins` and `accounts` by their names in copier.toml, `addresses` by environment."""
 

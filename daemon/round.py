@@ -26,7 +26,7 @@ from statecharts.values import AccountName
 Told = Callable[[Taken], None]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Rounds:
     """`followers` names who follows whom; `told` hears of every turn once its effects are under way: the journal."""
 
@@ -84,7 +84,7 @@ class Rounds:
                 round_.spoiled(bad)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Round:
     """The turns of one round while they are being gathered."""
 

@@ -23,7 +23,7 @@ from statecharts.states import HoldsSession, State
 from statecharts.values import AccountName
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Visit:
     """One stay in a state, or in the scope of the session."""
 
@@ -39,7 +39,7 @@ class Item:
     outbox_id: int | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Inbox:
     """`idle`: is its account waiting with nothing left to do? Only then may a round take it along."""
 
@@ -123,7 +123,7 @@ class Errands(Protocol):
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None: ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Runner:
     """`account` is written by rounds alone."""
 

@@ -50,7 +50,7 @@ DRAIN_LIMIT = 5.0  # seconds for orders in flight; a stop takes 10 at most
 CHECKPOINT_EVERY = 60.0  # seconds
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Supervisor:
     """The running daemon. `accounts` and `logins` by their names in copier.toml.
 

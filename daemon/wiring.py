@@ -56,7 +56,7 @@ class Addresses:
     token: str = ""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Running:
     """One account with what carries it."""
 

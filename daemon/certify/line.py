@@ -26,7 +26,7 @@ _TOLD = {"orders": "order", "positions": "position"}  # what facts are made of
 QUIET = 1.0  # seconds without a further part of a snapshot; the end of a split one is not marked
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Line:
     """Run it in a nursery; `ready` is set when it is open or will never be, `ended` when it is over.
 

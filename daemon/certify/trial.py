@@ -43,7 +43,7 @@ class Refused(Exception):
     """The broker did not authorize a socket. The text says what it answered."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Trial:
     """One run. Criteria leave here what later ones look at."""
 

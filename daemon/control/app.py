@@ -76,7 +76,7 @@ def application(supervisor: Supervisor) -> ASGIApp:
     return Guard(app)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Answers:
     supervisor: Supervisor
     evidence: Evidence

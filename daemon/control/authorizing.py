@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LONGEST_BODY = 16_384  # bytes: an address is far shorter
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Authorizing:
     supervisor: Supervisor
     wishes: Wishes

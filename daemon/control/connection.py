@@ -37,7 +37,7 @@ _WORDS: Final = {
 }
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Connection:
     stream: trio.abc.Stream
     app: ASGIApp

@@ -30,7 +30,7 @@ SPAN = 500  # turns that are looked through at once, before others have theirs
 Json = dict[str, object]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class CopyStream(Response):
     """`last_seen` is a turn; None: from now on. `shown` makes the contract's copy of a row."""
 

@@ -31,7 +31,7 @@ RETRY_MS = 1000  # how soon a browser comes back
 _AN_ID = re.compile(r"[0-9]{1,15}")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Live:
     board: Board
 
@@ -44,7 +44,7 @@ class Live:
         return Stream(self.board, last_seen(request.headers, asked.after), asked.unnamed)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Stream(Response):
     """`last_seen` is an event's id; None: from now on."""
 

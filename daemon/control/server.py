@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daemon.supervisor import Supervisor
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Server:
     supervisor: Supervisor
 

@@ -25,7 +25,7 @@ def words(positions: Mapping[str, int]) -> str:
     return " ".join(f"{n:+d} {symbol}" for symbol, n in positions.items()) or "flat"
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Scene:
     """`supervisor` is a running daemon, `server` the look-alike that all of its logins are on."""
 

@@ -33,7 +33,7 @@ class Screen(Protocol):
     def conclude(self, scene: Scene, accounts: list[Reckoned], faults: list[str]) -> None: ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PlainScreen:
     """One line for whatever happens; positions follow each act of the story."""
 
@@ -63,7 +63,7 @@ class PlainScreen:
         _conclude(self.console, accounts, faults)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LiveScreen:
     """The story scrolls above, the table stays below."""
 

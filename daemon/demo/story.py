@@ -23,7 +23,7 @@ REACH = 2  # ticks that the price wanders by itself; resting orders are farther 
 TICK_EVERY = 0.6  # seconds
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Story:
     """`pace` stretches the pauses between the acts. `faults` is what was not as it should be, in words."""
 

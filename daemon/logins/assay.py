@@ -26,7 +26,7 @@ REFUSED = frozenset(DEFINITE) - {SESSION_GONE}  # the token as such
 AGAIN_AFTER = timedelta(minutes=5)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Assay:
     """`granted` takes a renewed token, `forget` gives up the one that there is."""
 

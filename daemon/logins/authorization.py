@@ -39,7 +39,7 @@ class Unfit(Exception):
     outcome: Outcome
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Pending:
     """One authorization. `listening`: the browser can come back to us by itself. `outcome` None: under way."""
 
@@ -63,7 +63,7 @@ class Pending:
             self.concluded.set()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Authorization:
     """`page` is the broker's address for the browser; `accounts` are the configured ones, by the broker's names.
 

@@ -72,7 +72,7 @@ class Facts(Protocol):
     def keep_fact(self, key: str, value: str) -> None: ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Budget:
     """The one budget of the process."""
 

@@ -43,7 +43,7 @@ class Lost:
     begun: bool
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Call:
     """One request. `begun` when its first byte may be out, `written` when its last one is."""
 
@@ -89,7 +89,7 @@ def for_nothing(call: Call) -> None:
     """No request costs anything."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Queue:
     """What waits to be written, the most urgent first, then in order of arrival.
 

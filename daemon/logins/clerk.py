@@ -20,7 +20,7 @@ from daemon.logins.grace import seen_through
 T = TypeVar("T")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Wish(Generic[T]):
     act: Callable[[], Awaitable[T]]
     done: trio.Event = attrs.field(factory=trio.Event)
@@ -28,7 +28,7 @@ class _Wish(Generic[T]):
     failure: Exception | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Clerk:
     """`asking` is held while a request is under way."""
 

@@ -33,7 +33,7 @@ class Unanswered:
     reason: str
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Contracts:
     """`ask` queues a request, `hand_out` takes what the answers tell of orders that waited for a name."""
 

@@ -25,7 +25,7 @@ WRITE_LIMIT = 5.0  # seconds for one write: longer, and the other side has stopp
 AT_ONCE = 64
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Correspondence:
     """`ended`: the session's; afterwards nothing is taken any more."""
 

@@ -13,7 +13,7 @@ from daemon.logins.grant import NoToken, Teller, Token
 from daemon.ports import Ports
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class End:
     ports: Ports
     tell: Teller

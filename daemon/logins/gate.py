@@ -28,7 +28,7 @@ class NotNow(Exception):
     cause: Cause
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Passage:
     """One dial on its way through the gate. `home` is the login's; None: it lives on the environment's host."""
 
@@ -85,7 +85,7 @@ class Passage:
             self.budget.handshakes.release_on_behalf_of(self)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Gate:
     """One for each environment; `budget` is the process's."""
 

@@ -35,7 +35,7 @@ def fingerprint(facts: Facts, *parts: str | int | None) -> str:
     return hmac.new(bytes.fromhex(key), json.dumps(parts).encode(), hashlib.sha256).hexdigest()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PasswordGrant:
     """`credentials` reads them anew and raises NoToken when there are none."""
 
@@ -68,7 +68,7 @@ class PasswordGrant:
         return await self.rest.accepted(token)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class OAuthGrant:
     """`application` reads the client's secret anew and raises NoToken when it cannot be read."""
 

@@ -25,7 +25,7 @@ FAILURES_THAT_TELL = 3
 ASK_AGAIN_AFTER = timedelta(hours=1)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Home:
     """`rest` and `websocket` are the environment's addresses; `kind` is "live" or "demo", as the broker names hosts.
 

@@ -22,7 +22,7 @@ PROBE_LIMIT = 10.0  # seconds to connect
 WRONG_HOST = 421  # what an upgrade is answered on a host that is not this login's
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Host:
     """`back` is called when a probe has reached the host again; a probe that is not `affordable` is left out."""
 

@@ -24,7 +24,7 @@ ASK_AGAIN_AFTER = 30.0  # seconds: one renewal answers for all requests that wer
 UNCLEAR_THAT_TELLS = 2  # renewals in a row that did not tell
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Inquiry:
     """One session's."""
 

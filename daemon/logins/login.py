@@ -45,7 +45,7 @@ class LoginHooks:
     reauthorized: Callable[[], None] = lambda: None  # there is a new credential
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Login:
     name: str
     settings: SessionSettings

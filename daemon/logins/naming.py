@@ -29,7 +29,7 @@ Ask = Callable[[str, object | None, int, str], Call]
 HandOut = Callable[[Iterable[tuple[BrokerAccountId, Event]], Iterable[str]], None]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Names:
     """`ask` queues a request, `hand_out` takes facts and faults; `served` answers what an answer holds, or raises."""
 

@@ -17,7 +17,7 @@ from daemon.tradovate.answers import Granted
 from statecharts.states import Cause
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Purse:
     """`conceal` is told every secret that comes in. `user_id`: since the first token."""
 

@@ -56,7 +56,7 @@ class Level:
         return min(1.0, self.share * 2 ** (max(timedelta(0), now - self.shrunk_at) / DOUBLED_IN))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Decision:
     """About the entries of one cause. `refused`: why none is sent. `promised`: paid for, and not yet used."""
 
@@ -65,7 +65,7 @@ class _Decision:
     promised: int = 0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Rate:
     """`followers` is how many there are to get out; `held`: does the process hold?"""
 

@@ -58,7 +58,7 @@ class _Found(enum.Enum):
     MOVES = enum.auto()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Reading:
     """`ask` queues a request, `hand_out` takes facts and faults; `synced` is set when the snapshot is whole.
 

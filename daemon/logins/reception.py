@@ -22,7 +22,7 @@ from daemon.tradovate.answers import BadCredentials, Granted, Limited, NotActive
 from statecharts.states import Cause
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Reception:
     """`slowed` is told when the broker limits or penalises, `hear_the_time` the broker's time, `use` the new token."""
 

@@ -23,7 +23,7 @@ AFTER_A_REOPENING = (30.0, 90.0)  # seconds: the dials come first
 LAST_RENEWAL = timedelta(minutes=5)  # before the end: after that a new token is asked for at the next dial
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Renewal:
     """`at` is the moment, None when there is nothing to renew."""
 

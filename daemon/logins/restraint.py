@@ -53,7 +53,7 @@ class Hold:
         return attrs.evolve(self, until=now + (self.until - self.since), since=now)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Restraint:
     """One login's. `budget` is the process's."""
 

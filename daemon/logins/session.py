@@ -48,7 +48,7 @@ Deliver = Callable[[BrokerAccountId, Event], None]
 Fault = Callable[[str], None]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Session:
     """`authorized`, `synced` and `ended` are set in this order, each at most once; `loss` says why it ended."""
 

@@ -36,7 +36,7 @@ __all__ = ["NoToken", "Token", "Tokens", "WrongUser"]
 JUDGED = frozenset(range(400, 500)) - {408}  # statuses that say no to this very request
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Tokens:
     """`tell` is told of every news, for the journal. `conceal` is told every token."""
 

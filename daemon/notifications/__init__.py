@@ -50,7 +50,7 @@ class Trouble:
     final: bool = False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Address:
     """One [[notify]]. `well`: is every account Connected, or in a window that was expected?"""
 
@@ -154,7 +154,7 @@ class Address:
         self._failing, self._dropped = False, 0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Notifications:
     """All addresses. Made before anything is told, run inside the daemon's nursery."""
 

@@ -24,7 +24,7 @@ class Waiting:
     queued_at: float
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outbox:
     """Bounded: where there is no room, the oldest of the least severe goes. The letter being sent is not in here."""
 

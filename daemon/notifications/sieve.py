@@ -31,7 +31,7 @@ _TOLD_ONCE = {"token.refused": "connection.fixed", "token.expiring": "token.rene
 Key = tuple[str, str]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outage:
     """`members`: how each account broke, of those not yet back; `names`: every account that has been among them."""
 
@@ -61,7 +61,7 @@ class Outage:
         self.names[account] = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Sieve:
     """One address's. `held` answers, in words, what these accounts hold."""
 
