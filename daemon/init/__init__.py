@@ -17,6 +17,7 @@ from pathlib import Path
 from daemon.check import report
 from daemon.config import Config, ConfigErrors, loads
 from daemon.exits import Exit
+from daemon.init import further
 from daemon.init.draft import Draft
 from daemon.init.files import Files, Occupied
 from daemon.init.interview import Interview, NothingWritten
@@ -35,7 +36,7 @@ def run_init(path: Path, wish: Wish) -> int:
         terminal = Terminal() if sys.stdin.isatty() and sys.stdout.isatty() else None
         if terminal is None:
             wish.check_whole(os.environ)
-        draft, secrets = Interview(files, wish, terminal, os.environ).held()
+        draft, secrets = further.held(Interview(files, wish, terminal, os.environ))
         text = draft.text()
         config = loads(text, path)
         files.write(text, secrets)
@@ -76,8 +77,9 @@ def _told(path: Path, config: Config, draft: Draft, files: Files, secrets: dict[
 
 
 def _next(path: Path, draft: Draft, of_the_system: bool) -> Iterator[tuple[str, str]]:
-    login, ctl = draft.login.login, "copierctl"
-    if not draft.environment.embedded:
+    ctl = "copierctl"
+    outside = [one for one in draft.all if not one.environment.embedded]
+    if outside:
         yield f"copierd doctor --config {path}", "tests every known cause of trouble; sends no order"
     if of_the_system and path.name == "copier.toml":
         yield "systemctl enable --now copierd", "runs it, now and after each boot"
@@ -86,9 +88,10 @@ def _next(path: Path, draft: Draft, of_the_system: bool) -> Iterator[tuple[str, 
         ctl = f"copierctl --socket /run/copierd-{path.stem}/control.sock"
     else:
         yield f"copierd run --config {path}", "runs it, until Ctrl-C"
-    if draft.login.grant == "oauth":
-        yield f"{ctl} authorize {login}", "while it runs: the permission, given in a browser"
+    for one in draft.all:
+        if one.login.grant == "oauth":
+            yield f"{ctl} authorize {one.login.login}", "while it runs: the permission, given in a browser"
     yield f"{ctl} status", "while it runs: what every account does"
     yield f"{ctl} copies", "what was copied, or would have been"
-    if not draft.environment.embedded:
-        yield f"{draft.release} in {path}", "lets orders out. Read the copies first"
+    for release in dict.fromkeys(one.release for one in outside if one.followers):
+        yield f"{release} in {path}", "lets orders out. Read the copies first"

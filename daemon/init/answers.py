@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
+from daemon.config import secrets
 from daemon.config.demands import calculable, meet
 from daemon.config.errors import Misfit
 from daemon.config.secrets import LONGEST
@@ -29,6 +30,24 @@ def name(text: str) -> str:
 
 
 environment = name  # built in or not
+
+
+def another_name(taken: Sequence[str]) -> Parse:
+    """Of a login beside those: two that share a variable in the environment would share their secrets."""
+
+    def parse(text: str) -> str:
+        twin = next((one for one in taken if secrets.stem(one) == secrets.stem(name(text))), None)
+        if twin is not None:
+            raise ValueError(f"it must be another than {twin}, of which there is one already")
+        return text
+
+    return parse
+
+
+def yes(text: str) -> bool:
+    if text.lower() not in ("y", "yes", "n", "no"):
+        raise ValueError("it must be y or n")
+    return text.lower().startswith("y")
 
 
 def number(text: str) -> int:
@@ -85,21 +104,25 @@ def account(known: tuple[str, ...] | None) -> Parse:
     return parse
 
 
-def followers(leader: str, known: tuple[str, ...] | None) -> Callable[[str], Followers]:
-    """NAME or NAME=RATIO, as many as there are; `all` is every other account of the login."""
+def followers(
+    leader: str, known: tuple[str, ...] | None, taken: frozenset[str] = frozenset()
+) -> Callable[[str], Followers]:
+    """NAME or NAME=RATIO, as many as there are; `all` is every other account of the login. `taken`: of other logins."""
     one = account(known)
 
     def parse(text: str) -> Followers:
         if text == "all":
             if known is None:
                 raise ValueError("which all of them are is not known; name them")
-            return tuple((other, Decimal(1)) for other in known if other != leader)
+            return tuple((other, Decimal(1)) for other in known if other not in (leader, *taken))
         found: dict[str, Decimal] = {}
         for word in re.split(r"[\s,]+", text.strip()):
             called, equals, size = word.partition("=")
             follower = one(called)
             if follower == leader:
                 raise ValueError(f"{follower} leads, and cannot follow itself")
+            if follower in taken:
+                raise ValueError(f"{follower} is there already")
             if follower in found:
                 raise ValueError(f"{follower} is named twice")
             found[follower] = ratio(size) if equals else Decimal(1)

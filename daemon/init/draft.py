@@ -37,13 +37,21 @@ _OF_THE_PASSWORD = ("username", "app_id", "app_version", "cid", "device_id")
 
 @attrs.frozen(kw_only=True)
 class Draft:
-    """What was answered. The accounts have the broker's names; each follower has its ratio."""
+    """What was answered. The accounts have the broker's names; each follower has its ratio.
+
+    `others`: what was answered of further logins, whose accounts follow the leader of this one.
+    """
 
     environment: Environment
     login: Login
     leader: str = ""
     followers: tuple[tuple[str, Decimal], ...] = ()
     mode: str = "orders"
+    others: tuple[Draft, ...] = ()
+
+    @property
+    def all(self) -> tuple[Draft, ...]:
+        return (self, *self.others)
 
     @property
     def own(self) -> bool:
@@ -71,15 +79,23 @@ class Draft:
 
     def text(self) -> str:
         """TOML. It has to pass `copierd check`; who writes it asks."""
-        return "\n".join(f"{comment}{tomli_w.dumps(tables)}" for comment, tables in self._parts())
+        parts, said = list[str](), set[str]()
+        for comment, tables in self._parts():
+            parts.append(("" if comment in said else comment) + tomli_w.dumps(tables))
+            said.add(comment)
+        return "\n".join(parts)
 
     def _parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         yield _HEAD, {}
-        if self.own:
-            own = {"rest": self.environment.rest, "websocket": self.environment.websocket}
-            yield _ENVIRONMENT, {"environments": {self.environment.environment: own}}
-        yield self._of_the_login(), {"logins": {self.login.login: self._login()}}
-        yield from self._accounts()
+        for one in {draft.environment.environment: draft for draft in self.all if draft.own}.values():
+            own = {"rest": one.environment.rest, "websocket": one.environment.websocket}
+            yield _ENVIRONMENT, {"environments": {one.environment.environment: own}}
+        for one in self.all:
+            yield one._of_the_login(), {"logins": {one.login.login: one._login()}}
+        names = self._names()
+        yield _LEADER, {"accounts": {"lead": {"login": self.login.login, "name": self.leader}}}
+        for one in self.all:
+            yield from one._followers(names)
         yield _COPY, {"copy": [self._copy()]}
 
     def _login(self) -> dict[str, Any]:
@@ -98,23 +114,23 @@ class Draft:
         return _LOGIN + (_SECRETS_IN_FILES if named else _SECRETS_ELSEWHERE)
 
     def _names(self) -> dict[str, str]:
-        return account_names(self.leader, [name for name, _ in self.followers])
+        return account_names(self.leader, [name for one in self.all for name, _ in one.followers])
 
-    def _accounts(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        names = self._names()
-        tables: dict[str, Any] = {
-            names[name]: {"login": self.login.login, "name": name} for name in (self.leader, *dict(self.followers))
-        }
-        yield _LEADER, {"accounts": {"lead": tables.pop("lead")}}
-        if self.environment.guarded:
-            tables = {name: {**table, "armed": False} for name, table in tables.items()}
-        yield _ARMED if self.environment.guarded else "", {"accounts": tables}
+    def _followers(self, names: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        armed = {"armed": False} if self.environment.guarded else {}
+        tables = {names[name]: {"login": self.login.login, "name": name, **armed} for name, _ in self.followers}
+        if tables:
+            yield _ARMED if armed else "", {"accounts": tables}
 
     def _copy(self) -> dict[str, Any]:
         names = self._names()
-        held = {} if self.environment.guarded or self.environment.embedded else {"shadow": True}
-        followers = [{"account": names[name], "ratio": ratio, **held} for name, ratio in self.followers]
+        followers = [
+            {"account": names[name], "ratio": ratio, **one._held()} for one in self.all for name, ratio in one.followers
+        ]
         return {"name": "main", "leader": "lead", "mode": self.mode, "followers": followers}
+
+    def _held(self) -> dict[str, bool]:
+        return {} if self.environment.guarded or self.environment.embedded else {"shadow": True}
 
 
 _HEAD = """\

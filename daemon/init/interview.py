@@ -43,12 +43,13 @@ class Silence:
 
 @attrs.define
 class Interview:
-    """`terminal` None: nobody is there to be asked, and `wish` is whole."""
+    """`terminal` None: nobody is there to be asked, and `wish` is whole. `earlier`: the logins before this one."""
 
     files: Files
     wish: Wish
     terminal: Terminal | None
     environ: Mapping[str, str]
+    earlier: Draft | None = None
     _device: str = attrs.field(factory=lambda: str(uuid.uuid4()))
     _typed: dict[str, str] = attrs.field(factory=dict)  # by flag: the answer of before, when it is asked for again
 
@@ -86,7 +87,10 @@ class Interview:
 
     def _environment(self) -> Environment:
         words = "Environment: demo, live, simulator (inside the daemon), or a name for another"
-        name = self._answer("environment", words, answers.environment, "demo")
+        there = {one.environment.environment: one.environment for one in self.earlier.all} if self.earlier else {}
+        name = self._answer("environment", words, answers.environment, next(iter(there), "demo"))
+        if name in there:
+            return there[name]
         if name in BUILT_IN:
             for flag in ("rest", "websocket"):
                 if self.wish.said(flag) is not None:
@@ -98,7 +102,8 @@ class Interview:
         return Environment(environment=name, rest=rest, websocket=socket)
 
     def _name(self, default: str) -> str:
-        return self._answer("login", "A name of your own for this login", answers.name, default)
+        taken = [one.login.login for one in self.earlier.all] if self.earlier else []
+        return self._answer("login", "A name of your own for this login", answers.another_name(taken), default)
 
     def _by_password(self, environment: Environment) -> tuple[Draft, Credentials, dict[Path, str]]:
         username = self._answer("username", "Username at the broker", answers.line)
@@ -206,21 +211,34 @@ class Interview:
 
     def _with_accounts(self, draft: Draft, known: tuple[str, ...] | None) -> Draft:
         """`known`: the accounts that the broker has told; None where it could not be asked."""
-        if known is not None and len(known) < 2 and self.terminal is not None:
+        if known is not None and len(known) < self._least() and self.terminal is not None:
             raise NothingWritten(f"the login has {' and '.join(known) or 'no account'}, and a copy takes two accounts")
         if known and self.terminal is not None:
             self._say("\n".join(f"  {number}  {name}" for number, name in enumerate(known, 1)))
+        if self.earlier is not None:
+            there = {self.earlier.leader, *(name for one in self.earlier.all for name, _ in one.followers)}
+            return attrs.evolve(draft, followers=self._followers("", known, None, frozenset(there)))
         leader, follower = SIMULATED if draft.environment.embedded else (None, None)
         words = "Which one leads? Its number or name" if known else "Account that leads, by the broker's name"
         leader = self._answer("leader", words, answers.account(known), leader)
-        followers = self._followers(leader, known, follower)
+        if known == (leader,) and not self.wish.followers:
+            self._say("It is the login's only account: who follows is of another login, which is asked for next.")
+            followers: Followers = ()
+        else:
+            followers = self._followers(leader, known, follower)
         mode = self._answer(
             "mode", "Copy working orders (orders) or executions (fills)", answers.one_of("orders", "fills"), "orders"
         )
         return attrs.evolve(draft, leader=leader, followers=followers, mode=mode)
 
-    def _followers(self, leader: str, known: tuple[str, ...] | None, default: str | None) -> Followers:
-        parse = answers.followers(leader, known)
+    def _least(self) -> int:
+        """How many accounts the login must have: who leads and who follows may be of two."""
+        return 2 if self.wish.followers else 1
+
+    def _followers(
+        self, leader: str, known: tuple[str, ...] | None, default: str | None, taken: frozenset[str] = frozenset()
+    ) -> Followers:
+        parse = answers.followers(leader, known, taken)
         if self.wish.followers:
             try:
                 return parse(" ".join(self.wish.followers))

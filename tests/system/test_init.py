@@ -168,6 +168,7 @@ def test_at_a_terminal_it_offers_the_accounts_that_the_broker_knows(home: Home, 
         typed.answer("or all", f"2=0.5 {SECOND} 1")
         typed.answer(f"{LEADER} leads, and cannot follow itself", f"2=0.5 {SECOND}")
         typed.answer("[orders]", "")
+        typed.answer("Another login", "")
         assert typed.ended() == 0
     assert "canary" not in typed.seen, "nothing of a secret is shown"
     assert broker.counted()["token_requests"] == {"jane": 1}
@@ -180,6 +181,41 @@ def test_at_a_terminal_it_offers_the_accounts_that_the_broker_knows(home: Home, 
     (copy,) = home.file["copy"]
     assert [(one["ratio"], one["shadow"]) for one in copy["followers"]] == [(0.5, True), (1.0, True)]
     assert "copierd doctor --config copier.toml" in typed.seen and "Armed: none" in typed.seen
+    assert home.run("daemon", "check").returncode == 0
+
+
+def test_accounts_of_another_login_follow_too(home: Home, broker: LookAlike) -> None:
+    flags = (*here(broker.rest), "--websocket", "ws://localhost/", "--grant", "password", "--login", "jane")
+    flags += ("--app-id", "a", "--app-version", "1", "--mode", "orders", "--leader", LEADER)
+    with home.typed(*flags, COPIERD_JANE_PASSWORD=PASSWORD, COPIERD_JANE_SEC=SEC) as typed:
+        typed.answer("Which ones follow", FIRST)
+        typed.answer("Another login", "maybe")
+        typed.answer("it must be y or n", "y")
+        typed.answer("Environment: demo, live, simulator (inside the daemon), or a name for another [here]", "")
+        typed.answer("Grant, password or oauth", "")
+        typed.answer("Username", "bob")
+        typed.answer("for this login [bob]", "jane")
+        typed.answer("it must be another than jane", "")
+        for asked in ("registered for", "version", "cid"):
+            typed.answer(asked, "")
+        typed.answer("Password of bob", "any")
+        typed.answer("Which ones follow", f"{LEADER}")
+        typed.answer(f"the login has no account {LEADER}", "DEMO-bob-1=2")
+        typed.answer("Another login", "")
+        assert typed.ended() == 0
+    written = home.file
+    assert set(written["logins"]) == {"jane", "bob"} and list(written["environments"]) == ["here"]
+    assert len({login["device_id"] for login in written["logins"].values()}) == 2
+    assert [(one["login"], one["name"]) for one in written["accounts"].values()] == [
+        ("jane", LEADER),
+        ("jane", FIRST),
+        ("bob", "DEMO-bob-1"),
+    ]
+    assert [(one["account"], one["ratio"], one["shadow"]) for one in written["copy"][0]["followers"]] == [
+        ("demo-jane-2", 1.0, True),
+        ("demo-bob-1", 2.0, True),
+    ]
+    assert (home.path / ".config/copierd/bob.password").read_text() == "any\n"
     assert home.run("daemon", "check").returncode == 0
 
 
@@ -310,6 +346,7 @@ def test_a_broker_that_cannot_be_reached_is_said_and_the_names_are_typed(home: H
         typed.answer("which all of them are is not known", "SOME-2=-1")
         typed.answer("-1 is no ratio", "SOME-2")
         typed.answer("[orders]", "")
+        typed.answer("Another login", "")
         assert typed.ended() == 0
     assert home.file["accounts"]["some-2"]["name"] == "SOME-2"
     assert "auth/accesstokenrequest: 127.0.0.1:9: Connection refused. Mend that first" in typed.seen
