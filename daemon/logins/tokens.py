@@ -47,7 +47,6 @@ class Tokens:
     budget: Budget
     tell: Teller
     conceal: Callable[[str], None]
-    requests: int = 0  # for a token where there was none, for metrics and tests
     slowed: Callable[[], None] = lambda: None  # told when the broker limits or penalises a request for a token
     home: Home | None = None  # None: where nobody dials with these tokens
     asleep_until: Callable[[], datetime | None] = lambda: None  # None: somebody may need a token at any moment
@@ -220,7 +219,6 @@ class Tokens:
 
     async def _obtained(self) -> GrantAnswer:
         self.restraint.check_budget()
-        self.requests += 1
         try:
             answer = await self.grant.obtain(self.restraint.ticket)
         except NoToken as nothing:

@@ -184,16 +184,16 @@ def test_to_reconnect_after_a_refused_credential_is_to_say_that_it_has_changed(
     monkeypatch.setenv("COPIERD_APEX_PASSWORD", "outdated")
 
     async def story(told: House) -> None:
-        f1, tokens = told.supervisor.accounts["f1"], told.supervisor.logins["apex"].tokens
+        f1, requests = told.supervisor.accounts["f1"], told.server.token_requests
         await told.until(lambda: isinstance(f1.account.connection, s.Unauthorized))
         shown = await told.account("f1")
         assert (shown["state"], shown["colour"], shown["cause"]) == ("TokenExpired", "gray", "credentials")
         assert (await told.get("/v1/status")).json()["logins"][0]["state"] == "Refused"
         monkeypatch.setenv("COPIERD_APEX_PASSWORD", PASSWORD)
-        asked = tokens.requests
+        asked = requests["jane"]
         await told.post("/v1/accounts/f1/reconnect")
         await told.until(lambda: isinstance(f1.account.connection, s.Copying))
-        assert tokens.requests == asked + 1
+        assert requests["jane"] == asked + 1
 
     tell(tmp_path, story, refusing=False)
 
