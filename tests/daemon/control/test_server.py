@@ -201,6 +201,15 @@ def test_the_client_s_side_needs_no_web_framework() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
+def test_the_daemon_does_not_load_what_it_may_never_need() -> None:
+    """Each of them is a megabyte of a service that always runs. Without click, which only development has, no rich."""
+    unneeded = ("rich", "prometheus_client", "multiprocessing", "daemon.demo", "daemon.doctor", "daemon.simulator")
+    loaded = "import daemon.cli, daemon.process, daemon.control.server"
+    program = f"import sys; sys.modules['click'] = None; {loaded}; print([m for m in {unneeded} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
 def _run(tmp_path: Path, story: Callable[[House], Awaitable[None]]) -> None:
     async def main() -> None:
         async with house(tmp_path, refusing=True) as told:
