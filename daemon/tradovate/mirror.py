@@ -244,8 +244,12 @@ class Mirror:
             faults += decoded.faults
             if decoded.part is None:
                 touched.unread += decoded.faults[:1]
-            elif not (pushed and self._past.takes(decoded.part, at)):
-                self._put(decoded.part, at, touched)
+                continue
+            if not pushed:
+                self._past.ends_after(decoded.part)
+            elif self._past.takes(decoded.part, at):
+                continue
+            self._put(decoded.part, at, touched)
         return faults
 
     def _put(self, part: Part, at: datetime, touched: Touched) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from daemon.tradovate.paperwork import Paperwork
-from daemon.tradovate.parts import FillPart, OrderPart, Part
+from daemon.tradovate.parts import FillPart, OrderPart, Part, PositionPart
 from statecharts.values import BrokerAccountId
 
 OLDER = timedelta(seconds=60)  # than our moment of the snapshot: clocks differ, and fills are dated by the exchange
@@ -26,17 +26,30 @@ class Past:
         self.told_at: dict[BrokerAccountId, datetime] = {}
         self.left_out = 0
         self._paperwork = paperwork
-        self._ends: datetime | None = None
+        self._taken_at: datetime | None = None
+        self._shown_at: datetime | None = None  # the newest date in the snapshot
         self._passed_on: dict[BrokerAccountId, datetime] = {}
 
     def ends(self, at: datetime) -> None:
         """The snapshot was taken at this moment of the broker's clock."""
-        if self._ends is None:  # its further parts are of the same moment
-            self._ends = at - OLDER
+        if self._taken_at is None:  # its further parts are of the same moment
+            self._taken_at = at
+
+    def ends_after(self, part: Part) -> None:
+        """The snapshot has shown this, so it was taken later, however far behind our own clock may be."""
+        if isinstance(part, OrderPart | FillPart | PositionPart) and part.at is not None:
+            self._shown_at = part.at if self._shown_at is None else max(self._shown_at, part.at)
+
+    @property
+    def _ends(self) -> datetime | None:
+        if self._taken_at is None:
+            return None
+        return max(self._taken_at, self._shown_at or self._taken_at) - OLDER
 
     def takes(self, part: Part, now: datetime) -> bool:
         """Is this of the past, and unknown?"""
-        if not isinstance(part, OrderPart | FillPart) or part.at is None or self._ends is None or part.at >= self._ends:
+        ends = self._ends
+        if not isinstance(part, OrderPart | FillPart) or part.at is None or ends is None or part.at >= ends:
             return False
         if not (self._paperwork.lacks(part) if isinstance(part, FillPart) else self._paperwork.unknown(part.id)):
             return False

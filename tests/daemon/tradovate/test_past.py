@@ -51,6 +51,21 @@ def test_a_clock_of_ours_that_is_known_to_be_fast_makes_nothing_old() -> None:
     assert any(isinstance(event, OrderSeen) for event in events)
 
 
+@pytest.mark.parametrize("shown", ["orders", "fills", "positions"])
+def test_a_clock_of_ours_that_is_slow_makes_nothing_new_where_the_snapshot_shows_a_later_moment(shown: str) -> None:
+    """Found by a world: with a clock two hours behind, the day that was told again was taken for what had just been."""
+    later = (LATER - timedelta(minutes=5)).isoformat()
+    rows = {
+        "orders": order("Working", ORDER + 1, timestamp=later),
+        "fills": fill(ORDER + 1, order_id=ORDER + 1, timestamp=later),
+        "positions": position(2, timestamp=later),
+    }
+    mirror = Mirror()
+    assert mirror.load(sync(**{shown: [rows[shown]]}), NOW - timedelta(hours=2)) == []
+    events = [event for kind, entity in zip(KINDS, DAY, strict=True) for event in told(mirror, kind, entity)]
+    assert events == [ReplaySeen(at=LATER)]
+
+
 def test_an_order_that_lives_on_is_not_of_the_past_but_a_fill_that_its_snapshot_had_forgotten_is() -> None:
     mirror = fresh_session(orders=[order("Working")], orderVersions=[version()], commands=[command()])
     (replay,) = told(mirror, "fill", fill(qty=1))
