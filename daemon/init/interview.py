@@ -17,6 +17,7 @@ from daemon.init import answers
 from daemon.init.draft import Draft
 from daemon.init.files import Files
 from daemon.init.names import login_name
+from daemon.init.silence import Silence
 from daemon.init.terminal import Terminal
 from daemon.init.wish import STDIN, Unusable, Wish
 from daemon.tradovate.answers import Credentials
@@ -31,14 +32,6 @@ Followers = tuple[tuple[str, Decimal], ...]
 
 class NothingWritten(Exception):
     """It cannot go on. The text says why."""
-
-
-@attrs.frozen
-class Silence:
-    """The broker did not tell. `refused`: it does not accept what it was asked with."""
-
-    why: str
-    refused: bool = False
 
 
 @attrs.define

@@ -13,7 +13,7 @@ import trio
 
 from daemon.control.tables import plain
 from daemon.init.draft import Draft
-from daemon.init.interview import Silence
+from daemon.init.silence import Silence
 from daemon.journal import Masks
 from daemon.ledger import Ledger
 from daemon.ledger.schema import MEMORY

@@ -10,8 +10,8 @@ from threading import Thread
 
 from daemon.config import Environment, Login
 from daemon.init.draft import Draft
-from daemon.init.interview import Silence
 from daemon.init.lookup import accounts_at
+from daemon.init.silence import Silence
 from daemon.tradovate.answers import Credentials
 
 CREDENTIALS = Credentials("jane", "canary-password", "copierd", "1.0", 8123, "canary-secret", "a-device")
