@@ -95,7 +95,7 @@ def _record(
         leader_fill_id=fill.id,
         leader_symbol=order.symbol,
     )
-    if only_told is not None and remnants.taken_back(draft, row, rules):
+    if only_told is not None and remnants.claimed(draft, row, rules):
         return
     why_not = refusal(order) or _refusal(draft, fill, symbol) or only_told
     if why_not is None and not change:

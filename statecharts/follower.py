@@ -155,11 +155,21 @@ def _waits_for_a_look_up(draft: Draft, copy: Copy, order: Order, barred: str | N
 
 
 def new_copy(draft: Draft, order: Order, rules: CopyRules) -> Copy:
-    """The row for a leader order, before anything about its size is known."""
+    """The row for a leader order, before anything about its size is known.
+
+    Its name is made of the leader's present terms; of his first ones, where an order of ours has that name already.
+    """
+    newest = _row(draft, order, order.version or order.id, rules)
+    if order.first_version is None or remnants.is_there(draft.book, newest):
+        return newest
+    first = _row(draft, order, order.first_version, rules)
+    return first if remnants.is_there(draft.book, first) else newest
+
+
+def _row(draft: Draft, order: Order, cause: int, rules: CopyRules) -> Copy:
     book = draft.book
     assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
-    cause = order.version or order.id
     name = client_order_id(book.theirs.broker_id, book.mine.broker_id, cause, Verb.PLACE.value, 0, 0)
     return Copy(
         id=name,
@@ -219,7 +229,7 @@ def send(
     if rules.shadow:
         draft.keep(attrs.evolve(copy, stage=Stage.SHADOWED, reason=shadows.WHY))
         return
-    if remnants.taken_back(draft, copy, rules):
+    if remnants.claimed(draft, copy, rules):
         return
     draft.keep(attrs.evolve(copy, stage=Stage.INTENDED, decided_at=draft.at))
     breaker.placed(draft, rules)

@@ -1,7 +1,7 @@
 """What a power cut has made us forget, and the broker has still: an order of ours is known again by its name.
 
 Rule 1: the same decision has the same name (`identity.py`). An order that has it, and that no copy of ours has made,
-        was that decision's: it is taken back, not sent again, and followed as any copy is. The leader may have changed
+        was that decision's: it is claimed, not sent again, and followed as any copy is. The leader may have changed
         his order since it was made.
 Rule 2: what of the position nobody could explain is its own, as far as it has filled, and no further.
 Rule 3: of what went out with it nothing is known: each part is known again by its own name, or looked up by it.
@@ -23,27 +23,26 @@ _WHY = "it is at the broker already, and the ledger of before a power cut does n
 
 
 def known_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
-    """Is ours for this order of the leader's there already? `copy` is what would be made of it now."""
-    if order.first_version is not None and _forgotten(draft.book, copy) is None:
-        copy = follower.new_copy(draft, attrs.evolve(order, version=order.first_version), rules)
-    if _forgotten(draft.book, copy) is None:
+    """Is ours for this order of the leader's there already? `copy` is its row."""
+    if not is_there(draft.book, copy):
         return False
     if order.terms is not None:
         found = shares.size_of(draft, copy, order, rules)
         meant, apart = max(found.meant, found.quantity), shares.is_apart(draft, order)
         copy = attrs.evolve(copy, kind=found.kind, meant=meant, opens=found.opens, apart=apart)
-    return taken_back(draft, copy, rules)
+    return claimed(draft, copy, rules)
 
 
 def look(draft: Draft, rules: CopyRules) -> None:
     """What waits in the book and is at the broker: exits, that went out with an entry which is known again."""
     for copy in tuple(draft.book.all_open()):
-        if copy.stage is Stage.HELD:
-            taken_back(draft, draft.book.copies[copy.id], rules)
+        order = follower.leaders(draft, copy)
+        if copy.stage is Stage.HELD and claimed(draft, draft.book.copies[copy.id], rules) and order is not None:
+            follower.follow(draft, draft.book.copies[copy.id], order, rules)
     strangers.look(draft)  # what is ours again bars nothing
 
 
-def taken_back(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
+def claimed(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     """Is an order there already that this decision has made? Then it is this copy's, and nothing is to be sent."""
     order = _forgotten(draft.book, copy)
     if order is None:
@@ -74,6 +73,10 @@ def _linked(draft: Draft, copy: Copy, order: Order) -> None:
         draft.keep(attrs.evolve(draft.book.copies[copy.id], mate=mate.id))
     if order.parent_id is not None and copy.guards is not None and orders.get(order.parent_id) == copy.guards:
         draft.keep(attrs.evolve(draft.book.copies[copy.id], sent_with=copy.guards))
+
+
+def is_there(book: Book, copy: Copy) -> bool:
+    return _forgotten(book, copy) is not None
 
 
 def _forgotten(book: Book, copy: Copy) -> Order | None:

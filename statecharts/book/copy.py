@@ -1,6 +1,7 @@
 """One row of the copies, as the book keeps it.
 
-Rule 1: a row is never taken out; what became of it is told by its stage.
+Rule 1: what became of a row is told by its stage. It is taken out when the broker lists the order on neither side any
+        more (`resync.py`); the ledger keeps it.
 """
 
 from __future__ import annotations

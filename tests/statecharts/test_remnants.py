@@ -151,7 +151,7 @@ def test_of_an_oco_that_is_known_again_the_other_part_is_looked_up() -> None:
     assert book.mine is not None
     there = attrs.evolve(book, mine=book.mine.with_order(ours(desk, pair, 901)))
     draft = Draft(name=EVAL, at=desk.now, book=there, acting=True)
-    assert remnants.taken_back(draft, book.copies[pair.copy], rules())
+    assert remnants.claimed(draft, book.copies[pair.copy], rules())
     assert draft.book.copies[pair.copy].stage is Stage.WORKING
     assert draft.book.copies[pair.other.copy].stage is Stage.UNKNOWN
     assert [effect.copy for effect in draft.effects if isinstance(effect, LookUp)] == [pair.other.copy]
@@ -299,5 +299,22 @@ def test_a_closing_of_the_same_name_in_another_contract_is_another_closing() -> 
     assert there is not None
     book = attrs.evolve(desk.account.book, mine=there.with_order(ours(desk, desk.place, 901, 2)))
     draft = Draft(name=EVAL, at=desk.now, book=book, acting=True)
-    assert not remnants.taken_back(draft, attrs.evolve(closing, symbol=MES), rules())
-    assert remnants.taken_back(draft, closing, rules())
+    assert not remnants.claimed(draft, attrs.evolve(closing, symbol=MES), rules())
+    assert remnants.claimed(draft, closing, rules())
+
+
+def test_a_stop_that_the_leader_has_moved_since_is_known_again_and_moved() -> None:
+    desk = follower()
+    known = desk.account
+    desk.frame(*bracket(101, limit(2)))
+    entry = desk.place
+    assert isinstance(entry, PlaceOso)
+    desk.accepted(entry, 901, legs=(902, 903))
+    filled, target, protection = bracket(101, limit(2), 2)
+    moved = attrs.evolve(protection, terms=stop(2, 4995), version=VersionId(150), first_version=protection.version)
+    for one in (filled, target, moved):
+        desk.theirs = desk.theirs.with_order(one)
+    there = (ours(desk, entry, 901, 2), *pair_at_the_broker(entry, awake=True))
+    forgets(desk, known, *there, net=2, positions={ES: 2})
+    assert desk.places == [], "a second stop would open the other side"
+    assert [(one.order_id, one.terms) for one in desk.modifies] == [(903, stop(2, 4995))]
