@@ -12,14 +12,14 @@ from datetime import timedelta
 import attrs
 
 from statecharts import calendar, excess, exposure, follower, guards, legs
-from statecharts.book import Contract, Copy, Verb
+from statecharts.book import Book, Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import OrderType, Side, Symbol, Terms
+from statecharts.values import CopyId, OrderType, Side, Symbol, Terms
 
 FIRST_RETRY = timedelta(seconds=1)  # after a refused closing; doubled with each further one
 LONGEST_RETRY = timedelta(seconds=30)
@@ -163,19 +163,18 @@ def may_come_back(copy: Copy) -> bool:
 
 
 def put_back(draft: Draft, copy: Copy, why: str) -> None:
-    """Derives an exit anew that certainly does not exist at the broker: a new attempt, so a new client order id."""
-    book = draft.book
-    assert book.mine is not None, "copying begins with both views"
-    assert book.theirs is not None, "copying begins with both views"
+    """Derives an order anew that certainly does not exist at the broker: a new attempt, so a new client order id.
+
+    An exit; or an entry of which there was to be none for a while (`resting.py`).
+    """
     legs.part(draft, copy)
     held = draft.news(copy, News.PUT_BACK, why)
-    attempt = held.attempt + 1
-    name = client_order_id(book.theirs.broker_id, book.mine.broker_id, held.cause, Verb.PLACE.value, held.leg, attempt)
+    name = next_name(draft.book, held)
     draft.keep(
         attrs.evolve(
             held,
             client_id=name,
-            attempt=attempt,
+            attempt=held.attempt + 1,
             order_id=None,
             earlier=held.filled,
             cancel_wanted=None,
@@ -193,6 +192,14 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
             absent_at=None,
         )
     )
+
+
+def next_name(book: Book, copy: Copy) -> CopyId:
+    """The client order id of the attempt that comes after the present one."""
+    assert book.mine is not None, "copying begins with both views"
+    assert book.theirs is not None, "copying begins with both views"
+    leader, follower = book.theirs.broker_id, book.mine.broker_id
+    return client_order_id(leader, follower, copy.cause, Verb.PLACE.value, copy.leg, copy.attempt + 1)
 
 
 def backed_off(refused: int) -> timedelta:

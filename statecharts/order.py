@@ -4,7 +4,7 @@ Intended -> Sent -> Accepted -> Working -> Filled | Canceled | Rejected | Expire
 answer was lost. Held waits for our own position before it is sent; Skipped and Shadowed were never sent at all.
 
 Rule 1: Unknown is left only by what the broker says: found (any stage) or, looked up in vain, Skipped. Never by time.
-Rule 2: a stage never goes back towards the wire; only an exit that certainly does not exist is put back, and a request
+Rule 2: a stage never goes back towards the wire; only an order that certainly does not exist is put back, and a request
         that the broker has put off waits.
 """
 
@@ -73,7 +73,7 @@ class News(enum.Enum):
     ABSENT = "absent"  # looked up twice after the settling time: the broker does not know it
     PUT_OFF = "put off"  # not processed, and to be sent again after a while (penalty ticket)
     GIVEN_UP = "given up"  # held in vain
-    PUT_BACK = "put back"  # an exit that certainly does not exist is derived again
+    PUT_BACK = "put back"  # what certainly does not exist is derived again
     WORKING = "working"
     FILLED = "filled"
     CANCELED = "canceled"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import attrs
 
-from statecharts import follower, legs, own_orders, shares, strangers, template, unknowns
+from statecharts import closing, follower, legs, own_orders, shares, strangers, template, unknowns
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.order import News, Stage
@@ -20,6 +20,7 @@ from statecharts.values import Order
 from statecharts.view import Orders
 
 _WHY = "it is at the broker already, and the ledger of before a power cut does not know it"
+_GONE = frozenset({Stage.CANCELED, Stage.EXPIRED})
 
 
 def known_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
@@ -59,6 +60,9 @@ def claimed(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     own_orders.absorb(draft, copy, order, rules)
     _linked(draft, copy, order)
     copy = draft.book.copies[copy.id]
+    if copy.stage in _GONE and is_there(draft.book, attrs.evolve(copy, client_id=closing.next_name(draft.book, copy))):
+        closing.put_back(draft, copy, _WHY)
+        return claimed(draft, draft.book.copies[copy.id], rules)  # of several attempts the last one is the present one
     if (copy.open or copy.filled) and not copy.guarded_by:
         template.provide(draft, copy, rules)
     return True

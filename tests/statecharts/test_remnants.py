@@ -318,3 +318,23 @@ def test_a_stop_that_the_leader_has_moved_since_is_known_again_and_moved() -> No
     forgets(desk, known, *there, net=2, positions={ES: 2})
     assert desk.places == [], "a second stop would open the other side"
     assert [(one.order_id, one.terms) for one in desk.modifies] == [(903, stop(2, 4995))]
+
+
+def test_of_several_attempts_the_last_one_is_the_present_one() -> None:
+    desk, entry = holding(3)
+    known = desk.account
+    desk.leader(order(101, SELL, limit(2, 5020)))
+    first = desk.place
+    desk.accepted(first, 901)
+    desk.leader(order(102, SELL, terms(1), 1, unsupported="Spread"))
+    desk.seen(first, 901, status=Status.CANCELED)
+    closing = desk.place
+    desk.fills(closing, 902)
+    again = desk.place
+    assert again.copy == first.copy and again.client_id != first.client_id
+    desk.accepted(again, 903)
+    gone = ours(desk, first, 901, status=Status.CANCELED)
+    forgets(desk, known, entry, gone, ours(desk, closing, 902, 1), ours(desk, again, 903), net=2, positions={ES: 2})
+    assert desk.places == [] and desk.own == {ES: 2}
+    assert (desk.copy_of(101).stage, desk.copy_of(101).order_id) == (Stage.WORKING, 903)
+    assert not quarantined(desk.account.book.contract(ES))
