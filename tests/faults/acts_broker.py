@@ -219,6 +219,6 @@ class BrokerActs(Acts):
         return 0.0
 
     def _resume_all(self) -> None:
-        if self.storm.supervisor is not None and self.storm.alive:
+        if self.storm.listens:
             for name in self.storm.followers:
                 self.storm.account(name).runner.post(e.ResumeAsked(at=self.storm.wall()))

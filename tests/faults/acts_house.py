@@ -26,7 +26,7 @@ class HouseActs(Acts):
         return 0.0
 
     def _asked(self, event: Callable[..., e.Event], names: tuple[str, ...]) -> None:
-        if self.storm.supervisor is not None and self.storm.alive:
+        if self.storm.listens:
             name = self.dice.choice(names)
             self.storm.account(name).runner.post(event(at=self.storm.wall()))
 
@@ -35,7 +35,7 @@ class HouseActs(Acts):
         return self.dice.uniform(1, 30)
 
     def _un_pause(self) -> None:
-        if self.storm.supervisor is not None and self.storm.alive:
+        if self.storm.listens:
             for name in self.storm.followers:
                 self.storm.account(name).runner.post(e.ResumeAsked(at=self.storm.wall()))
 
@@ -52,7 +52,7 @@ class HouseActs(Acts):
         return self.dice.uniform(1, 40)
 
     def _un_disconnect(self) -> None:
-        if self.storm.supervisor is not None and self.storm.alive:
+        if self.storm.listens:
             for name in self.storm.config.accounts:
                 if self.storm.leaf(name) is s.Stopped:
                     self.storm.reconnect(name)

@@ -108,6 +108,11 @@ class Storm(World):
         """Is the broker in its maintenance window?"""
         return self.window is not None and self.window[0] <= trio.current_time() < self.window[1]
 
+    @property
+    def listens(self) -> bool:
+        """Does a process live, and has it come so far that somebody could ask it for something?"""
+        return self.alive and self.supervisor is not None and bool(self.supervisor.accounts)
+
     def meddled(self, name: str) -> None:
         """Somebody else trades on this follower."""
         self.visited.add(name)
