@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import attrs
-
 from statecharts import flattening
 from statecharts.book import FlattenedBy
 from statecharts.draft import Draft
 from statecharts.events import LeaderLost, LeaderViewTaken
+from statecharts.evolution import evolve
 from statecharts.rules import CopyRules
 from statecharts.states import Cause
 
@@ -37,13 +36,13 @@ def lost(draft: Draft, event: LeaderLost) -> None:
 def _away(draft: Draft, since: datetime | None) -> None:
     theirs = draft.book.theirs
     if theirs is not None:
-        theirs = attrs.evolve(theirs, current=False)
-    draft.book = attrs.evolve(draft.book, theirs=theirs, leader_lost_at=since)
+        theirs = evolve(theirs, current=False)
+    draft.book = evolve(draft.book, theirs=theirs, leader_lost_at=since)
 
 
 def over(draft: Draft, event: LeaderViewTaken, rules: CopyRules) -> None:
     """The leader has been read anew."""
-    draft.book = attrs.evolve(draft.book, theirs=event.view, leader_lost_at=None)
+    draft.book = evolve(draft.book, theirs=event.view, leader_lost_at=None)
     flattening.lift(draft, FlattenedBy.LEADER_LOST, rules)
 
 
@@ -52,7 +51,7 @@ def returned(draft: Draft, rules: CopyRules) -> None:
     lost_at = draft.book.leader_lost_at
     if lost_at is not None and not _latched(draft):
         soon = draft.at + BACK_TOGETHER - rules.leader_lost_after
-        draft.book = attrs.evolve(draft.book, leader_lost_at=max(lost_at, soon))
+        draft.book = evolve(draft.book, leader_lost_at=max(lost_at, soon))
 
 
 def deadline(draft: Draft, rules: CopyRules) -> datetime | None:

@@ -275,7 +275,7 @@ def fail(account: Account, at: datetime, what: str, during: e.Event | None = Non
             leaf = s.Dialing if dropped else s.Resyncing
             after = leaf(since=at, reason=reason, cause=s.Cause.BUG)
         else:
-            after = attrs.evolve(after)  # entered anew: what ran in it may have ended with this event
+            after = evolve(after)  # entered anew: what ran in it may have ended with this event
         message = f"a turn failed ({what}): close-only, and read anew ({failures} of {RESTARTS_AFTER_BUGS})"
         remedy = f"nothing opens until: copierctl resume {account.name}"
     failed = evolve(account, connection=after, failures=failures, close_only=reason)

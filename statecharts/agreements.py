@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import attrs
-
 from statecharts import sizing
 from statecharts.book import Book
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.rules import Agreement, CopyRules, Rules
 from statecharts.values import Symbol
 from statecharts.view import View
@@ -24,7 +23,7 @@ def in_force(rules: Rules, book: Book) -> Rules:
     """The rules as they hold now: what has been agreed wins over what the file says today."""
     if rules.copy is None or rules.copy.agreed == book.agreed:
         return rules
-    return attrs.evolve(rules, copy=attrs.evolve(rules.copy, agreed=book.agreed))
+    return evolve(rules, copy=evolve(rules.copy, agreed=book.agreed))
 
 
 def keep(draft: Draft, rules: CopyRules) -> None:
@@ -37,7 +36,7 @@ def keep(draft: Draft, rules: CopyRules) -> None:
     agreed = {symbol: kept for symbol, kept in book.agreed.items() if symbol in entered or _ours(book, kept)}
     agreed |= {symbol: sizing.configured(symbol, rules) for symbol in entered - agreed.keys()}
     if agreed != book.agreed:
-        draft.book = attrs.evolve(book, agreed=agreed)
+        draft.book = evolve(book, agreed=agreed)
 
 
 def _awaited(theirs: View, waiting: set[Symbol], rules: CopyRules) -> Iterator[Symbol]:

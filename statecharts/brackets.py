@@ -14,12 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-import attrs
-
 from statecharts import follower, guards, legs, sizing, template
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Leg
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -80,7 +79,7 @@ def too_early(draft: Draft, order: Order, rules: CopyRules) -> bool:
     until = draft.book.waiting.get(order.id)
     if until is None:
         until = draft.at + (PARTNER_WAIT if order.oco_id is not None else rules.bracket_wait or PARTNER_WAIT)
-        draft.book = attrs.evolve(draft.book, waiting={**draft.book.waiting, order.id: until})
+        draft.book = evolve(draft.book, waiting={**draft.book.waiting, order.id: until})
     return draft.at < until
 
 
@@ -113,7 +112,7 @@ def go_on(draft: Draft, rules: CopyRules) -> None:
                 continue
             follower.consider(draft, order, rules)
         waiting = {one: at for one, at in draft.book.waiting.items() if one != number}
-        draft.book = attrs.evolve(draft.book, waiting=waiting)
+        draft.book = evolve(draft.book, waiting=waiting)
 
 
 # Children
@@ -127,9 +126,9 @@ def hold(draft: Draft, order: Order, rules: CopyRules) -> bool:
     leg = _guard(draft, order, entry, rules)
     if not entry.open and not entry.filled:
         why = "nothing of ours came of the entry that it belongs to"
-        draft.skip(attrs.evolve(leg, stage=Stage.SKIPPED, reason=why), why)
+        draft.skip(evolve(leg, stage=Stage.SKIPPED, reason=why), why)
         return True
-    draft.keep(attrs.evolve(leg, stage=Stage.HELD, reason="waits for its entry to fill"))
+    draft.keep(evolve(leg, stage=Stage.HELD, reason="waits for its entry to fill"))
     look_after(draft, entry, leg)
     return True
 
@@ -148,13 +147,13 @@ def _guard(draft: Draft, order: Order, entry: Copy, rules: CopyRules) -> Copy:
     assert order.terms is not None, "a child is copied by its terms"
     quantity = entry.terms.quantity + entry.earlier if entry.terms is not None else 0
     leg = follower.new_copy(draft, order, rules)
-    terms = attrs.evolve(follower.asked(draft, leg, order, order.terms), quantity=quantity)
-    return attrs.evolve(leg, kind=Kind.EXIT, terms=terms, meant=quantity, guards=entry.id)
+    terms = evolve(follower.asked(draft, leg, order, order.terms), quantity=quantity)
+    return evolve(leg, kind=Kind.EXIT, terms=terms, meant=quantity, guards=entry.id)
 
 
 def look_after(draft: Draft, entry: Copy, *legs: Copy) -> None:
     entry = draft.book.copies[entry.id]
-    draft.keep(attrs.evolve(entry, guarded_by=(*entry.guarded_by, *(leg.id for leg in legs))))
+    draft.keep(evolve(entry, guarded_by=(*entry.guarded_by, *(leg.id for leg in legs))))
     contract = draft.contract(entry.symbol)
     if entry.id not in contract.guarded:
         draft.note(entry.symbol, guarded=(*contract.guarded, entry.id))
@@ -202,7 +201,7 @@ def cancel_with_leader(draft: Draft, copy: Copy, order: Order) -> None:
     if linked and partner is not None and not partner.status.finished:
         after = draft.at + legs.BY_ITSELF  # what became of it is on its way
     why = f"the leader's order is {order.status.value.lower()}"
-    draft.keep(attrs.evolve(copy, cancel_wanted=why, ask_after=after))
+    draft.keep(evolve(copy, cancel_wanted=why, ask_after=after))
 
 
 def keep_partner(draft: Draft, copy: Copy) -> None:
@@ -210,7 +209,7 @@ def keep_partner(draft: Draft, copy: Copy) -> None:
     mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
     theirs = follower.leaders(draft, mate) if mate is not None else None
     if mate is not None and mate.open and mate.pending is None and theirs is not None and theirs.status.finished:
-        draft.keep(attrs.evolve(mate, cancel_wanted=None, ask_after=None))
+        draft.keep(evolve(mate, cancel_wanted=None, ask_after=None))
 
 
 # What goes out
@@ -302,10 +301,10 @@ def once_more(draft: Draft, entry: Copy) -> tuple[Leg, ...]:
     put_off = [leg for leg in legs.of(draft.book, entry) if leg.stage is Stage.HELD and waits_for_its_entry(draft, leg)]
     again = []
     for leg, other in zip(put_off, reversed(put_off), strict=True):
-        newest = attrs.evolve(guards.newest(draft, leg), wanted=None, reason=None, ask_after=None)
+        newest = evolve(guards.newest(draft, leg), wanted=None, reason=None, ask_after=None)
         mate = other.id if other is not leg else None
         going = _going_out(draft, newest, entry.terms.quantity, mate=mate, sent_with=entry.id)
-        again.append(draft.keep(attrs.evolve(going, wanted=None)))
+        again.append(draft.keep(evolve(going, wanted=None)))
     return tuple(_leg(leg) for leg in again)
 
 
@@ -313,9 +312,9 @@ def _going_out(
     draft: Draft, copy: Copy, size: int, *, mate: CopyId | None = None, sent_with: CopyId | None = None
 ) -> Copy:
     assert copy.terms is not None, "what is sent has its terms"
-    terms = attrs.evolve(copy.terms, quantity=size)
+    terms = evolve(copy.terms, quantity=size)
     wanted = copy.terms if copy.terms != terms else None
-    return attrs.evolve(
+    return evolve(
         copy, stage=Stage.INTENDED, decided_at=draft.at, terms=terms, wanted=wanted, mate=mate, sent_with=sent_with
     )
 

@@ -9,8 +9,6 @@ Rule 4: of a turn that breaks an invariant, neither the request that breaks it l
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import invariants, outcomes
 from statecharts.bars import Bar
 from statecharts.book import LEADERS_OWN, Book
@@ -61,7 +59,7 @@ def _not_once_more(draft: Draft, modify: ModifyOrder) -> None:
     change = draft.book.copies.get(modify.copy)
     subject = draft.book.copies.get(change.subject or LEADERS_OWN) if change is not None else None
     if subject is not None and subject.open and subject.pending is None:
-        draft.keep(attrs.evolve(subject, wanted=None, refusals=subject.refusals + 1))
+        draft.keep(evolve(subject, wanted=None, refusals=subject.refusals + 1))
 
 
 def seen(draft: Draft, event: Event, before: Book, rules: Rules) -> invariants.Seen:

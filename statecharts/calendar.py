@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import attrs
-
 from statecharts.book import Copy, Market
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.market_hours import MarketHours, group_of
 from statecharts.order import Stage
 from statecharts.sessions import Window
@@ -71,7 +70,7 @@ def held(draft: Draft, copy: Copy) -> bool:
     if copy.opens_at is None:
         return False
     opens = opens_at(draft, copy.symbol)
-    draft.keep(attrs.evolve(copy, opens_at=opens))
+    draft.keep(evolve(copy, opens_at=opens))
     return opens is not None
 
 
@@ -168,6 +167,6 @@ def _market(draft: Draft, symbol: Symbol) -> tuple[Market, MarketHours | None]:
 
 def _note(draft: Draft, symbol: Symbol, **changes: Any) -> Market:
     key = _key(symbol)
-    market = attrs.evolve(draft.book.markets.get(key, Market()), **changes)
-    draft.book = attrs.evolve(draft.book, markets={**draft.book.markets, key: market})
+    market = evolve(draft.book.markets.get(key, Market()), **changes)
+    draft.book = evolve(draft.book, markets={**draft.book.markets, key: market})
     return market

@@ -8,8 +8,6 @@ Rule 3: what the leader has when copying begins is its own affair, until it is f
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import (
     excess,
     executions,
@@ -27,6 +25,7 @@ from statecharts import (
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.follower import consider, follow, leaders, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
@@ -42,7 +41,7 @@ def run(draft: Draft, rules: CopyRules) -> None:
     assert book.theirs is not None, "copying begins with both views"
     first = book.caught_up is None
     waiting: set[Symbol] = set()
-    draft.book = attrs.evolve(book, caught_up=(book.mine.generation, book.theirs.generation))
+    draft.book = evolve(book, caught_up=(book.mine.generation, book.theirs.generation))
     if first:
         _baseline(draft, rules)
     elif rules.mode == "fills":
@@ -94,7 +93,7 @@ def _baseline(draft: Draft, rules: CopyRules) -> None:
 def _orders_before(draft: Draft, theirs: View, rules: CopyRules) -> None:
     unknown = [order for order in _by_age(theirs) if order.id not in draft.book.placed]
     over = {order.id: LEADERS_OWN for order in unknown if order.status.finished}
-    draft.book = attrs.evolve(draft.book, placed={**draft.book.placed, **over})
+    draft.book = evolve(draft.book, placed={**draft.book.placed, **over})
     for order in unknown:
         if order.id not in over:
             _skipped(draft, order, rules, "the leader had this order before copying began")
@@ -115,13 +114,13 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
             if rules.catch_up == "none":
                 _leave(draft, copy, why)
             else:
-                draft.keep(attrs.evolve(copy, cancel_wanted=why))
+                draft.keep(evolve(copy, cancel_wanted=why))
 
 
 def _pair(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     if rules.catch_up == "none" and order.status.finished and copy.stage in (Stage.ACCEPTED, Stage.WORKING):
         if not copy.left and order.status is not Status.EXPIRED:  # an expired one takes ours along
-            draft.keep(attrs.evolve(copy, left=True))
+            draft.keep(evolve(copy, left=True))
             _leave(draft, copy, f"the leader's order is {order.status.value.lower()}")
     else:
         follow(draft, _not_again(draft, copy, order, rules), order, rules)
@@ -130,7 +129,7 @@ def _pair(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
 def _not_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy:
     """An order of which there was none of ours, and that he has changed since, would open now: it is missed."""
     if resting.waits_for_room(draft, copy, rules):
-        return draft.keep(attrs.evolve(copy, reason=f"{sizing.CAPPED}, and copying was interrupted"))
+        return draft.keep(evolve(copy, reason=f"{sizing.CAPPED}, and copying was interrupted"))
     if not resting.changed(copy, order) or shares.size_of(draft, copy, order, rules).quantity <= copy.filled:
         return copy
     resting.not_again(draft, copy, order, "it was changed while copying was interrupted, and it would open", rules)
@@ -244,7 +243,7 @@ def _symbols(draft: Draft, rules: CopyRules) -> set[Symbol]:
 
 
 def _skipped(draft: Draft, order: Order, rules: CopyRules, why: str) -> None:
-    draft.skip(attrs.evolve(new_copy(draft, order, rules), stage=Stage.SKIPPED, reason=why), why)
+    draft.skip(evolve(new_copy(draft, order, rules), stage=Stage.SKIPPED, reason=why), why)
 
 
 def _by_age(view: View) -> list[Order]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import attrs
-
 from statecharts import exposure, legs, terms
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import CancelOrder, ModifyOrder, Priority
+from statecharts.evolution import evolve
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
@@ -31,9 +30,9 @@ def wish(copy: Copy) -> Copy:
     assert copy.terms is not None, "what is open has its terms"
     assert copy.wanted is not None, "there is a wish"
     if terms.needs_another_order(copy.terms, copy.wanted):
-        return attrs.evolve(copy, renew=True, cancel_wanted=ANOTHER_ORDER)
+        return evolve(copy, renew=True, cancel_wanted=ANOTHER_ORDER)
     if copy.renew and copy.pending is None:  # the leader has changed his mind before it was asked for
-        return attrs.evolve(copy, renew=False, cancel_wanted=None)
+        return evolve(copy, renew=False, cancel_wanted=None)
     return copy
 
 
@@ -42,11 +41,11 @@ def cut(copy: Copy, rest: int, why: str) -> Copy:
     if copy.cancel_wanted is not None or copy.terms is None:
         return copy
     if copy.rest and not rest:
-        return attrs.evolve(copy, cancel_wanted=why)
+        return evolve(copy, cancel_wanted=why)
     newest, whole = copy.wanted or copy.terms, copy.filled - copy.earlier + rest
     if copy.rest <= rest and newest.quantity <= whole:
         return copy
-    return attrs.evolve(copy, wanted=attrs.evolve(newest, quantity=min(newest.quantity, whole)))
+    return evolve(copy, wanted=evolve(newest, quantity=min(newest.quantity, whole)))
 
 
 def wanted(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
@@ -112,8 +111,8 @@ def _new_terms(copy: Copy) -> Terms | None:
 def _changing(draft: Draft, copy: Copy, verb: Verb, reason: str | None, newest: Terms | None = None) -> Copy:
     assert copy.order_id is not None, "what is changed is at the broker"
     change = row(draft, copy, verb, reason, newest or copy.terms)
-    copy = attrs.evolve(copy, pending=change.id, changes=copy.changes + 1, changed_at=draft.at)
-    draft.keep(attrs.evolve(copy, ask_after=None))
+    copy = evolve(copy, pending=change.id, changes=copy.changes + 1, changed_at=draft.at)
+    draft.keep(evolve(copy, ask_after=None))
     return draft.keep(change)
 
 
@@ -159,7 +158,7 @@ def again(draft: Draft, change: Copy) -> None:
         draft.news(change, News.GIVEN_UP, "it is not wanted any more")
         draft.change_ended(change)
         return
-    draft.keep(attrs.evolve(change, stage=Stage.INTENDED, ask_after=None))
+    draft.keep(evolve(change, stage=Stage.INTENDED, ask_after=None))
     draft.do(wish)
 
 

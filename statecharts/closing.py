@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import attrs
-
 from statecharts import calendar, excess, exposure, follower, guards, legs
 from statecharts.book import Book, Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
@@ -49,15 +48,15 @@ def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None
         return
     for copy in exits:
         if copy.stage is Stage.HELD:
-            given_up = attrs.evolve(copy, restore=True)
+            given_up = evolve(copy, restore=True)
             draft.news(given_up, News.GIVEN_UP, f"closed at market instead: {contract.close_why}")
         elif copy.cancel_wanted is None and copy.verb is Verb.PLACE:
-            draft.keep(attrs.evolve(copy, cancel_wanted=contract.close_why, restore=True))
+            draft.keep(evolve(copy, cancel_wanted=contract.close_why, restore=True))
     in_the_way = in_progress if contract.clear else exits
     for copy in (draft.book.copies[one.id] for one in in_the_way):
         held_exit = copy.kind is Kind.EXIT and copy.stage is Stage.HELD
         if copy.cancel_wanted is None and copy.verb is Verb.PLACE and not held_exit:
-            draft.keep(attrs.evolve(copy, cancel_wanted="it may be in the way of an exit"))
+            draft.keep(evolve(copy, cancel_wanted="it may be in the way of an exit"))
     if any(c.stage.in_doubt for c in in_progress) or any(c.stage is not Stage.HELD for c in in_the_way):
         return
     quantity = min(abs(close_to - contract.own), contract.piece or abs(close_to - contract.own))
@@ -125,8 +124,8 @@ def _once_more(draft: Draft, symbol: Symbol, exits: list[Copy], quantity: int, r
             quantity = min(quantity, abs(exposure.free(draft.book, symbol, draft.contract(symbol).own, copy.id)))
             if not quantity:
                 return
-            terms = attrs.evolve(copy.terms, quantity=quantity)
-            follower.send(draft, attrs.evolve(copy, terms=terms, ask_after=None), rules)
+            terms = evolve(copy.terms, quantity=quantity)
+            follower.send(draft, evolve(copy, terms=terms, ask_after=None), rules)
 
 
 def _closed(draft: Draft, symbol: Symbol) -> None:
@@ -171,7 +170,7 @@ def put_back(draft: Draft, copy: Copy, why: str) -> None:
     held = draft.news(copy, News.PUT_BACK, why)
     name = next_name(draft.book, held)
     draft.keep(
-        attrs.evolve(
+        evolve(
             held,
             client_id=name,
             attempt=held.attempt + 1,

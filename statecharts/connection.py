@@ -27,6 +27,7 @@ from statecharts import reopening
 from statecharts import states as s
 from statecharts.chart import Chart, Row
 from statecharts.closures import Closure
+from statecharts.evolution import evolve
 from statecharts.rules import ReconnectRules
 
 HELD_LONG_ENOUGH = timedelta(minutes=1)  # in Copying: only then are earlier failed attempts forgotten
@@ -110,7 +111,7 @@ def _late(state: s.Dialing | s.Resyncing, event: e.TimerFired, around: Surroundi
     late = reopening.late_at(state)
     if late is None or event.at < late:
         return state
-    return attrs.evolve(state, since=late - reopening.LATE, **_not_back(state))
+    return evolve(state, since=late - reopening.LATE, **_not_back(state))
 
 
 def _not_back(state: s.Reconnecting) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def _lost(state: s.Reconnecting, event: e.SessionLost, around: Surroundings) -> 
     if closure is None and late is not None and event.at < late:
         closure = Closure(late - reopening.LATE, "it has only just reopened")
     if closure is not None and _explained(event):
-        return _wait_for(closure, attrs.evolve(state, evictions=evictions), event.reason)
+        return _wait_for(closure, evolve(state, evictions=evictions), event.reason)
     # Time in a closure never counts: what outlives it counts from its end.
     since = state.since if late is None else min(event.at, late - reopening.LATE)
     if event.at - since >= around.rules.give_up_after:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import attrs
-
 from statecharts.bars import Bar
 from statecharts.book import Book
 from statecharts.draft import Draft
 from statecharts.effects import TellLogin
 from statecharts.events import Event, OrdersDenied, OrdersProven, OrdersResumed, ResumeAsked
+from statecharts.evolution import evolve
 
 IN_A_ROW = 2  # denied changes of an order that still lives: then it is not the order
 
@@ -24,12 +23,12 @@ IN_A_ROW = 2  # denied changes of an order that still lives: then it is not the 
 def order_refused(draft: Draft, why: str, sent_at: datetime) -> None:
     """An order of this account was denied. The daemon tells it once for the login, with the causes."""
     if draft.bar(Bar.DENIED, f"the broker denies orders ({why})") or draft.book.denied_by is not None:
-        draft.book = attrs.evolve(draft.book, denied_by=None)
+        draft.book = evolve(draft.book, denied_by=None)
         draft.do(TellLogin(event=OrdersDenied(at=draft.at, account=draft.name, reason=why, sent_at=sent_at)))
 
 
 def order_accepted(draft: Draft) -> None:
-    draft.book = attrs.evolve(draft.book, proven_at=draft.at)
+    draft.book = evolve(draft.book, proven_at=draft.at)
     if Bar.DENIED in draft.book.barred:
         _lift(draft)
         draft.do(TellLogin(event=OrdersProven(at=draft.at, account=draft.name)))
@@ -52,10 +51,10 @@ def hear(draft: Draft, before: Book, event: Event) -> None:
 
 def _denied_elsewhere(draft: Draft, event: OrdersDenied) -> None:
     if draft.bar(Bar.DENIED, f"the broker denies orders of this login: {event.account} was refused one"):
-        draft.book = attrs.evolve(draft.book, denied_by=event.account)
+        draft.book = evolve(draft.book, denied_by=event.account)
 
 
 def _lift(draft: Draft) -> None:
     barred = dict(draft.book.barred)
     barred.pop(Bar.DENIED, None)
-    draft.book = attrs.evolve(draft.book, barred=barred, denied_by=None)
+    draft.book = evolve(draft.book, barred=barred, denied_by=None)

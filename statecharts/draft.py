@@ -62,13 +62,13 @@ class Draft:
                 copy=copy.id,
             )
             return copy
-        return self.keep(attrs.evolve(copy, stage=stage, reason=reason or copy.reason))
+        return self.keep(evolve(copy, stage=stage, reason=reason or copy.reason))
 
     def change_ended(self, change: Copy, **more: Any) -> None:
         """A change is at its end: its order may be asked for the next. A newer change that is under way stays so."""
         subject = self.book.copies.get(change.subject) if change.subject is not None else None
         if subject is not None and subject.pending == change.id:
-            self.keep(attrs.evolve(subject, pending=None, **more))
+            self.keep(evolve(subject, pending=None, **more))
 
     def contract(self, symbol: Symbol) -> Contract:
         return self.book.contract(symbol)

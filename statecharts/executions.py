@@ -9,11 +9,10 @@ Rule 3: what was executed before copying began, or while it was interrupted, is 
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import exposure, facts, openings, remnants, shadows, sizing
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import Agreement, CopyRules
@@ -43,7 +42,7 @@ def baseline(draft: Draft) -> None:
     theirs = draft.book.theirs
     assert theirs is not None, "copying begins with both views"
     before = {fill.id: LEADERS_OWN for order in theirs.orders.values() for fill in order.fills}
-    draft.book = attrs.evolve(draft.book, executions={**before, **draft.book.executions})
+    draft.book = evolve(draft.book, executions={**before, **draft.book.executions})
 
 
 def interrupted(draft: Draft) -> None:
@@ -56,12 +55,12 @@ def interrupted(draft: Draft) -> None:
         if copy.kind is Kind.ENTRY:
             give_up(draft, copy, "copying was interrupted before it was sent")
         else:
-            draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0))
+            draft.keep(evolve(copy, kind=Kind.EXIT, opens=0))
     placed, known = draft.book.placed, draft.book.executions
     copied = ((placed[number], order) for number, order in theirs.orders.items() if number in placed)
     before = {fill.id: copy for copy, order in copied for fill in order.fills}  # in mode "orders", which it had then
     if before:
-        draft.book = attrs.evolve(draft.book, executions={**before, **known})
+        draft.book = evolve(draft.book, executions={**before, **known})
 
 
 def _record(
@@ -104,7 +103,7 @@ def _record(
     if why_not is None and over == abs(change):
         why_not = "max_position is reached"
     if why_not is not None:
-        draft.skip(attrs.evolve(row, stage=Stage.SKIPPED, reason=why_not), why_not)
+        draft.skip(evolve(row, stage=Stage.SKIPPED, reason=why_not), why_not)
         return
     row = draft.keep(_cut(row, over))
     if row.opens:
@@ -112,7 +111,7 @@ def _record(
         if barred is not None:
             row = bar(draft, row, order, barred, rules)
     if rules.shadow and row.stage is Stage.HELD:
-        draft.keep(attrs.evolve(row, stage=Stage.SHADOWED, reason=shadows.WHY))
+        draft.keep(evolve(row, stage=Stage.SHADOWED, reason=shadows.WHY))
 
 
 def name_of(draft: Draft, fill: Fill) -> CopyId:
@@ -134,12 +133,12 @@ def _over(book: Book, row: Copy, target: int, agreed: Agreement) -> int:
 def _cut(row: Copy, over: int) -> Copy:
     """The row with so much less to open."""
     assert row.terms is not None, "an execution is followed at market"
-    return attrs.evolve(
+    return evolve(
         row,
         kind=Kind.EXIT if over and over == row.opens else row.kind,
         opens=row.opens - over,
         meant=row.meant - over,
-        terms=attrs.evolve(row.terms, quantity=row.terms.quantity - over),
+        terms=evolve(row.terms, quantity=row.terms.quantity - over),
     )
 
 
@@ -151,8 +150,8 @@ def bar(draft: Draft, row: Copy, order: Order, why: str, rules: CopyRules) -> Co
     assert row.terms is not None, "an execution is followed at market"
     executed = sum(fill.quantity for fill in order.fills if fill.id == row.leader_fill_id)
     openings.tell_only_exits(draft, row, order.side, executed, why)
-    left = attrs.evolve(row.terms, quantity=row.meant - row.opens)
-    exits = attrs.evolve(row, kind=Kind.EXIT, opens=0, meant=left.quantity, terms=left, reason=f"it only exits: {why}")
+    left = evolve(row.terms, quantity=row.meant - row.opens)
+    exits = evolve(row, kind=Kind.EXIT, opens=0, meant=left.quantity, terms=left, reason=f"it only exits: {why}")
     return draft.keep(exits)
 
 

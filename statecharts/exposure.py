@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-import attrs
-
 from statecharts import sizing
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
@@ -145,9 +144,7 @@ def within_cap(book: Book, copy: Copy, found: Size, own: int, cap: int) -> Size:
         most = max(0, copy.filled + room(book, copy, cap))
         if found.quantity <= most:
             return found
-        return attrs.evolve(
-            found, quantity=most, why_nothing=sizing.CAPPED, no_room=found.no_room + found.quantity - most
-        )
+        return evolve(found, quantity=most, why_nothing=sizing.CAPPED, no_room=found.no_room + found.quantity - most)
     ahead = max(0, copy.side.sign * book.contract(copy.symbol).own - copy.filled)
     entering = sum(other.rest for other in book.in_progress(copy.symbol) if _enters_beside(other, copy))
     opens = max(0, min(found.opens, cap - beside(book, copy.symbol, copy.side) - ahead - entering))
@@ -156,7 +153,7 @@ def within_cap(book: Book, copy: Copy, found: Size, own: int, cap: int) -> Size:
     quantity = min(found.quantity, max(0, -copy.side.sign * own) + opens)
     kind, less = Kind.REVERSAL if opens else Kind.EXIT, found.opens - opens
     meant = found.meant - less
-    return attrs.evolve(found, kind=kind, quantity=quantity, meant=meant, opens=opens, why_nothing=sizing.CAPPED)
+    return evolve(found, kind=kind, quantity=quantity, meant=meant, opens=opens, why_nothing=sizing.CAPPED)
 
 
 def room(book: Book, copy: Copy, cap: int) -> int:

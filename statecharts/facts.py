@@ -13,13 +13,12 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import TypeVar
 
-import attrs
-
 from statecharts import events as e
 from statecharts import sizing
 from statecharts.book import Book
 from statecharts.draft import Draft
 from statecharts.effects import ReadContract, Severity
+from statecharts.evolution import evolve
 from statecharts.rules import CopyRules
 from statecharts.values import Symbol, is_contract
 
@@ -35,7 +34,7 @@ def learn(draft: Draft, event: e.Event) -> None:
     book = draft.book
     match event:
         case e.ContractRead(facts=facts):
-            draft.book = attrs.evolve(
+            draft.book = evolve(
                 book,
                 facts={**book.facts, facts.symbol: facts},
                 absent=_without(book.absent, [facts.symbol]),
@@ -47,7 +46,7 @@ def learn(draft: Draft, event: e.Event) -> None:
             over = [
                 symbol for symbol, facts in book.facts.items() if facts.expires and facts.expires + STALE < draft.at
             ]
-            draft.book = attrs.evolve(book, facts=_without(book.facts, over), asked={})
+            draft.book = evolve(book, facts=_without(book.facts, over), asked={})
 
 
 def ask(draft: Draft, event: e.Event, rules: CopyRules) -> None:
@@ -58,7 +57,7 @@ def ask(draft: Draft, event: e.Event, rules: CopyRules) -> None:
         case e.LeaderViewTaken() | e.SnapshotTaken() | e.RulesChanged() | e.AlarmRang():
             # What did not exist is looked for again, also while nobody trades it: the next order would come too early.
             wanted = _wanted(draft.book, rules) | draft.book.absent.keys()
-            draft.book = attrs.evolve(draft.book, asked=_without(draft.book.asked, draft.book.asked.keys() - wanted))
+            draft.book = evolve(draft.book, asked=_without(draft.book.asked, draft.book.asked.keys() - wanted))
         case _:
             return
     for symbol in sorted(wanted):
@@ -66,7 +65,7 @@ def ask(draft: Draft, event: e.Event, rules: CopyRules) -> None:
         known = symbol in draft.book.facts and symbol not in draft.book.absent
         if known or (again is not None and again > draft.at):
             continue
-        draft.book = attrs.evolve(draft.book, asked={**draft.book.asked, symbol: draft.at + ASK_AGAIN})
+        draft.book = evolve(draft.book, asked={**draft.book.asked, symbol: draft.at + ASK_AGAIN})
         draft.do(ReadContract(symbol=symbol))
 
 
@@ -85,7 +84,7 @@ def _does_not_exist(draft: Draft, symbol: Symbol, reason: str) -> None:
     why = f"{symbol} does not exist on this account's side: {reason}"
     if symbol not in draft.book.absent:
         draft.tell("copy.skipped", f"nothing is copied into {symbol}: {reason}", Severity.WARNING, reason=why)
-    draft.book = attrs.evolve(
+    draft.book = evolve(
         draft.book,
         absent={**draft.book.absent, symbol: why},
         asked={**draft.book.asked, symbol: draft.at + LOOK_AGAIN},

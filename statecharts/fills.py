@@ -27,6 +27,7 @@ from statecharts import closing, executions, exposure, follower, openings, sizin
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -182,7 +183,7 @@ def _gathered(rows: list[Copy], wanted: int, rules: CopyRules) -> tuple[list[Cop
 def _send(draft: Draft, batch: list[Copy], quantity: int, exits: int, rules: CopyRules) -> None:
     carrier = batch[-1]
     kind = Kind.ENTRY if not exits else Kind.EXIT if quantity == exits else Kind.REVERSAL
-    order = attrs.evolve(
+    order = evolve(
         carrier,
         kind=kind,
         terms=Terms(quantity, OrderType.MARKET),

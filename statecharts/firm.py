@@ -9,12 +9,11 @@ Rule 4: what the broker says of the account is news only when it changes: the sa
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts.bars import Bar
 from statecharts.book import Book
 from statecharts.draft import Draft
 from statecharts.effects import ReadAnew, Severity
+from statecharts.evolution import evolve
 from statecharts.values import Order, Symbol
 from statecharts.view import RiskStatus, Snapshot, View
 
@@ -23,7 +22,7 @@ def status_seen(draft: Draft, status: RiskStatus | None) -> None:
     """What the broker says of the whole account."""
     if status is None or status == draft.book.risk:
         return
-    draft.book = attrs.evolve(draft.book, risk=status)
+    draft.book = evolve(draft.book, risk=status)
     if status.restricts:
         concerned = {symbol for symbol, contract in draft.book.contracts.items() if contract.own} | set(draft.book.open)
         _acted(draft, f"the account is set to {status.words}", *sorted(concerned))

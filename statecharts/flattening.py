@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import attrs
-
 from statecharts import exposure, sizing
 from statecharts.book import Book, FlattenedBy, Latch, Verb
 from statecharts.draft import Draft
 from statecharts.effects import ReadAnew, Severity
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -37,7 +36,7 @@ def ask(draft: Draft, by: FlattenedBy, why: str, symbol: Symbol | None = None) -
     if known is not None:
         if known.symbols is None or (symbols is not None and symbols <= known.symbols):
             if by is FlattenedBy.OPERATOR and known.verified_at is not None:
-                _put(draft, attrs.evolve(known, verified_at=None, reading=None))
+                _put(draft, evolve(known, verified_at=None, reading=None))
             return
         symbols = None if symbols is None else symbols | known.symbols
     latch = Latch(by=by, why=why, since=draft.at, symbols=symbols)
@@ -58,7 +57,7 @@ def latched(book: Book, symbol: Symbol) -> Latch | None:
 
 def _put(draft: Draft, latch: Latch) -> None:
     others = tuple(one for one in draft.book.latches if one.by is not latch.by)
-    draft.book = attrs.evolve(draft.book, latches=(*others, latch))
+    draft.book = evolve(draft.book, latches=(*others, latch))
 
 
 def lift(draft: Draft, by: FlattenedBy, rules: CopyRules) -> None:
@@ -66,7 +65,7 @@ def lift(draft: Draft, by: FlattenedBy, rules: CopyRules) -> None:
     latch = by_whom(draft.book, by)
     if latch is None:
         return
-    draft.book = attrs.evolve(draft.book, latches=tuple(one for one in draft.book.latches if one is not latch))
+    draft.book = evolve(draft.book, latches=tuple(one for one in draft.book.latches if one is not latch))
     for symbol in sorted(_concerned(draft.book, latch, rules)):
         if draft.contract(symbol).no_entry is None:
             draft.note(symbol, no_entry=f"{latch.why}; waits until the leader is flat")
@@ -94,7 +93,7 @@ def pursue(draft: Draft, symbol: Symbol) -> bool:
         if copy.stage is Stage.HELD and copy.verb is Verb.PLACE:
             draft.news(copy, News.GIVEN_UP, latch.why)
         elif (copy.verb is Verb.PLACE and not exposure.reduces(copy, own)) or copy.kind is Kind.ENTRY:
-            draft.keep(attrs.evolve(copy, cancel_wanted=latch.why))
+            draft.keep(evolve(copy, cancel_wanted=latch.why))
     exposure.want_closed(draft, symbol, 0, latch.why)
     return True
 
@@ -114,12 +113,12 @@ def verify(draft: Draft) -> None:
     for latch in draft.book.latches:
         if any(True for _ in left(draft.book, latch)):
             if latch.verified_at is not None or latch.reading is not None:  # something of ours turned up after all
-                _put(draft, attrs.evolve(latch, verified_at=None, reading=None))
+                _put(draft, evolve(latch, verified_at=None, reading=None))
         elif latch.verified_at is None and latch.reading is None:
-            _put(draft, attrs.evolve(latch, reading=mine.generation))
+            _put(draft, evolve(latch, reading=mine.generation))
             draft.do(ReadAnew(account=mine.broker_id))
         elif latch.verified_at is None and latch.reading is not None and mine.generation > latch.reading:
-            _put(draft, attrs.evolve(latch, verified_at=draft.at))
+            _put(draft, evolve(latch, verified_at=draft.at))
             _tell_flat(draft, latch)
 
 

@@ -103,34 +103,32 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     why_not = refusal(order, rules) or facts.nowhere(draft.book, copy.symbol) or flattened
     if why_not is not None or order.terms is None:
         kind = kind_now(draft, order)
-        draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, kind=kind, reason=why_not), why_not or "")
+        draft.skip(evolve(copy, stage=Stage.SKIPPED, kind=kind, reason=why_not), why_not or "")
         return None
     found = shares.size_of(draft, copy, order, rules)
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     wanted = asked(draft, copy, order, order.terms)
-    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found), chase_at=chase_at)
-    copy = attrs.evolve(
-        copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=shares.is_apart(draft, order)
-    )
+    copy = evolve(copy, kind=found.kind, terms=_of_size(wanted, found), chase_at=chase_at)
+    copy = evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=shares.is_apart(draft, order))
     whole, barred = found.quantity, only_exits or openings.bar(draft, order, copy.symbol, rules)
     if found.kind is not Kind.ENTRY and exposure.unknown(draft.book, copy.symbol):
         _waits_for_a_look_up(draft, copy, order, barred, rules)
         return None
     if awaited(draft, copy, found) or (found.kind is not Kind.ENTRY and firm.frozen(draft.book, copy.symbol)):
-        draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits for what is on its way in this contract"))
+        draft.keep(evolve(copy, stage=Stage.HELD, reason="waits for what is on its way in this contract"))
         return None
     found = openings.allowed(draft, copy, found, barred)
     if found.quantity < whole:
         openings.missed_of(draft, copy, order, found, barred, rules)
-    copy = attrs.evolve(copy, kind=found.kind, terms=_of_size(wanted, found))
+    copy = evolve(copy, kind=found.kind, terms=_of_size(wanted, found))
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
-        draft.skip(attrs.evolve(copy, stage=Stage.SKIPPED, reason=why), why)
+        draft.skip(evolve(copy, stage=Stage.SKIPPED, reason=why), why)
         return None
     opens = calendar.opens_at(draft, copy.symbol) if only_exits is not None else None
     if opens is not None:  # it is made up for, which is our own doing
-        draft.keep(attrs.evolve(copy, stage=Stage.HELD, opens_at=opens, reason="waits for its market to open"))
+        draft.keep(evolve(copy, stage=Stage.HELD, opens_at=opens, reason="waits for its market to open"))
         return None
     return _smaller(draft, copy, found)
 
@@ -141,7 +139,7 @@ def _smaller(draft: Draft, copy: Copy, found: Size) -> Copy:
         return copy
     why = f"{sizing.CAPPED}: {found.no_room} of {found.quantity + found.no_room} not copied"
     draft.tell("copy.skipped", f"{copy.symbol}: {why}", reason=why, copy=copy.id)
-    return attrs.evolve(copy, reason=why)
+    return evolve(copy, reason=why)
 
 
 def _waits_for_a_look_up(draft: Draft, copy: Copy, order: Order, barred: str | None, rules: CopyRules) -> None:
@@ -150,8 +148,8 @@ def _waits_for_a_look_up(draft: Draft, copy: Copy, order: Order, barred: str | N
     if copy.kind is Kind.REVERSAL:
         openings.missed(draft, order, copy.symbol, barred, rules)
         openings.tell_only_exits(draft, copy, order.side, order.terms.quantity, barred)
-        copy = attrs.evolve(copy, kind=Kind.EXIT, opens=0)
-    draft.keep(attrs.evolve(copy, stage=Stage.HELD, reason="waits until an order without an answer has been looked up"))
+        copy = evolve(copy, kind=Kind.EXIT, opens=0)
+    draft.keep(evolve(copy, stage=Stage.HELD, reason="waits until an order without an answer has been looked up"))
 
 
 def new_copy(draft: Draft, order: Order, rules: CopyRules) -> Copy:
@@ -227,11 +225,11 @@ def send(
     assert copy.terms is not None, "what is sent has its terms"
     assert draft.book.mine is not None, "copying begins with both views"
     if rules.shadow:
-        draft.keep(attrs.evolve(copy, stage=Stage.SHADOWED, reason=shadows.WHY))
+        draft.keep(evolve(copy, stage=Stage.SHADOWED, reason=shadows.WHY))
         return
     if remnants.claimed(draft, copy, rules):
         return
-    draft.keep(attrs.evolve(copy, stage=Stage.INTENDED, decided_at=draft.at))
+    draft.keep(evolve(copy, stage=Stage.INTENDED, decided_at=draft.at))
     breaker.placed(draft, rules)
     alone = PlaceOrder(
         copy=copy.id,
@@ -269,12 +267,12 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     elif order.status is Status.EXPIRED and copy.stage is Stage.WORKING:
         pass  # ours expires by itself, at the broker's own hand
     elif ended_early and order.filled and copy.kind is not Kind.ENTRY:
-        draft.keep(attrs.evolve(copy, chase_at=draft.at))  # what the leader has exited is exited
+        draft.keep(evolve(copy, chase_at=draft.at))  # what the leader has exited is exited
     elif ended_early:
         brackets.cancel_with_leader(draft, copy, order)
     elif order.status.finished:
         copy = _newest(draft, copy, order, rules)  # he may have changed it so that it fills
-        draft.keep(attrs.evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
+        draft.keep(evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
         brackets.keep_partner(draft, copy)
     else:
         draft.keep(_newest(draft, copy, order, rules))
@@ -291,29 +289,27 @@ def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: Ver
     """The copy that wants the leader's new terms. What bars openings bars a larger size too, but no price."""
     assert copy.terms is not None, "what is open has its terms"
     if copy.guards is not None:  # its size is that of what it protects
-        wanted = attrs.evolve(asked(draft, copy, order, theirs), quantity=copy.terms.quantity)
-        return changes.wish(attrs.evolve(copy, wanted=wanted, wanted_version=version))
+        wanted = evolve(asked(draft, copy, order, theirs), quantity=copy.terms.quantity)
+        return changes.wish(evolve(copy, wanted=wanted, wanted_version=version))
     found = shares.size_of(draft, copy, order, rules)
     present = copy.terms.quantity + copy.earlier
     if copy.stage is Stage.SHADOWED and found.kind is Kind.ENTRY and not found.quantity:
-        return attrs.evolve(copy, wanted_version=version, cancel_wanted=found.why_nothing)
+        return evolve(copy, wanted_version=version, cancel_wanted=found.why_nothing)
     whole = found.quantity or present
     if found.kind is Kind.ENTRY and copy.stage is not Stage.SHADOWED and order.rest:
         whole = min(whole, present)  # `resting.py` makes it larger, or none
     if whole > present and found.kind is not Kind.EXIT and openings.bar(draft, order, copy.symbol, rules):
         whole = present
-    copy = attrs.evolve(
-        copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=shares.is_apart(draft, order)
-    )
+    copy = evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=shares.is_apart(draft, order))
     if copy.stage is Stage.HELD:
-        return attrs.evolve(copy, wanted_version=version)  # it is sent with the newest terms
+        return evolve(copy, wanted_version=version)  # it is sent with the newest terms
     if whole <= copy.filled:
-        return attrs.evolve(copy, wanted_version=version, cancel_wanted="the leader wants no more than has filled")
+        return evolve(copy, wanted_version=version, cancel_wanted="the leader wants no more than has filled")
     why_not = terms.unmirrored(theirs, copy.side is not order.side)
     if why_not is not None:
-        return attrs.evolve(copy, wanted_version=version, cancel_wanted=why_not)
-    wanted = attrs.evolve(asked(draft, copy, order, theirs), quantity=whole - copy.earlier)
-    return changes.wish(attrs.evolve(copy, wanted=wanted, wanted_version=version))
+        return evolve(copy, wanted_version=version, cancel_wanted=why_not)
+    wanted = evolve(asked(draft, copy, order, theirs), quantity=whole - copy.earlier)
+    return changes.wish(evolve(copy, wanted=wanted, wanted_version=version))
 
 
 def asked(draft: Draft, copy: Copy, order: Order, theirs: Terms) -> Terms:
@@ -340,4 +336,4 @@ def refusal(order: Order, rules: CopyRules) -> str | None:
 
 
 def _of_size(wanted: Terms, found: Size) -> Terms:
-    return attrs.evolve(wanted, quantity=found.quantity)
+    return evolve(wanted, quantity=found.quantity)

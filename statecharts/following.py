@@ -8,11 +8,10 @@ Rule 3: what is ours stays ours, and nothing is traded by it. The daemon lets no
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts.book import LEADERS_OWN, Book, FlattenedBy
 from statecharts.draft import Draft
 from statecharts.events import FollowsAnew
+from statecharts.evolution import evolve
 
 
 def anew(draft: Draft, event: FollowsAnew) -> None:
@@ -20,7 +19,7 @@ def anew(draft: Draft, event: FollowsAnew) -> None:
         draft.book = Book()
         return
     book = draft.book
-    draft.book = attrs.evolve(
+    draft.book = evolve(
         book,
         theirs=None,
         caught_up=None,
@@ -28,7 +27,7 @@ def anew(draft: Draft, event: FollowsAnew) -> None:
         executions=dict.fromkeys(book.executions, LEADERS_OWN),
         leader_lost_at=None,
         contracts={
-            symbol: attrs.evolve(contract, no_entry=None, left=False, due=False, guarded=())
+            symbol: evolve(contract, no_entry=None, left=False, due=False, guarded=())
             for symbol, contract in book.contracts.items()
         },
         latches=tuple(latch for latch in book.latches if latch.by is not FlattenedBy.LEADER_LOST),

@@ -15,12 +15,11 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-import attrs
-
 from statecharts import brackets, calendar, executions, exposure, facts, follower, openings, sizing
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import Fill, Order, OrderId, OrderType, Side, Symbol, Terms, TimeInForce
@@ -84,7 +83,7 @@ def _must_wait(draft: Draft, orders: Collection[Order], rules: CopyRules) -> boo
         return True
     terms = _terms(draft, copy, newest, price, quantity)
     chase_at = draft.at + rules.chase_after if terms.time_in_force is TimeInForce.IOC else None
-    copy = attrs.evolve(copy, kind=Kind.ENTRY, terms=terms, meant=quantity, chase_at=chase_at)
+    copy = evolve(copy, kind=Kind.ENTRY, terms=terms, meant=quantity, chase_at=chase_at)
     draft.tell(
         "position.drifted",
         f"{copy.symbol}: the leader entered less than {rules.fresh_age.total_seconds():g} s ago while copying was "
@@ -106,7 +105,7 @@ def _row(draft: Draft, newest: Order, rules: CopyRules) -> Copy:
         return copy
     fill = _fills(newest, draft, rules)[-1]
     name = executions.name_of(draft, fill)
-    return attrs.evolve(copy, id=name, client_id=name, cause=fill.id, wanted_version=0, leader_fill_id=fill.id)
+    return evolve(copy, id=name, client_id=name, cause=fill.id, wanted_version=0, leader_fill_id=fill.id)
 
 
 def _terms(draft: Draft, copy: Copy, newest: Order, price: Decimal, quantity: int) -> Terms:
@@ -117,7 +116,7 @@ def _terms(draft: Draft, copy: Copy, newest: Order, price: Decimal, quantity: in
     if asked.order_type is not OrderType.LIMIT or asked.price is None:
         return at_once
     stricter = min(price, asked.price) if copy.side is Side.BUY else max(price, asked.price)
-    return attrs.evolve(asked, quantity=quantity, price=stricter)
+    return evolve(asked, quantity=quantity, price=stricter)
 
 
 def _bound(draft: Draft, copy: Copy, orders: Collection[Order], rules: CopyRules) -> Decimal | None:

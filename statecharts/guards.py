@@ -15,6 +15,7 @@ import attrs
 from statecharts import exposure, follower, legs, shares, template
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -68,7 +69,7 @@ def newest(draft: Draft, leg: Copy) -> Copy:
     assert theirs is not None, "wanted by the leader"
     assert theirs.terms is not None, "an order with a rest has terms"
     terms = follower.asked(draft, leg, theirs, theirs.terms)
-    return attrs.evolve(leg, terms=terms, wanted_version=theirs.version or leg.wanted_version)
+    return evolve(leg, terms=terms, wanted_version=theirs.version or leg.wanted_version)
 
 
 def give_up(draft: Draft, symbol: Symbol) -> None:
@@ -78,7 +79,7 @@ def give_up(draft: Draft, symbol: Symbol) -> None:
         entry = draft.book.copies[number]
         if not entry.open and not entry.filled:
             for leg in of_entry(draft, entry):
-                leg = draft.keep(attrs.evolve(leg, restore=False))
+                leg = draft.keep(evolve(leg, restore=False))
                 if leg.stage is Stage.HELD:
                     draft.news(leg, News.GIVEN_UP, "its entry came to nothing")
         if entry.open or any(leg.open or (entry.filled and wanted(draft, leg)) for leg in of_entry(draft, entry)):
@@ -126,7 +127,7 @@ def _fitted(units: Sequence[Unit], own: int, left: int) -> Iterator[Unit]:
         if unit.stop is not None:
             most = min(most, left)
             left -= min(unit.size, most)
-        yield attrs.evolve(unit, size=min(unit.size, most))
+        yield evolve(unit, size=min(unit.size, most))
 
 
 def covered(draft: Draft, symbol: Symbol, entry: Copy | None = None) -> int:
@@ -241,4 +242,4 @@ def withdraw(draft: Draft, leg: Copy, why: str, again: bool = True) -> None:
     known = (draft.book.copies.get(one or LEADERS_OWN) for one in linked)
     ended = any(other is not None and not other.open for other in known)
     after = draft.at + legs.BY_ITSELF if ended else None
-    draft.keep(attrs.evolve(leg, cancel_wanted=why, restore=again, ask_after=after))
+    draft.keep(evolve(leg, cancel_wanted=why, restore=again, ask_after=after))

@@ -9,11 +9,10 @@ Rule 4: while an order of the contract is in doubt nobody knows what another one
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import changes, follower, openings, shares, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
@@ -46,7 +45,7 @@ def _becomes(draft: Draft, copy: Copy, order: Order, kind: Kind, rules: CopyRule
     if kind is copy.kind and not opens_more:
         return
     meant = max(found.meant, found.quantity)
-    copy = attrs.evolve(copy, kind=kind, meant=meant, opens=found.opens, apart=shares.is_apart(draft, order))
+    copy = evolve(copy, kind=kind, meant=meant, opens=found.opens, apart=shares.is_apart(draft, order))
     draft.keep(_as_if_it_came_now(draft, copy, order, found, rules) if opens_more else copy)
 
 
@@ -55,7 +54,7 @@ def _as_if_it_came_now(draft: Draft, copy: Copy, order: Order, found: Size, rule
     barred = openings.bar(draft, order, copy.symbol, rules)
     allowed = openings.allowed(draft, copy, _bounded(draft, copy, order, found, rules), barred)
     if barred is not None:
-        copy = attrs.evolve(copy, opens=0)
+        copy = evolve(copy, opens=0)
         if copy.rest > allowed.quantity:
             openings.missed(draft, order, copy.symbol, barred, rules)
     return changes.cut(copy, allowed.quantity, allowed.why_nothing or "no more of it may open")
@@ -69,5 +68,5 @@ def _bounded(draft: Draft, copy: Copy, order: Order, found: Size, rules: CopyRul
         whole = min(whole, max(0, -copy.side.sign * own) + found.opens)
     elif most is not None:
         whole = min(whole, most)
-    found = shares.within_cap(draft, copy, order, attrs.evolve(found, quantity=whole), own, rules)
-    return attrs.evolve(found, quantity=max(0, found.quantity - copy.filled))
+    found = shares.within_cap(draft, copy, order, evolve(found, quantity=whole), own, rules)
+    return evolve(found, quantity=max(0, found.quantity - copy.filled))

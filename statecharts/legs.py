@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-import attrs
-
 from statecharts import outcomes, refusals, unknowns
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
@@ -27,6 +25,7 @@ from statecharts.events import (
     RequestRefused,
     RequestSent,
 )
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -69,27 +68,25 @@ def _came_back(draft: Draft, copy: Copy, before: Copy, event: ErrandEvent, rules
     alone = before.sent_with != before.guards  # it does without the order that carried it
     match event:
         case RequestSent(at=at):
-            draft.news(draft.keep(attrs.evolve(copy, sent_at=at)), News.SENT)
+            draft.news(draft.keep(evolve(copy, sent_at=at)), News.SENT)
         case RequestAccepted(legs=ids, sent_at=sent_at):
             found = dict(ids).get(copy.id)
             if found is not None:
                 outcomes.accepted(draft, copy, found, event.at, sent_at, rules)
             else:
-                _lost(draft, attrs.evolve(copy, sent_at=sent_at), "the answer does not name it")
+                _lost(draft, evolve(copy, sent_at=sent_at), "the answer does not name it")
                 unknowns.look_up(draft, draft.book.copies[copy.id], draft.at + unknowns.NEXT_LOOK_UP)
         case RequestRefused() if alone and copy.kind is Kind.EXIT:  # an entry is refused once, with its partner
-            refused = attrs.evolve(copy, sent_at=event.sent_at, answered_at=event.at)
+            refused = evolve(copy, sent_at=event.sent_at, answered_at=event.at)
             refusals.answered(draft, refused, event, rules)
         case RequestRefused():
-            draft.news(
-                attrs.evolve(copy, answered_at=event.at), News.REFUSED, f"refused with its order: {event.reason}"
-            )
+            draft.news(evolve(copy, answered_at=event.at), News.REFUSED, f"refused with its order: {event.reason}")
         case RequestPenalised(seconds=seconds) if _waits(draft, before):
             _put_off(draft, copy, seconds, alone)
         case RequestPenalised():
-            draft.news(attrs.evolve(copy, answered_at=event.at), News.REFUSED, "refused with its order: Penalty")
+            draft.news(evolve(copy, answered_at=event.at), News.REFUSED, "refused with its order: Penalty")
         case AnswerLost(sent_at=sent_at, reason=reason):
-            _lost(draft, attrs.evolve(copy, sent_at=sent_at), reason)
+            _lost(draft, evolve(copy, sent_at=sent_at), reason)
         case NeverSent(reason=reason):
             _absent(draft, copy, News.NEVER_SENT, f"it was never sent: {reason}", rules, alone)
         case LookedUp() if copy.stage is Stage.UNKNOWN and not in_doubt_with_another(draft.book, copy):
@@ -100,7 +97,7 @@ def _came_back(draft: Draft, copy: Copy, before: Copy, event: ErrandEvent, rules
 
 
 def _lost(draft: Draft, copy: Copy, why: str) -> None:
-    draft.news(attrs.evolve(copy, lost_at=copy.sent_at or draft.at), News.ANSWER_LOST, why)
+    draft.news(evolve(copy, lost_at=copy.sent_at or draft.at), News.ANSWER_LOST, why)
 
 
 def _waits(draft: Draft, before: Copy) -> bool:
@@ -113,8 +110,8 @@ def _put_off(draft: Draft, copy: Copy, seconds: int, alone: bool) -> None:
     why = f"the broker asks to wait {seconds} s (penalty ticket)"
     copy = draft.news(copy, News.PUT_OFF, why)
     if alone:  # who is its partner is decided when it goes
-        copy = attrs.evolve(copy, mate=None, sent_with=None)
-    draft.keep(attrs.evolve(copy, ask_after=draft.at + timedelta(seconds=seconds)))
+        copy = evolve(copy, mate=None, sent_with=None)
+    draft.keep(evolve(copy, ask_after=draft.at + timedelta(seconds=seconds)))
 
 
 def _absent(draft: Draft, copy: Copy, news: News, why: str, rules: CopyRules, alone: bool) -> None:
@@ -124,7 +121,7 @@ def _absent(draft: Draft, copy: Copy, news: News, why: str, rules: CopyRules, al
         unknowns.not_there(draft, copy, why, rules)
     again = draft.book.copies[copy.id]
     if news is News.NEVER_SENT and again.open:  # nor is it repeated into the same dead session
-        draft.keep(attrs.evolve(again, ask_after=draft.at + unknowns.NOT_AT_ONCE))
+        draft.keep(evolve(again, ask_after=draft.at + unknowns.NOT_AT_ONCE))
 
 
 def carrier_seen(draft: Draft, carrier: Copy) -> None:
@@ -155,7 +152,7 @@ def part(draft: Draft, copy: Copy) -> None:
         if other is not None:
             mate = None if other.mate == copy.id else other.mate
             sent_with = None if other.sent_with == copy.id else other.sent_with
-            draft.keep(attrs.evolve(other, mate=mate, sent_with=sent_with))
+            draft.keep(evolve(other, mate=mate, sent_with=sent_with))
 
 
 def ended(draft: Draft, copy: Copy) -> None:
@@ -163,7 +160,7 @@ def ended(draft: Draft, copy: Copy) -> None:
     for other in draft.book.in_progress(copy.symbol):
         with_it = other.id == copy.mate or other.sent_with == copy.id
         if with_it and other.cancel_wanted is not None and other.pending is None:
-            draft.keep(attrs.evolve(other, ask_after=draft.at + BY_ITSELF))
+            draft.keep(evolve(other, ask_after=draft.at + BY_ITSELF))
 
 
 def cancel_waits(book: Book, copy: Copy) -> bool:

@@ -7,18 +7,17 @@ Rule 2: the second one in a row pauses the follower's entries until the operator
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts.bars import Bar
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 
 IN_A_ROW = 2
 
 
 def entry_refused(draft: Draft, why: str) -> None:
     refusals = draft.book.margin_refusals + 1
-    draft.book = attrs.evolve(draft.book, margin_refusals=refusals)
+    draft.book = evolve(draft.book, margin_refusals=refusals)
     if refusals < IN_A_ROW or not draft.bar(Bar.MARGIN, f"the account lacks margin: {why}"):
         return
     draft.tell(
@@ -32,4 +31,4 @@ def entry_refused(draft: Draft, why: str) -> None:
 
 def entry_works(draft: Draft) -> None:
     if draft.book.margin_refusals:
-        draft.book = attrs.evolve(draft.book, margin_refusals=0)
+        draft.book = evolve(draft.book, margin_refusals=0)

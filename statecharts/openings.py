@@ -11,13 +11,12 @@ Rule 5: what a reversal opens is no younger for having waited: it goes while it 
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import changes, expiry, exposure, flattening, risk, sizing, strangers
 from statecharts.bars import Bar
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
@@ -74,10 +73,10 @@ def allowed(draft: Draft, copy: Copy, found: Size, barred: str | None) -> Size:
     if barred is None or found.kind is Kind.EXIT:
         return found
     if found.kind is Kind.ENTRY:
-        return attrs.evolve(found, quantity=0, why_nothing=barred)
+        return evolve(found, quantity=0, why_nothing=barred)
     own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id)
     exits = min(found.quantity, abs(own)) if own * copy.side.sign < 0 else 0
-    return attrs.evolve(found, kind=Kind.EXIT, quantity=exits, why_nothing=barred)
+    return evolve(found, kind=Kind.EXIT, quantity=exits, why_nothing=barred)
 
 
 def missed(draft: Draft, order: Order, symbol: Symbol, why: str | None, rules: CopyRules) -> None:
@@ -90,7 +89,7 @@ def only_the_exit(draft: Draft, copy: Copy, order: Order, why: str, rules: CopyR
     """Of a reversal that waited its opening is an entry like any other, and missed. What it exits goes on waiting."""
     missed(draft, order, copy.symbol, why, rules)
     tell_only_exits(draft, copy, order.side, order.filled, why)
-    return draft.keep(attrs.evolve(copy, kind=Kind.EXIT, opens=0, reason=why))
+    return draft.keep(evolve(copy, kind=Kind.EXIT, opens=0, reason=why))
 
 
 def missed_of(draft: Draft, copy: Copy, order: Order, found: Size, why: str | None, rules: CopyRules) -> None:
@@ -146,7 +145,7 @@ def not_larger(draft: Draft, copy: Copy, order: Order | None, current: bool, rul
             most = max(present, copy.filled - copy.earlier + exposure.room(draft.book, copy, cap))
         why = barred or sizing.CAPPED
     if copy.wanted.quantity > most:
-        draft.keep(attrs.evolve(copy, wanted=attrs.evolve(copy.wanted, quantity=most)))
+        draft.keep(evolve(copy, wanted=evolve(copy.wanted, quantity=most)))
         if order is not None and why != sizing.CAPPED:
             missed(draft, order, copy.symbol, why, rules)
 
@@ -164,7 +163,7 @@ def withdraw(draft: Draft, symbol: Symbol) -> None:
         less = changes.cut(copy, room, why)
         if less is copy:
             continue
-        draft.keep(attrs.evolve(less, kind=Kind.EXIT, opens=0) if room else less)
+        draft.keep(evolve(less, kind=Kind.EXIT, opens=0) if room else less)
         if draft.contract(symbol).no_entry is None:
             draft.note(symbol, no_entry=f"an entry was taken back ({why}); waits until the leader is flat")
 

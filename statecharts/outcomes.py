@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import attrs
-
 from statecharts import denials, legs, own_orders, penalties, refusals, unknowns
 from statecharts.book import Copy
 from statecharts.draft import Draft
@@ -24,6 +22,7 @@ from statecharts.events import (
     RequestRefused,
     RequestSent,
 )
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.values import OrderId
@@ -37,16 +36,16 @@ def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None
     carried = legs.of(draft.book, copy)
     match event:
         case RequestSent(at=at):
-            draft.news(draft.keep(attrs.evolve(copy, sent_at=at)), News.SENT)
+            draft.news(draft.keep(evolve(copy, sent_at=at)), News.SENT)
         case RequestAccepted():
             accepted(draft, copy, event.order_id, event.at, event.sent_at, rules)
         case RequestRefused():
-            refusals.answered(draft, attrs.evolve(copy, sent_at=event.sent_at, answered_at=event.at), event, rules)
+            refusals.answered(draft, evolve(copy, sent_at=event.sent_at, answered_at=event.at), event, rules)
         case RequestPenalised():
-            sent = attrs.evolve(copy, sent_at=event.sent_at, answered_at=event.at)
+            sent = evolve(copy, sent_at=event.sent_at, answered_at=event.at)
             penalties.answered(draft, sent, event, rules)
         case AnswerLost():
-            unknowns.lost(draft, attrs.evolve(copy, sent_at=event.sent_at), event.reason, rules)
+            unknowns.lost(draft, evolve(copy, sent_at=event.sent_at), event.reason, rules)
         case NeverSent():
             unknowns.never_sent(draft, copy, event.reason, rules)
         case LookedUp() if copy.stage is Stage.UNKNOWN:
@@ -64,7 +63,7 @@ def accepted(
 ) -> None:
     """The broker has taken the request, or a look-up has found what it has made."""
     copy = draft.keep(
-        attrs.evolve(
+        evolve(
             copy,
             order_id=(order_id if copy.trades else None) or copy.order_id,
             sent_at=sent_at,
@@ -75,7 +74,7 @@ def accepted(
     copy = draft.news(copy, News.ACCEPTED)
     if not copy.trades:
         # Accepted is queued, not done. The order itself must show it; until then it counts as unanswered.
-        draft.keep(attrs.evolve(copy, lost_at=answered_at))
+        draft.keep(evolve(copy, lost_at=answered_at))
         return
     denials.order_accepted(draft)
     draft.tell("copy.placed", unknowns.words(copy), copy=copy.id)

@@ -6,8 +6,6 @@ Rule 2: an order that no copy of ours has made is a stranger's (`strangers.py`).
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import busts, follower, legs, margin, refusals, renewals, resting, shortage, strangers, terms, unknowns
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
@@ -33,7 +31,7 @@ def ours_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules
     if copy is None:
         copy = legs.unnamed(book, order)
         if copy is not None:
-            copy = draft.keep(attrs.evolve(copy, order_id=order.id))
+            copy = draft.keep(evolve(copy, order_id=order.id))
     if copy is None:
         return False
     busts.ours(draft, before, order)
@@ -69,7 +67,7 @@ def _earlier_attempt_seen(draft: Draft, copy: Copy, order: Order, before: Order 
         reason="an earlier attempt of the same copy",
     )
     if copy.open:
-        draft.keep(attrs.evolve(copy, chase_at=draft.at))
+        draft.keep(evolve(copy, chase_at=draft.at))
     draft.keep(stray)
     draft.book = evolve(draft.book, orders=Register.of(draft.book.orders).entered(order.id, stray.id))
     absorb(draft, stray, order, rules)
@@ -80,9 +78,9 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     """Folds the broker's view of our order into its copy."""
     news = news_of(order.status)
     if copy.stage is Stage.HELD:
-        copy = draft.news(attrs.evolve(copy, sent_at=copy.sent_at or draft.at, ask_after=None), News.SENT)
+        copy = draft.news(evolve(copy, sent_at=copy.sent_at or draft.at, ask_after=None), News.SENT)
     was = copy.stage
-    copy = attrs.evolve(
+    copy = evolve(
         copy,
         order_id=order.id,
         filled=copy.earlier + order.filled,
@@ -123,7 +121,7 @@ def _shows(order: Order, change: Copy) -> bool:
 
 
 def _goes_to_work(draft: Draft, copy: Copy) -> None:
-    draft.keep(attrs.evolve(draft.book.copies[copy.id], refusals=0))
+    draft.keep(evolve(draft.book.copies[copy.id], refusals=0))
     if copy.kind is Kind.ENTRY:
         margin.entry_works(draft)
 
@@ -141,4 +139,4 @@ def _settle_change(draft: Draft, copy: Copy, order: Order) -> None:
     else:
         news = News.WORKING if done else News.REJECTED
     draft.news(change, news, None if news is not News.REJECTED else f"the order was {order.status.value.lower()} first")
-    draft.keep(attrs.evolve(draft.book.copies[copy.id], pending=None, refusals=0))
+    draft.keep(evolve(draft.book.copies[copy.id], pending=None, refusals=0))

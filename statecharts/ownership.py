@@ -10,11 +10,10 @@ Rule 4: neither is guessed at: where it makes no sense it is refused with the re
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import closing, exposure, flattening, follower, shares, sizing, strangers
 from statecharts.book import LEADERS_OWN, Book
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import Order, Symbol
@@ -99,5 +98,5 @@ def _exit(draft: Draft, order: Order, rules: CopyRules) -> None:
         return
     meant = max(found.meant, found.quantity)
     version = order.version or copy.wanted_version
-    copy = draft.keep(attrs.evolve(copy, kind=Kind.EXIT, meant=meant, opens=0, wanted_version=version))
+    copy = draft.keep(evolve(copy, kind=Kind.EXIT, meant=meant, opens=0, wanted_version=version))
     closing.put_back(draft, copy, "its position was adopted")

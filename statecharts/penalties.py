@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import attrs
-
 from statecharts import brackets, changes, exposure, follower, openings, refusals, shares, unknowns
 from statecharts.bars import Bar
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity, TellLogin
 from statecharts.events import OrdersSilenced, RequestPenalised
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -45,7 +44,7 @@ def answered(draft: Draft, copy: Copy, event: RequestPenalised, rules: CopyRules
     copy = draft.news(copy, News.PUT_OFF, f"the broker asks to wait {event.seconds} s (penalty ticket)")
     if copy.stage is not Stage.HELD:
         return
-    draft.keep(attrs.evolve(copy, ask_after=again_at, fresh_until=fresh_until))
+    draft.keep(evolve(copy, ask_after=again_at, fresh_until=fresh_until))
     own = draft.contract(copy.symbol).own
     exits = copy.trades and copy.kind is not Kind.ENTRY and own != 0
     draft.tell(
@@ -106,8 +105,8 @@ def entry(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     if quantity <= 0 or barred is not None:
         _missed(draft, copy, barred or "nothing is left to copy of it")
         return
-    terms = attrs.evolve(follower.asked(draft, copy, order, order.terms or copy.terms), quantity=quantity)
-    again = draft.keep(attrs.evolve(copy, terms=terms, wanted=None, reason=None, ask_after=None))
+    terms = evolve(follower.asked(draft, copy, order, order.terms or copy.terms), quantity=quantity)
+    again = draft.keep(evolve(copy, terms=terms, wanted=None, reason=None, ask_after=None))
     follower.send(draft, again, rules, brackets=brackets.once_more(draft, again))
 
 
@@ -120,7 +119,7 @@ def _missed(draft: Draft, copy: Copy, why: str) -> None:
 
 def silence(draft: Draft, until: datetime) -> None:
     """Nothing is sent before that. The operator is told, once."""
-    draft.book = attrs.evolve(draft.book, silent_until=max(until, draft.book.silent_until or until))
+    draft.book = evolve(draft.book, silent_until=max(until, draft.book.silent_until or until))
     if not draft.bar(Bar.PENALTY, "the broker asks for a captcha: a human must log in to Tradovate"):
         return
     held = any(contract.own for contract in draft.book.contracts.values())
@@ -144,5 +143,5 @@ def silent(draft: Draft) -> bool:
         return True
     barred = dict(book.barred)
     barred.pop(Bar.PENALTY, None)
-    draft.book = attrs.evolve(book.unsilenced(), barred=barred)
+    draft.book = evolve(book.unsilenced(), barred=barred)
     return False

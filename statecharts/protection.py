@@ -15,11 +15,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import attrs
-
 from statecharts import brackets, calendar, closing, exposure, flattening, guards, template, unprotected
 from statecharts.book import LEADERS_OWN, Contract, Copy
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.reasons import Refusal
 from statecharts.rules import CopyRules
@@ -76,7 +75,7 @@ def _fit(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit]) -> None:
         for leg in unit.legs:
             entry = draft.book.copies[leg.guards or LEADERS_OWN]
             if leg.stage is Stage.HELD and not entry.open and not unit.size:
-                draft.news(attrs.evolve(leg, restore=True), News.GIVEN_UP, "nothing of ours is left for it to protect")
+                draft.news(evolve(leg, restore=True), News.GIVEN_UP, "nothing of ours is left for it to protect")
             if leg.stage not in (Stage.ACCEPTED, Stage.WORKING) or leg.cancel_wanted is not None:
                 continue
             if entry.open and not guards.opened(entry):
@@ -113,10 +112,10 @@ def _want(draft: Draft, leg: Copy, rest: int, gathers: bool = False) -> None:
     quantity = leg.filled - leg.earlier + rest
     if gathers and quantity > terms.quantity and leg.ask_after is None:
         between = BETWEEN if guards.is_stop(leg) else BETWEEN_OF_A_TARGET
-        leg = attrs.evolve(leg, ask_after=(leg.changed_at or leg.decided_at) + between)
+        leg = evolve(leg, ask_after=(leg.changed_at or leg.decided_at) + between)
     elif quantity < terms.quantity and not leg.refusals:
-        leg = attrs.evolve(leg, ask_after=None)
-    draft.keep(attrs.evolve(leg, wanted=attrs.evolve(terms, quantity=quantity)))
+        leg = evolve(leg, ask_after=None)
+    draft.keep(evolve(leg, wanted=evolve(terms, quantity=quantity)))
 
 
 def _place(draft: Draft, symbol: Symbol, rules: CopyRules, between_tries: bool = False) -> None:
@@ -136,6 +135,6 @@ def _place(draft: Draft, symbol: Symbol, rules: CopyRules, between_tries: bool =
                 continue
             leg = guards.newest(draft, leg)
             if leg.terms is not None and template.has_a_price(leg):
-                terms = attrs.evolve(leg.terms, quantity=unit.size)
-                ready.append(attrs.evolve(leg, terms=terms, wanted=None, reason=None, ask_after=None))
+                terms = evolve(leg.terms, quantity=unit.size)
+                ready.append(evolve(leg, terms=terms, wanted=None, reason=None, ask_after=None))
     brackets.send(draft, ready, rules)

@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import attrs
-
 from statecharts import events as e
 from statecharts.book import Book
 from statecharts.draft import Draft
 from statecharts.effects import ReadBalance
+from statecharts.evolution import evolve
 from statecharts.standing import Standing
 from statecharts.trading_day import trading_day
 from statecharts.view import Balance
@@ -35,9 +34,9 @@ def heard(draft: Draft, standing: Standing, event: e.Event) -> Standing:
     """What the broker has told of the money."""
     match event:
         case e.Started():
-            standing = attrs.evolve(standing, balance=None, open_profit=None, asked_at=None, read_next=None)
+            standing = evolve(standing, balance=None, open_profit=None, asked_at=None, read_next=None)
         case e.SnapshotTaken(snapshot=snapshot):
-            standing = attrs.evolve(
+            standing = evolve(
                 standing,
                 balance=snapshot.balance,
                 heard_at=draft.at,
@@ -47,18 +46,18 @@ def heard(draft: Draft, standing: Standing, event: e.Event) -> Standing:
                 read_next=None,
             )
         case e.BalanceSeen(balance=balance) if balance != standing.balance:
-            standing = attrs.evolve(
+            standing = evolve(
                 standing, balance=balance, heard_at=draft.at, open_profit=None, read_next=_soon(standing, draft.at)
             )
         case e.PositionSeen():
-            standing = attrs.evolve(standing, read_next=_soon(standing, draft.at))
+            standing = evolve(standing, read_next=_soon(standing, draft.at))
         case e.BalanceUnread():
-            standing = attrs.evolve(standing, asked_at=None, read_next=draft.at + AFTER_A_FAILURE)
+            standing = evolve(standing, asked_at=None, read_next=draft.at + AFTER_A_FAILURE)
         case e.BalanceRead():
             standing = _read(draft, standing, event)
     if flat(draft.book):
-        return attrs.evolve(standing, open_profit=None, read_at=None)
-    return standing if standing.read_at is not None else attrs.evolve(standing, read_at=draft.at)
+        return evolve(standing, open_profit=None, read_at=None)
+    return standing if standing.read_at is not None else evolve(standing, read_at=draft.at)
 
 
 def _soon(standing: Standing, at: datetime) -> datetime:
@@ -71,10 +70,10 @@ def _read(draft: Draft, standing: Standing, event: e.BalanceRead) -> Standing:
     known = standing.balance
     differs = known is None or (known.cash, known.realized) != (event.cash, event.realized)
     if differs and known is not None and standing.heard_at is not None and standing.heard_at >= event.asked_at:
-        return attrs.evolve(standing, asked_at=None, read_next=draft.at + SOON)
+        return evolve(standing, asked_at=None, read_next=draft.at + SOON)
     if differs:
         known = Balance(event.cash, event.realized, draft.at)
-    return attrs.evolve(
+    return evolve(
         standing, balance=known, open_profit=event.open_profit, read_at=draft.at, asked_at=None, read_next=None
     )
 
@@ -108,7 +107,7 @@ def watch(draft: Draft) -> None:
     under_way = standing.asked_at is not None and standing.asked_at + ANSWER_LIMIT > draft.at
     if under_way or (standing.read_next is not None and standing.read_next > draft.at):
         return
-    draft.book = attrs.evolve(draft.book, standing=attrs.evolve(standing, asked_at=draft.at, read_next=None))
+    draft.book = evolve(draft.book, standing=evolve(standing, asked_at=draft.at, read_next=None))
     draft.do(ReadBalance(account=mine.broker_id))
 
 

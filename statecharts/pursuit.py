@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import attrs
-
 from statecharts import (
     absence,
     brackets,
@@ -41,6 +39,7 @@ from statecharts import (
 )
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -177,15 +176,15 @@ def _chase(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     if copy.chase_at is None or copy.chase_at > draft.at or copy.pending is not None or copy.stage is Stage.HELD:
         return
     if copy.stage.in_doubt:
-        draft.keep(attrs.evolve(copy, chase_at=draft.at + rules.chase_after))
+        draft.keep(evolve(copy, chase_at=draft.at + rules.chase_after))
         return
     contract = draft.contract(copy.symbol)
     takes = copy.side.sign * contract.own < 0  # whatever it was when it came
     opens = calendar.opens_at(draft, copy.symbol) if takes else None
     if opens is not None:  # until then it protects, and nothing could take its place
-        draft.keep(attrs.evolve(copy, chase_at=opens))
+        draft.keep(evolve(copy, chase_at=opens))
         return
-    draft.keep(attrs.evolve(copy, chase_at=None, cancel_wanted="the leader's order is complete; ours is not chased"))
+    draft.keep(evolve(copy, chase_at=None, cancel_wanted="the leader's order is complete; ours is not chased"))
     if takes and contract.close_to is None:
         exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit is complete and ours is not")
 
@@ -208,7 +207,7 @@ def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> No
             found = shares.size_of(draft, copy, order, rules)
             if found.kind is Kind.EXIT and found.quantity:
                 meant = max(found.meant, found.quantity)
-                copy = draft.keep(attrs.evolve(copy, kind=Kind.EXIT, meant=meant, opens=0))
+                copy = draft.keep(evolve(copy, kind=Kind.EXIT, meant=meant, opens=0))
                 closing.put_back(draft, copy, "there is something of ours for it now")
 
 
@@ -231,7 +230,7 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
     awaited = follower.awaited(draft, copy, found)
     for entry in (one for one in awaited if one.kind is not Kind.EXIT):
         if entry.chase_at is not None and entry.stage is not Stage.HELD and not entry.cancel_wanted:
-            draft.keep(attrs.evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
+            draft.keep(evolve(entry, cancel_wanted="the leader's is complete and already being exited"))
     ready = ready or exposure.is_stop(copy)  # protection does not wait for the next try of a closing
     if awaited or (found.kind is not Kind.EXIT and not current) or (found.quantity and not ready):
         return None
@@ -244,7 +243,7 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, facts.nowhere(draft.book, copy.symbol) or found.why_nothing)
         return None
-    terms = attrs.evolve(follower.asked(draft, copy, order, order.terms), quantity=found.quantity)
+    terms = evolve(follower.asked(draft, copy, order, order.terms), quantity=found.quantity)
     chase_at = draft.at + rules.chase_after if order.status.finished else None
-    released = attrs.evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
-    return attrs.evolve(released, ask_after=None)
+    released = evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
+    return evolve(released, ask_after=None)

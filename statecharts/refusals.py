@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import attrs
-
 from statecharts import (
     calendar,
     closed_session,
@@ -37,6 +35,7 @@ from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.events import RequestRefused
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.reasons import Refusal
 from statecharts.rules import CopyRules
@@ -159,9 +158,9 @@ def _try_again(draft: Draft, copy: Copy, reason: Refusal, why: str) -> None:
     refusals = copy.refusals + 1
     if (copy.kind is Kind.EXIT or guards.is_stop(copy)) and (reason.passes or refusals < TRIES):
         # What a reversal would have opened is refused for good, as an entry is; its stop is what protects us.
-        closing.put_back(draft, attrs.evolve(copy, kind=Kind.EXIT, opens=0), why)
+        closing.put_back(draft, evolve(copy, kind=Kind.EXIT, opens=0), why)
         again = draft.book.copies[copy.id]
-        draft.keep(attrs.evolve(again, refusals=refusals, ask_after=draft.at + wait(reason, copy.refusals)))
+        draft.keep(evolve(again, refusals=refusals, ask_after=draft.at + wait(reason, copy.refusals)))
 
 
 def overtaken(draft: Draft, copy: Copy, rules: CopyRules) -> None:

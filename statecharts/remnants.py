@@ -9,11 +9,10 @@ Rule 3: of what went out with it nothing is known: each part is known again by i
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import closing, follower, legs, own_orders, shares, strangers, template, unknowns
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order
@@ -30,7 +29,7 @@ def known_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> boo
     if order.terms is not None:
         found = shares.size_of(draft, copy, order, rules)
         meant, apart = max(found.meant, found.quantity), shares.is_apart(draft, order)
-        copy = attrs.evolve(copy, kind=found.kind, meant=meant, opens=found.opens, apart=apart)
+        copy = evolve(copy, kind=found.kind, meant=meant, opens=found.opens, apart=apart)
     return claimed(draft, copy, rules)
 
 
@@ -52,15 +51,15 @@ def claimed(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     share = min(abs(order.net), abs(contract.foreign)) * order.side.sign if order.net * contract.foreign > 0 else 0
     strangers.note(draft, copy.symbol, contract.own + share - order.net, contract.foreign - share)
     copy = draft.keep(
-        attrs.evolve(copy, stage=Stage.UNKNOWN, decided_at=draft.at, order_id=order.id, terms=order.terms or copy.terms)
+        evolve(copy, stage=Stage.UNKNOWN, decided_at=draft.at, order_id=order.id, terms=order.terms or copy.terms)
     )
     draft.tell("copy.unknown", f"{unknowns.words(copy)} (order {order.id}) is ours: {_WHY}", copy=copy.id)
     for leg in legs.of(draft.book, copy):
-        draft.news(attrs.evolve(leg, lost_at=draft.at), News.ANSWER_LOST, _WHY)
+        draft.news(evolve(leg, lost_at=draft.at), News.ANSWER_LOST, _WHY)
     own_orders.absorb(draft, copy, order, rules)
     _linked(draft, copy, order)
     copy = draft.book.copies[copy.id]
-    if copy.stage in _GONE and is_there(draft.book, attrs.evolve(copy, client_id=closing.next_name(draft.book, copy))):
+    if copy.stage in _GONE and is_there(draft.book, evolve(copy, client_id=closing.next_name(draft.book, copy))):
         closing.put_back(draft, copy, _WHY)
         return claimed(draft, draft.book.copies[copy.id], rules)  # of several attempts the last one is the present one
     if (copy.open or copy.filled) and not copy.guarded_by:
@@ -73,10 +72,10 @@ def _linked(draft: Draft, copy: Copy, order: Order) -> None:
     orders = draft.book.orders
     mate = draft.book.copies.get(orders.get(order.oco_id, LEADERS_OWN)) if order.oco_id is not None else None
     if mate is not None:
-        draft.keep(attrs.evolve(mate, mate=copy.id))
-        draft.keep(attrs.evolve(draft.book.copies[copy.id], mate=mate.id))
+        draft.keep(evolve(mate, mate=copy.id))
+        draft.keep(evolve(draft.book.copies[copy.id], mate=mate.id))
     if order.parent_id is not None and copy.guards is not None and orders.get(order.parent_id) == copy.guards:
-        draft.keep(attrs.evolve(draft.book.copies[copy.id], sent_with=copy.guards))
+        draft.keep(evolve(draft.book.copies[copy.id], sent_with=copy.guards))
 
 
 def is_there(book: Book, copy: Copy) -> bool:

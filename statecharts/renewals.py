@@ -10,11 +10,10 @@ Rule 3: the broker cancels the other of an OCO with it, and that is placed anew 
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import changes, closing, follower, guards, legs
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 
 _WITH_ITS_PARTNER = "the broker has cancelled it with its partner, which is placed anew"
@@ -28,11 +27,11 @@ def cancelled(draft: Draft, copy: Copy) -> None:
         coming = _take_along(draft, copy)
         closing.put_back(draft, copy, changes.ANOTHER_ORDER)
         if coming:
-            draft.keep(attrs.evolve(draft.book.copies[copy.id], ask_after=draft.at + legs.BY_ITSELF))
+            draft.keep(evolve(draft.book.copies[copy.id], ask_after=draft.at + legs.BY_ITSELF))
         return
     partner = _waiting(draft, copy)
     if partner is not None:
-        draft.keep(attrs.evolve(partner, ask_after=None))
+        draft.keep(evolve(partner, ask_after=None))
     elif not copy.restore or copy.guards is not None or draft.contract(copy.symbol).close_to is not None:
         return  # or `protection.py` and `closing.py` put it back when it is its time
     closing.put_back(draft, copy, _WITH_ITS_PARTNER)
@@ -43,7 +42,7 @@ def _take_along(draft: Draft, copy: Copy) -> bool:
     mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
     if mate is None or mate.cancel_wanted is not None or not guards.wanted(draft, mate):
         return False
-    mate = draft.keep(attrs.evolve(mate, restore=True))
+    mate = draft.keep(evolve(mate, restore=True))
     if mate.stage is Stage.CANCELED:
         closing.put_back(draft, mate, _WITH_ITS_PARTNER)
     return mate.open

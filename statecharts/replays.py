@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import attrs
-
 from statecharts.draft import Draft
 from statecharts.effects import Announce
 from statecharts.events import LeaderReplaySeen, ReplaySeen
+from statecharts.evolution import evolve
 from statecharts.rules import CopyRules
 
 
 def seen(draft: Draft, event: ReplaySeen) -> None:
     """Something of this account was told again."""
     if draft.book.mine is not None:
-        mine = attrs.evolve(draft.book.mine, replayed_at=event.at)
-        draft.book = attrs.evolve(draft.book, mine=mine)
+        mine = evolve(draft.book.mine, replayed_at=event.at)
+        draft.book = evolve(draft.book, mine=mine)
 
 
 def announce(draft: Draft, event: ReplaySeen) -> None:
@@ -34,7 +33,7 @@ def announce(draft: Draft, event: ReplaySeen) -> None:
 def of_leader(draft: Draft, event: LeaderReplaySeen) -> None:
     theirs = draft.book.theirs
     if theirs is not None and theirs.generation == event.generation:
-        draft.book = attrs.evolve(draft.book, theirs=attrs.evolve(theirs, replayed_at=event.at))
+        draft.book = evolve(draft.book, theirs=evolve(theirs, replayed_at=event.at))
 
 
 def over_at(draft: Draft, rules: CopyRules) -> datetime | None:

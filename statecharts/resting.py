@@ -18,6 +18,7 @@ import attrs
 from statecharts import changes, closing, excess, follower, legs, openings, shares, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
@@ -107,13 +108,13 @@ def _resize(draft: Draft, entry: _Entry, rules: CopyRules) -> None:
     if size == (copy.filled if withdrawn else newest.quantity + copy.earlier):
         return
     if size > copy.filled:
-        copy = attrs.evolve(copy, cancel_wanted=None, reason=None)
-        draft.keep(changes.wish(attrs.evolve(copy, wanted=attrs.evolve(newest, quantity=size - copy.earlier))))
+        copy = evolve(copy, cancel_wanted=None, reason=None)
+        draft.keep(changes.wish(evolve(copy, wanted=evolve(newest, quantity=size - copy.earlier))))
     elif copy.filled:
-        draft.keep(attrs.evolve(copy, cancel_wanted="the leader wants no more than has filled"))
+        draft.keep(evolve(copy, cancel_wanted="the leader wants no more than has filled"))
     else:
         why = shares.size_of(draft, copy, entry.order, rules).why_nothing or sizing.CAPPED
-        draft.skip(attrs.evolve(copy, cancel_wanted=why, reason=why), why)
+        draft.skip(evolve(copy, cancel_wanted=why, reason=why), why)
 
 
 def _larger(draft: Draft, entry: _Entry, rules: CopyRules) -> int:
@@ -137,7 +138,7 @@ def come_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None
     """The leader has changed an order of which there was to be none of ours: there may be now, with its exits."""
     if not changed(copy, order):
         return
-    copy = draft.keep(attrs.evolve(copy, wanted_version=order.version or 0))
+    copy = draft.keep(evolve(copy, wanted_version=order.version or 0))
     if shares.size_of(draft, copy, order, rules).quantity <= copy.filled:
         return
     barred = openings.bar(draft, order, copy.symbol, rules)
@@ -149,7 +150,7 @@ def come_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None
 
 def not_again(draft: Draft, copy: Copy, order: Order, why: str, rules: CopyRules) -> None:
     """It would come again, and nothing may open now: missed, as any other entry is."""
-    draft.skip(attrs.evolve(copy, reason=why, wanted_version=order.version or 0), why)
+    draft.skip(evolve(copy, reason=why, wanted_version=order.version or 0), why)
     openings.missed(draft, order, copy.symbol, why, rules)
 
 
@@ -176,7 +177,7 @@ def _put_back(draft: Draft, copy: Copy, why: str) -> None:
     """Ours comes again, with its exits."""
     closing.put_back(draft, copy, why)
     for leg in copy.guarded_by:
-        draft.keep(attrs.evolve(draft.book.copies[leg], restore=True))
+        draft.keep(evolve(draft.book.copies[leg], restore=True))
     if copy.guarded_by:
         others = (one for one in draft.contract(copy.symbol).guarded if one != copy.id)
         draft.note(copy.symbol, guarded=(*others, copy.id))

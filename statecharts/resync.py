@@ -6,12 +6,11 @@ Rule 2: an order whose answer was lost and that the snapshot does not show is st
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import absence, legs, own_orders, strangers, unknowns
 from statecharts.book import Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Symbol
@@ -28,14 +27,14 @@ def start(draft: Draft) -> None:
 def lose_answer(draft: Draft, copy: Copy, why: str) -> None:
     """Nobody waits any more for the answer to this request, if there was one to come."""
     if copy.stage in (Stage.INTENDED, Stage.SENT):
-        draft.news(attrs.evolve(copy, lost_at=copy.sent_at or copy.decided_at), News.ANSWER_LOST, why)
+        draft.news(evolve(copy, lost_at=copy.sent_at or copy.decided_at), News.ANSWER_LOST, why)
 
 
 def read(draft: Draft, snapshot: Snapshot) -> None:
     """Takes the snapshot as the account's own view, under the next generation."""
     before = draft.book.mine
     generation = before.generation + 1 if before else 1
-    draft.book = attrs.evolve(
+    draft.book = evolve(
         draft.book,
         unattributed=frozenset(),  # what the account holds is compared as a whole now
         mine=View.of(snapshot, generation),
@@ -54,7 +53,7 @@ def compare(draft: Draft, before: View | None, snapshot: Snapshot, rules: CopyRu
                 _missing(draft, copy)
         elif copy.stage in (Stage.ACCEPTED, Stage.UNKNOWN):
             # The order's own view, folded in above, has settled the change if it was made.
-            draft.keep(attrs.evolve(copy, lost_at=draft.at - rules.settle))
+            draft.keep(evolve(copy, lost_at=draft.at - rules.settle))
     for symbol in sorted({*draft.book.positions, *draft.book.contracts}):
         compare_position(draft, symbol)
     _forget(draft)
@@ -63,7 +62,7 @@ def compare(draft: Draft, before: View | None, snapshot: Snapshot, rules: CopyRu
 def _missing(draft: Draft, copy: Copy) -> None:
     """An order of ours that the snapshot does not show."""
     if copy.stage in (Stage.ACCEPTED, Stage.WORKING):
-        lost = attrs.evolve(copy, lost_at=draft.at)
+        lost = evolve(copy, lost_at=draft.at)
         copy = draft.news(lost, News.VANISHED, "the broker's lists no longer show it")
     if copy.stage is Stage.UNKNOWN and not legs.in_doubt_with_another(draft.book, copy):
         unknowns.look_up(draft, copy, draft.at)  # its contract is frozen until it is found, or has settled
@@ -113,7 +112,7 @@ def _forget(draft: Draft) -> None:
     # An entry that has come to nothing may come again, and its exits with it.
     old -= {leg for copy in book.copies.values() if copy.id not in old for leg in copy.guarded_by}
     if old:
-        draft.book = attrs.evolve(
+        draft.book = evolve(
             book,
             copies={k: c for k, c in book.copies.items() if k not in old},
             names={k: c for k, c in book.names.items() if c not in old},

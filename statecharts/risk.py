@@ -24,6 +24,7 @@ from statecharts import events as e
 from statecharts.book import Book, FlattenedBy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.rules import CopyRules, Limits
 from statecharts.standing import Lock, Standing
 from statecharts.trading_day import trading_day
@@ -59,14 +60,14 @@ def heed(draft: Draft, event: e.Event, rules: CopyRules) -> None:
         return
     standing = _today(draft, draft.book.standing)
     if isinstance(event, e.UnlockAsked) and standing.lock is not None:
-        standing = attrs.evolve(standing, lock=None, forgive=True)
+        standing = evolve(standing, lock=None, forgive=True)
         draft.tell("risk.unlocked", "UNLOCKED by the operator: its limits count anew from here")
     if names is None:
         standing = Standing(lock=standing.lock, day_end=standing.day_end if standing.lock else None)
     else:
         standing = _judged(draft, purse.heard(draft, standing, event), limits, names)
     if standing != draft.book.standing:
-        draft.book = attrs.evolve(draft.book, standing=standing)
+        draft.book = evolve(draft.book, standing=standing)
     if draft.no_openings is None:
         draft.no_openings = bar(draft.book, limits, draft.at)
     _latch(draft, standing, rules)
@@ -124,11 +125,11 @@ def _today(draft: Draft, standing: Standing) -> Standing:
     """Ends the day that is over, and the lock with it."""
     if standing.lock is not None and standing.lock.until <= draft.at:
         draft.tell("risk.unlocked", f"the lock is over with its trading day ({standing.lock.why})")
-        standing = attrs.evolve(standing, lock=None)
+        standing = evolve(standing, lock=None)
     if standing.day_end is not None and draft.at < standing.day_end:
         return standing
     closed_at = standing.closed_at if standing.equity is None else standing.equity
-    return attrs.evolve(standing, day_end=trading_day(draft.at).end, closed_at=closed_at, forgiven=ZERO)
+    return evolve(standing, day_end=trading_day(draft.at).end, closed_at=closed_at, forgiven=ZERO)
 
 
 def _measures(standing: Standing, money: tuple[Decimal, Decimal] | None, limits: Limits) -> tuple[Measure, ...]:
@@ -154,13 +155,13 @@ def _judged(draft: Draft, standing: Standing, limits: Limits, names: str) -> Sta
     found = _measures(standing, money, limits)
     reached = next((one for one in found if one.reached), None)
     if reached is None:
-        standing = attrs.evolve(standing, checked=names)
+        standing = evolve(standing, checked=names)
     elif standing.lock is None:
         standing = _locked(draft, standing, reached, money, closes=standing.checked == names)
     if standing.read_at == draft.at and standing.read_next is None:
         pace = purse.NEAR_EVERY if any(one.near for one in found) else purse.EVERY
-        standing = attrs.evolve(standing, read_next=draft.at + pace)
-    return attrs.evolve(standing, blind=False)
+        standing = evolve(standing, read_next=draft.at + pace)
+    return evolve(standing, blind=False)
 
 
 def _weighed(draft: Draft, standing: Standing, limits: Limits, money: tuple[Decimal, Decimal]) -> Standing:
@@ -168,13 +169,13 @@ def _weighed(draft: Draft, standing: Standing, limits: Limits, money: tuple[Deci
     assert standing.balance is not None, "the money is known"
     balance, equity = standing.balance, standing.balance.cash + money[1]
     if standing.forgive:
-        return attrs.evolve(standing, equity=equity, peak=equity, forgiven=money[0] + money[1], forgive=False)
+        return evolve(standing, equity=equity, peak=equity, forgiven=money[0] + money[1], forgive=False)
     seen = [standing.peak, equity]
     if limits.drawdown is not None and limits.drawdown.end_of_day:
         before_today = balance.at is not None and balance.at < trading_day(draft.at).start and purse.flat(draft.book)
         seen = [standing.peak, standing.closed_at, balance.cash if before_today else None]
     peak = max((one for one in seen if one is not None), default=equity)
-    return attrs.evolve(standing, equity=equity, peak=peak)
+    return evolve(standing, equity=equity, peak=peak)
 
 
 def _locked(
@@ -198,7 +199,7 @@ def _locked(
         remedy="to go on before that, with limits that count anew from here: copierctl unlock ACCOUNT",
     )
     lock = Lock(limit=reached.key, why=why, since=draft.at, until=until, closes=closes)
-    return attrs.evolve(standing, lock=lock)
+    return evolve(standing, lock=lock)
 
 
 def _blinded(draft: Draft, standing: Standing, *, stale: bool) -> Standing:
@@ -211,7 +212,7 @@ def _blinded(draft: Draft, standing: Standing, *, stale: bool) -> Standing:
         Severity.WARNING,
         remedy="nothing to do: it is asked for again and again. A login that is limited (429) has too many accounts",
     )
-    return attrs.evolve(standing, blind=True)
+    return evolve(standing, blind=True)
 
 
 def _latch(draft: Draft, standing: Standing, rules: CopyRules) -> None:

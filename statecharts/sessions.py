@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
+from statecharts.evolution import evolve
+
 Spans = tuple[tuple[int, int], ...]  # [start, end) in minutes of a local day; 1440 is its end
 DAY_END = 24 * 60
 EVER, NEVER = datetime.combine(date.min, time.min), datetime.combine(date.max, time.min)  # wall clocks, naive
@@ -139,7 +141,7 @@ class MarketHours:
     def vouched(self) -> MarketHours:
         """The same without the special days that neither CME's calendar nor the operator vouches for."""
         days = {day: line for day, line in self.days.items() if line.override or day <= self.verified_through}
-        return attrs.evolve(self, days=days)
+        return evolve(self, days=days)
 
     def _next(self, t: datetime, *, opening: bool) -> datetime | None:
         window = self.window_at(t)

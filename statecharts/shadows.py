@@ -7,11 +7,10 @@ Rule 2: what the broker would end by itself has no row: what expires, and the pa
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import changes, follower, terms
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order, Status
@@ -25,7 +24,7 @@ def changed(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
         return
     if order.status in (Status.CANCELED, Status.REJECTED):
         if not _ends_by_itself(draft, order):
-            _record(draft, attrs.evolve(copy, cancel_wanted=f"the leader's order is {order.status.value.lower()}"))
+            _record(draft, evolve(copy, cancel_wanted=f"the leader's order is {order.status.value.lower()}"))
     elif (
         not order.status.finished
         and order.terms is not None
@@ -48,13 +47,13 @@ def _record(draft: Draft, copy: Copy) -> None:
     if copy.cancel_wanted is not None:
         change = changes.row(draft, copy, Verb.CANCEL, copy.cancel_wanted, copy.terms)
         if copy.renew and copy.wanted is not None:  # and then another order, in its place
-            then = attrs.evolve(copy, terms=copy.wanted, cancel_wanted=None, renew=False)
+            then = evolve(copy, terms=copy.wanted, cancel_wanted=None, renew=False)
     elif copy.wanted is None or terms.same(copy.wanted, copy.terms):
         draft.keep(copy)
         return
     else:
         newest = terms.restated(copy.terms, copy.wanted)
         change = changes.row(draft, copy, Verb.MODIFY, WHY, newest)
-        then = attrs.evolve(copy, terms=newest)
-    draft.keep(attrs.evolve(then, wanted=None, changes=copy.changes + 1))
-    draft.keep(attrs.evolve(change, stage=Stage.SHADOWED))
+        then = evolve(copy, terms=newest)
+    draft.keep(evolve(then, wanted=None, changes=copy.changes + 1))
+    draft.keep(evolve(change, stage=Stage.SHADOWED))

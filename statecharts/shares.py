@@ -5,11 +5,10 @@ Rule 1: the rule of sizes is `sizing.py`'s; here it meets what is ours, what oth
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import exposure, sizing, template
 from statecharts.book import Copy
 from statecharts.draft import Draft
+from statecharts.evolution import evolve
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
 from statecharts.values import Order
@@ -20,13 +19,13 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     book = draft.book
     assert book.theirs is not None, "copying begins with both views"
     if order.terms is not None and order.status.ended_early and order.filled:
-        order = attrs.evolve(order, terms=attrs.evolve(order.terms, quantity=order.filled))
+        order = evolve(order, terms=evolve(order.terms, quantity=order.filled))
     own = met(draft, copy, order, rules)
     others = {symbol: n for symbol, n in book.theirs.net.items() if symbol != order.symbol}
     beside = 0 if rules.shadow else exposure.target_of(others, copy.symbol, rules)
     found = sizing.size(order, book.theirs, own, rules, beside)
     if found.why_nothing == sizing.NOTHING_TO_EXIT and copy.side.sign * book.contract(copy.symbol).own < 0:
-        found = attrs.evolve(found, why_nothing="other exits of ours are to take what this follower has")
+        found = evolve(found, why_nothing="other exits of ours are to take what this follower has")
     return template.beside(draft, copy, order, within_cap(draft, copy, order, found, own, rules), rules)
 
 
@@ -57,7 +56,7 @@ def held_size(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     """
     if copy.kind is Kind.ENTRY:
         found = size_of(draft, copy, order, rules)
-        return attrs.evolve(found, quantity=max(0, found.quantity - copy.filled))
+        return evolve(found, quantity=max(0, found.quantity - copy.filled))
     own = exposure.free(draft.book, copy.symbol, draft.contract(copy.symbol).own, copy.id, copy.apart)
     left = copy.meant - copy.filled
     against = max(0, -copy.side.sign * own)

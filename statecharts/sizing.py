@@ -18,6 +18,7 @@ from decimal import Decimal
 
 import attrs
 
+from statecharts.evolution import evolve
 from statecharts.rules import Agreement, CopyRules
 from statecharts.values import Order, OrderId, OrderType, Side, Symbol, root_of, with_root
 from statecharts.view import View
@@ -124,7 +125,7 @@ def size(order: Order, view: View, own: int, rules: CopyRules, beside: int = 0) 
         goes_flat = quantity == abs(held)  # the leader flat means the follower flat, whatever rounding said
         meant = abs(target(held, order.symbol, rules)) if goes_flat else change
         wanted = max(0, side.sign * (beside - own)) if goes_flat else change
-        return attrs.evolve(_exit(side, wanted, own, _why_nothing(first, then, order.symbol, rules)), meant=meant)
+        return evolve(_exit(side, wanted, own, _why_nothing(first, then, order.symbol, rules)), meant=meant)
     max_order = agreement(order.symbol, rules).max_order
     cap = change if max_order is None else max_order
     if kind is Kind.REVERSAL:
@@ -136,7 +137,7 @@ def size(order: Order, view: View, own: int, rules: CopyRules, beside: int = 0) 
         change = max(within_cap, min(change, against))
         meant = min(change, abs(target(held, order.symbol, rules)) + opens)
         found = Size(Kind.REVERSAL, side, min(change, against + opens), ROUNDS_TO_NOTHING)
-        return attrs.evolve(found, meant=meant, opens=opens)
+        return evolve(found, meant=meant, opens=opens)
     whole = abs(uncapped(then, order.symbol, rules) - uncapped(first, order.symbol, rules))
     why_nothing = _why_nothing(first, then, order.symbol, rules)
     return Size(Kind.ENTRY, side, min(change, cap), why_nothing, no_room=whole - change)

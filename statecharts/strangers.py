@@ -10,12 +10,11 @@ Rule 4: an order of his that works bars before it has filled, and as long as it 
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import changes, exposure, firm
 from statecharts.book import Contract
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.values import Order, OrderId, Symbol
 
 
@@ -41,11 +40,11 @@ def note(draft: Draft, symbol: Symbol, own: int, foreign: int, order: OrderId | 
     contract = draft.contract(symbol)
     if foreign != contract.foreign:
         seen = draft.at if foreign else None
-        contract = attrs.evolve(contract, foreign=foreign, foreign_at=seen, foreign_order=order if foreign else None)
+        contract = evolve(contract, foreign=foreign, foreign_at=seen, foreign_order=order if foreign else None)
     accepted = contract.accepted if foreign * contract.accepted > 0 else 0
     if not _beyond(contract, foreign):
         accepted = foreign
-    contract = attrs.evolve(contract, own=own, accepted=accepted)
+    contract = evolve(contract, own=own, accepted=accepted)
     draft.book = draft.book.with_contract(symbol, contract)
     return contract
 
@@ -83,7 +82,7 @@ def postponed(draft: Draft, order: Order, before: Order | None) -> bool:
     waits = order.id in draft.book.unattributed or before is None
     if not waits or order.admin or not _may_be_ours(draft, order):
         return False
-    draft.book = attrs.evolve(draft.book, unattributed=draft.book.unattributed | {order.id})
+    draft.book = evolve(draft.book, unattributed=draft.book.unattributed | {order.id})
     return True
 
 
@@ -94,7 +93,7 @@ def settle(draft: Draft) -> None:
         order = book.mine.orders.get(number) if book.mine is not None else None
         claimed = order is None or number in book.orders
         if claimed or (order is not None and not _may_be_ours(draft, order)):
-            draft.book = attrs.evolve(draft.book, unattributed=draft.book.unattributed - {number})
+            draft.book = evolve(draft.book, unattributed=draft.book.unattributed - {number})
         if order is not None and number not in book.orders and number not in draft.book.unattributed:
             order_seen(draft, order, None)
 

@@ -19,12 +19,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-import attrs
-
 from statecharts import brackets, exposure, follower, guards, shares, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules, Template
@@ -45,7 +44,7 @@ def along(draft: Draft, entry: Copy, order: Order, rules: CopyRules) -> tuple[Co
         return entry, []
     if any(leg.leg for leg in guards.of_entry(draft, entry)):  # it comes again: those of before follow, as new attempts
         return entry, []
-    measured = attrs.evolve(entry, template=template, measured=_rests_at(entry))
+    measured = evolve(entry, template=template, measured=_rests_at(entry))
     legs = list(_legs(draft, measured, template))
     return (measured, legs) if all(has_a_price(leg) for leg in legs) else (entry, [])
 
@@ -56,11 +55,11 @@ def provide(draft: Draft, entry: Copy, rules: CopyRules) -> None:
     template = entry.template or _for(draft, entry, rules)
     if template is None:
         return
-    entry = draft.keep(attrs.evolve(entry, template=template))
+    entry = draft.keep(evolve(entry, template=template))
     known = [leg for leg in guards.of_entry(draft, entry) if leg.leg]
     for leg in known:
         if leg.stage is not Stage.INTENDED:  # it does not go out with it: it has before, and follows
-            draft.keep(attrs.evolve(leg, restore=True))
+            draft.keep(evolve(leg, restore=True))
     if known:
         return
     legs = [draft.keep(leg) for leg in _legs(draft, entry, template)]
@@ -77,7 +76,7 @@ def _for(draft: Draft, entry: Copy, rules: CopyRules) -> Template | None:
     children = [child for child in brackets.children_of(view, order) if child.rest]
     if any(_is_stop(draft, child, rules) for child in children):
         return None
-    return attrs.evolve(rules.template, target=None) if children else rules.template
+    return evolve(rules.template, target=None) if children else rules.template
 
 
 def _is_stop(draft: Draft, child: Order, rules: CopyRules) -> bool:
@@ -90,7 +89,7 @@ def _is_stop(draft: Draft, child: Order, rules: CopyRules) -> bool:
 def _legs(draft: Draft, entry: Copy, template: Template) -> Iterator[Copy]:
     for number in (STOP, TARGET) if template.target is not None else (STOP,):
         leg = _leg(draft, entry, number)
-        yield attrs.evolve(leg, terms=_priced(draft, entry, leg))
+        yield evolve(leg, terms=_priced(draft, entry, leg))
 
 
 def _leg(draft: Draft, entry: Copy, number: int) -> Copy:
@@ -131,7 +130,7 @@ def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) ->
         entry = draft.book.copies[number]
         why = _over(draft, entry)
         if entry.template is not None and why is not None:
-            entry = draft.keep(attrs.evolve(entry, template=None))
+            entry = draft.keep(evolve(entry, template=None))
         legs = [leg for leg in guards.of_entry(draft, entry) if leg.leg]
         if entry.template is not None:
             _measure(draft, entry, legs)
@@ -210,11 +209,11 @@ def beside(draft: Draft, copy: Copy, order: Order, found: Size, rules: CopyRules
     left = abs(own) - abs(exposure.goal(own, target))
     if left >= found.quantity:
         return found
-    return attrs.evolve(found, quantity=left, meant=left, why_nothing="the bracket of ours has taken it already")
+    return evolve(found, quantity=left, meant=left, why_nothing="the bracket of ours has taken it already")
 
 
 def _end(draft: Draft, leg: Copy, why: str) -> None:
-    leg = draft.keep(attrs.evolve(leg, restore=False))
+    leg = draft.keep(evolve(leg, restore=False))
     if leg.stage is Stage.HELD:
         draft.news(leg, News.GIVEN_UP, why)
     elif leg.open and leg.cancel_wanted is None:
@@ -225,14 +224,14 @@ def _measure(draft: Draft, entry: Copy, legs: list[Copy]) -> None:
     """Its legs go along when our entry is moved, and once when it has filled elsewhere than at its price."""
     at = _measured(draft, entry)
     moved = at != entry.measured
-    entry = draft.keep(attrs.evolve(entry, measured=at))
+    entry = draft.keep(evolve(entry, measured=at))
     for leg in legs:
         priced = _priced(draft, entry, leg)
         if leg.stage is Stage.HELD:
-            draft.keep(attrs.evolve(leg, terms=priced))
+            draft.keep(evolve(leg, terms=priced))
         elif moved and leg.open and has_a_price(leg):
-            wanted = attrs.evolve(priced, quantity=(leg.wanted or priced).quantity)
-            draft.keep(attrs.evolve(leg, wanted=wanted))
+            wanted = evolve(priced, quantity=(leg.wanted or priced).quantity)
+            draft.keep(evolve(leg, wanted=wanted))
 
 
 def _measured(draft: Draft, entry: Copy) -> Decimal | None:
@@ -256,7 +255,7 @@ def _rests_at(entry: Copy) -> Decimal | None:
 
 def newest(draft: Draft, leg: Copy) -> Copy:
     """The leg where it belongs now."""
-    return attrs.evolve(leg, terms=_priced(draft, draft.book.copies[leg.guards or leg.id], leg))
+    return evolve(leg, terms=_priced(draft, draft.book.copies[leg.guards or leg.id], leg))
 
 
 def has_a_price(leg: Copy) -> bool:
@@ -273,4 +272,4 @@ def _priced(draft: Draft, entry: Copy, leg: Copy) -> Terms:
         return leg.terms
     ticks = entry.side.sign * (-template.stop if leg.leg == STOP else template.target or 0)
     price = rounded(entry.measured + ticks * known.tick, known.tick, up=ticks > 0)
-    return attrs.evolve(leg.terms, stop_price=price) if leg.leg == STOP else attrs.evolve(leg.terms, price=price)
+    return evolve(leg.terms, stop_price=price) if leg.leg == STOP else evolve(leg.terms, price=price)

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-import attrs
-
+from statecharts.evolution import evolve
 from statecharts.values import OrderType, Side, Terms, TimeInForce
 
 AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
@@ -50,30 +49,30 @@ def needs_another_order(present: Terms, wanted: Terms) -> bool:
     """Is this a change that no modify can bring about (TrailingStopNonOrderQtyModify)?"""
     if not (present.order_type.trails or wanted.order_type.trails):
         return False
-    return not same(attrs.evolve(present, quantity=wanted.quantity), wanted)
+    return not same(evolve(present, quantity=wanted.quantity), wanted)
 
 
 def restated(present: Terms, wanted: Terms) -> Terms:
     """What a modify says: a trailing order keeps all that it shows but its quantity."""
-    return attrs.evolve(present, quantity=wanted.quantity) if wanted.order_type.trails else wanted
+    return evolve(present, quantity=wanted.quantity) if wanted.order_type.trails else wanted
 
 
 def _essence(terms: Terms) -> Terms:
     if terms.order_type.trails:
-        terms = attrs.evolve(terms, price=None, stop_price=None)
-    return terms if terms.time_in_force is TimeInForce.GTD else attrs.evolve(terms, expire_time=None)
+        terms = evolve(terms, price=None, stop_price=None)
+    return terms if terms.time_in_force is TimeInForce.GTD else evolve(terms, expire_time=None)
 
 
 def _inverse(terms: Terms) -> Terms:
     match terms.order_type:
         case OrderType.LIMIT:
-            return attrs.evolve(terms, order_type=OrderType.STOP, stop_price=terms.price, price=None)
+            return evolve(terms, order_type=OrderType.STOP, stop_price=terms.price, price=None)
         case OrderType.MIT:
             # Real world: nobody has documented which of the two fields holds the trigger of a MIT.
             trigger = terms.price if terms.stop_price is None else terms.stop_price
-            return attrs.evolve(terms, order_type=OrderType.STOP, stop_price=trigger, price=None)
+            return evolve(terms, order_type=OrderType.STOP, stop_price=trigger, price=None)
         case OrderType.STOP | OrderType.STOP_LIMIT:
-            return attrs.evolve(terms, order_type=OrderType.LIMIT, price=terms.stop_price, stop_price=None)
+            return evolve(terms, order_type=OrderType.LIMIT, price=terms.stop_price, stop_price=None)
     return terms
 
 
@@ -91,7 +90,7 @@ def _on_tick(terms: Terms, side: Side, tick: Decimal) -> Terms:
     peg = terms.peg_difference
     if peg is not None:
         peg = rounded(peg, tick, up=peg > 0)
-    return attrs.evolve(terms, price=price, stop_price=stop, peg_difference=peg)
+    return evolve(terms, price=price, stop_price=stop, peg_difference=peg)
 
 
 def _beyond(terms: Terms, side: Side) -> bool:

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import attrs
-
 from statecharts import closing, exposure, shortage
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import LookUp, ReadAnew, Severity
 from statecharts.events import LookedUp
+from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -32,7 +31,7 @@ NOT_AT_ONCE = timedelta(seconds=1)  # a request that never left is not repeated 
 
 def lost(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
     """No answer came: nobody knows whether the request has arrived."""
-    copy = draft.news(attrs.evolve(copy, lost_at=copy.sent_at or draft.at), News.ANSWER_LOST, reason)
+    copy = draft.news(evolve(copy, lost_at=copy.sent_at or draft.at), News.ANSWER_LOST, reason)
     if copy.trades and copy.stage is Stage.UNKNOWN:
         draft.tell(
             "copy.unknown",
@@ -61,7 +60,7 @@ def not_found(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> No
         # The same moment asked twice agrees with itself: another look-up was under way when the account was read anew.
         look_up(draft, copy, copy.absent_at + NEXT_LOOK_UP)
         return
-    copy = draft.keep(attrs.evolve(copy, absent=copy.absent + 1, absent_at=event.asked_at))
+    copy = draft.keep(evolve(copy, absent=copy.absent + 1, absent_at=event.asked_at))
     if copy.absent < LOOK_UPS_THAT_AGREE:
         look_up(draft, copy, draft.at + NEXT_LOOK_UP)
         return
@@ -101,7 +100,7 @@ def never_sent(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
     if copy.stage is Stage.SKIPPED:
         not_there(draft, copy, why, rules)
         again = draft.book.copies[copy.id]
-        draft.keep(attrs.evolve(again, ask_after=draft.at + NOT_AT_ONCE if again.open else None))
+        draft.keep(evolve(again, ask_after=draft.at + NOT_AT_ONCE if again.open else None))
 
 
 def not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
@@ -129,7 +128,7 @@ def turned_up(draft: Draft, copy: Copy, rules: CopyRules) -> None:
         Severity.WARNING,
         copy=copy.id,
     )
-    draft.keep(attrs.evolve(draft.book.copies[copy.id], cancel_wanted="it turned up after it had been given up"))
+    draft.keep(evolve(draft.book.copies[copy.id], cancel_wanted="it turned up after it had been given up"))
     exposure.want_as_leader(draft, copy.symbol, rules, "an order believed lost turned up")
 
 

@@ -18,12 +18,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-import attrs
-
 from statecharts import closing, exposure, follower, guards, template
 from statecharts.book import LEADERS_OWN, Copy, Exposure
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -52,7 +51,7 @@ def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: 
     if exposed is None or (not exposed.told and covered >= exposed.needed):  # what was missing then is there by now
         exposed = Exposure(since=draft.at, quantity=gap, why="", needed=needed)
     mending = exposed.mending or stop.pending is not None or draft.book.asleep(stop)
-    exposed = attrs.evolve(exposed, quantity=gap, why=_why(draft, stop), mending=mending)
+    exposed = evolve(exposed, quantity=gap, why=_why(draft, stop), mending=mending)
     draft.note(symbol, exposed=exposed)
     since = exposed.since if current or stop.leg else exposed.since + WHILE_AWAY - guards.GRACE
     if stop.stage is not Stage.REJECTED and draft.at < since + guards.GRACE:
@@ -99,7 +98,7 @@ def _restore(draft: Draft, symbol: Symbol, missing: Iterable[guards.Unit], rules
         entry = draft.book.copies.get(leg.guards or LEADERS_OWN)
         if leg.stage in guards.GONE and not _cannot_be_copied(draft, leg, rules):
             meant = max(leg.meant, leg.filled + size)
-            leg = draft.keep(attrs.evolve(leg, kind=Kind.EXIT, meant=meant, opens=0))
+            leg = draft.keep(evolve(leg, kind=Kind.EXIT, meant=meant, opens=0))
             closing.put_back(draft, leg, "the leader has it, and ours is not there")
         elif leg.cancel_wanted is None and leg.order_id is not None and leg.stage is Stage.WORKING:
             if entry is not None and draft.book.asleep(leg):
@@ -123,7 +122,7 @@ def _refused_beforehand(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
             (leg for leg in guards.of_entry(draft, entry) if guards.is_stop(leg) and leg.stage is Stage.REJECTED), None
         )
         if stop is not None and guards.wanted(draft, stop) and entry.open and entry.cancel_wanted is None:
-            draft.keep(attrs.evolve(entry, cancel_wanted=_why(draft, stop)))
+            draft.keep(evolve(entry, cancel_wanted=_why(draft, stop)))
 
 
 def _protected(draft: Draft, symbol: Symbol) -> None:
@@ -143,7 +142,7 @@ def _tell(draft: Draft, symbol: Symbol, exposed: Exposure, doing: str) -> None:
         reason=exposed.why,
         remedy=f"when it does not get one, close {symbol} in Tradovate",
     )
-    draft.note(symbol, exposed=attrs.evolve(exposed, told=True))
+    draft.note(symbol, exposed=evolve(exposed, told=True))
 
 
 def _position(net: int, symbol: Symbol) -> str:

@@ -15,6 +15,8 @@ from typing import NewType
 
 import attrs
 
+from statecharts.evolution import evolve
+
 AccountName = NewType("AccountName", str)  # the name in copier.toml
 CopyName = NewType("CopyName", str)
 Symbol = NewType("Symbol", str)  # a contract's name, MESZ6
@@ -202,13 +204,13 @@ class Order:
         busted = {fill.id for fill in (*self.fills, *before.fills) if not fill.active}
         older = (before.version or 0) > (self.version or 0) or self.terms is None
         ended = before.status.finished and not self.status.finished
-        return attrs.evolve(
+        return evolve(
             self,
             status=before.status if ended or before.status is Status.FILLED else self.status,
             terms=before.terms if older else self.terms,
             version=before.version if older else self.version,
             first_version=self.first_version or before.first_version,
-            fills=tuple(attrs.evolve(fills[one], active=one not in busted) for one in sorted(fills)),
+            fills=tuple(evolve(fills[one], active=one not in busted) for one in sorted(fills)),
             client_ids=self.client_ids | before.client_ids,
             parent_id=self.parent_id or before.parent_id,
             oco_id=self.oco_id or before.oco_id,

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import attrs
 
+from statecharts.evolution import evolve
 from statecharts.register import Register
 from statecharts.values import BrokerAccountId, Order, OrderId, Status, Symbol
 
@@ -139,7 +140,7 @@ class View:
         net = self.net
         if moved:
             net = {**net, order.symbol: net.get(order.symbol, 0) + moved}
-        return attrs.evolve(self, orders=Orders.of(self.orders).entered(order.id, order), net=net)
+        return evolve(self, orders=Orders.of(self.orders).entered(order.id, order), net=net)
 
     @property
     def alive(self) -> Iterable[Order]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import attrs
 
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.register import Register
 from statecharts.rules import Template
@@ -119,7 +120,7 @@ class Copy:
     def carried(self, by: Copy) -> Copy:
         """This row while the order of `by` stands for it: what becomes of that one becomes of it."""
         words = f"goes with the order of execution {by.leader_fill_id}"
-        return attrs.evolve(
+        return evolve(
             self,
             client_id=by.client_id,
             stage=by.stage,
