@@ -32,10 +32,11 @@ def look_for(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if contract.left or contract.close_to is not None or not contract.own:
         draft.note(symbol, too_much_since=None)
         return
-    _flat_with_the_leader(draft, symbol, rules)
-    _on_the_leaders_side(draft, symbol, rules)
-    _exit_what_had_no_order(draft, symbol, rules)
-    _for_too_long(draft, symbol, rules)
+    keep = may_stay(draft, symbol, rules)  # nothing below changes it: what is wanted closed is still there
+    _flat_with_the_leader(draft, symbol, rules, keep)
+    _on_the_leaders_side(draft, symbol, rules, keep)
+    _exit_what_had_no_order(draft, symbol, rules, keep)
+    _for_too_long(draft, symbol, rules, keep)
 
 
 def next_deadline(contract: Contract, rules: CopyRules) -> datetime | None:
@@ -126,24 +127,24 @@ def _coming(draft: Draft, copy: Copy) -> int:
     return 0 if copy.cancel_wanted is not None or copy.kind is Kind.ENTRY else exposure.due(draft.book, copy)
 
 
-def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+def _flat_with_the_leader(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int) -> None:
     """The leader flat means the follower flat: what no order of ours is about to close is closed at market."""
     own = draft.contract(symbol).own
     if not exposure.leader_flat(draft.book, symbol, rules) or leaving(draft, symbol) >= abs(own):
         return
     if any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
         return
-    exposure.want_closed(draft, symbol, may_stay(draft, symbol, rules), "the leader is flat")
+    exposure.want_closed(draft, symbol, keep, "the leader is flat")
 
 
-def _on_the_leaders_side(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+def _on_the_leaders_side(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int) -> None:
     """Real world: two exits of ours fill at once. A position on the other side of the leader's is closed, and paged."""
     contract = draft.contract(symbol)
-    if contract.due or contract.close_to is not None or may_stay(draft, symbol, rules):
+    if contract.due or contract.close_to is not None or keep:
         return
     if not exposure.is_against_the_leader(draft.book, symbol, rules):
         return
-    in_progress = tuple(draft.book.in_progress(symbol))
+    in_progress = draft.book.in_progress(symbol)
     if any(c.stage.in_doubt or (c.trades and _coming(draft, c)) for c in in_progress):
         return
     why = f"we hold {contract.own}, on the other side of the leader"
@@ -153,10 +154,10 @@ def _on_the_leaders_side(draft: Draft, symbol: Symbol, rules: CopyRules) -> None
     exposure.want_closed(draft, symbol, 0, why)
 
 
-def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int) -> None:
     """What the leader has exited by an order that we do not mirror, or by one whose copy has ended, is closed."""
     contract = draft.contract(symbol)
-    if contract.due or contract.close_to is not None or may_stay(draft, symbol, rules) == contract.own:
+    if contract.due or contract.close_to is not None or keep == contract.own:
         return
     if leaving(draft, symbol) or any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
         return
@@ -166,10 +167,9 @@ def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules) -> N
         exposure.want_as_leader(draft, symbol, rules, "the leader's exit has filled, and ours is not there")
 
 
-def _for_too_long(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
+def _for_too_long(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int) -> None:
     """Whatever it was: nothing explains any more that we have more than the leader's, and nothing will mend it."""
     contract = draft.contract(symbol)
-    keep = may_stay(draft, symbol, rules)
     if contract.due or contract.close_to is not None or abs(contract.own - keep) <= leaving(draft, symbol):
         draft.note(symbol, too_much_since=None)
         return

@@ -70,7 +70,7 @@ class Span:
 
 def advance(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """Sends what may be sent now. `current`: is the leader's view so, and compared with ours?"""
-    for copy in tuple(draft.book.in_progress(symbol)):
+    for copy in draft.book.in_progress(symbol):
         if copy.put_off and copy.verb is Verb.CLOSE and draft.contract(symbol).close_to is None:
             wanted = draft.contract(symbol).own + copy.side.sign * copy.rest
             exposure.want_closed(draft, symbol, wanted, copy.reason or "it was put off")

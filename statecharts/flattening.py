@@ -87,7 +87,7 @@ def pursue(draft: Draft, symbol: Symbol) -> bool:
     if latch is None:
         return False
     own = draft.contract(symbol).own
-    for copy in tuple(draft.book.in_progress(symbol)):
+    for copy in draft.book.in_progress(symbol):
         if not copy.trades or copy.cancel_wanted is not None:
             continue
         if copy.stage is Stage.HELD and copy.verb is Verb.PLACE:

@@ -109,8 +109,15 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     wanted = asked(draft, copy, order, order.terms)
-    copy = evolve(copy, kind=found.kind, terms=_of_size(wanted, found), chase_at=chase_at)
-    copy = evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=shares.is_apart(draft, order))
+    copy = evolve(
+        copy,
+        kind=found.kind,
+        terms=_of_size(wanted, found),
+        chase_at=chase_at,
+        meant=max(found.meant, found.quantity),
+        opens=found.opens,
+        apart=shares.is_apart(draft, order),
+    )
     whole, barred = found.quantity, only_exits or openings.bar(draft, order, copy.symbol, rules)
     if found.kind is not Kind.ENTRY and exposure.unknown(draft.book, copy.symbol):
         _waits_for_a_look_up(draft, copy, order, barred, rules)
@@ -121,7 +128,8 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     found = openings.allowed(draft, copy, found, barred)
     if found.quantity < whole:
         openings.missed_of(draft, copy, order, found, barred, rules)
-    copy = evolve(copy, kind=found.kind, terms=_of_size(wanted, found))
+    if barred is not None:
+        copy = evolve(copy, kind=found.kind, terms=_of_size(wanted, found))
     if found.quantity == 0:
         why = found.why_nothing or "nothing to do"
         draft.skip(evolve(copy, stage=Stage.SKIPPED, reason=why), why)
@@ -222,14 +230,17 @@ def send(
 
     `other` goes out with it as its OCO, `brackets` as its OSO.
     """
-    assert copy.terms is not None, "what is sent has its terms"
+    wanted = copy.terms
+    assert wanted is not None, "what is sent has its terms"
     assert draft.book.mine is not None, "copying begins with both views"
     if rules.shadow:
         draft.keep(evolve(copy, stage=Stage.SHADOWED, reason=shadows.WHY))
         return
     if remnants.claimed(draft, copy, rules):
         return
-    draft.keep(evolve(copy, stage=Stage.INTENDED, decided_at=draft.at))
+    if copy.stage is not Stage.INTENDED or copy.decided_at is not draft.at:
+        copy = evolve(copy, stage=Stage.INTENDED, decided_at=draft.at)
+    draft.keep(copy)
     breaker.placed(draft, rules)
     alone = PlaceOrder(
         copy=copy.id,
@@ -239,17 +250,19 @@ def send(
         cause=copy.cause if copy.kind is Kind.ENTRY else None,
         symbol=copy.symbol,
         side=copy.side,
-        terms=copy.terms,
+        terms=wanted,
     )
     draft.do(_with_legs(alone, other, brackets))
     template.provide(draft, copy, rules)
 
 
 def _with_legs(alone: PlaceOrder, other: Leg | None, brackets: tuple[Leg, ...]) -> PlaceOrder:
+    if other is None and not brackets:
+        return alone
     fields = attrs.asdict(alone, recurse=False)
     if other is not None:
         return PlaceOco(**fields, other=other)
-    return PlaceOso(**fields, brackets=brackets) if brackets else alone
+    return PlaceOso(**fields, brackets=brackets)
 
 
 def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
@@ -336,4 +349,4 @@ def refusal(order: Order, rules: CopyRules) -> str | None:
 
 
 def _of_size(wanted: Terms, found: Size) -> Terms:
-    return evolve(wanted, quantity=found.quantity)
+    return wanted if wanted.quantity == found.quantity else evolve(wanted, quantity=found.quantity)

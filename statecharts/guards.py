@@ -90,6 +90,8 @@ def give_up(draft: Draft, symbol: Symbol) -> None:
 
 def of_entries(draft: Draft, symbol: Symbol) -> list[Unit]:
     """The exits of each entry, with what they are to protect; the nearest to the market first."""
+    if not draft.contract(symbol).guarded:
+        return []
     templates = []
     for number in draft.contract(symbol).guarded:
         entry = draft.book.copies[number]

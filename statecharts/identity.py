@@ -8,12 +8,15 @@ Rule 2: it fits Tradovate's clOrdId and text (64 characters) and customTag50 (50
 
 from __future__ import annotations
 
-import base64
 import hashlib
 
 from statecharts.values import BrokerAccountId, CopyId
 
 PREFIX = "cpd-"
+# RFC 4648's base 32 in small letters, two at a time: base64.b32encode takes three times as long for the same.
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+_PLACES = range(150, -1, -10)  # of the 160 bits
 
 
 def client_order_id(
@@ -24,5 +27,5 @@ def client_order_id(
     `leg` tells those of one cause apart: of a change, it is the number of the order that is changed.
     """
     text = f"{leader}/{follower}/{cause}/{verb}/{leg}/{attempt}"
-    digest = hashlib.blake2b(text.encode(), digest_size=20).digest()
-    return CopyId(PREFIX + base64.b32encode(digest).decode().lower())
+    digest = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=20).digest(), "big")
+    return CopyId(PREFIX + "".join([_PAIRS[digest >> place & 1023] for place in _PLACES]))

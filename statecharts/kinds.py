@@ -21,7 +21,7 @@ from statecharts.values import Order, Symbol
 
 def look_again(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """Every order of ours that rests in this contract is what it would be if it came now."""
-    in_progress = tuple(draft.book.in_progress(symbol))
+    in_progress = draft.book.in_progress(symbol)
     if any(copy.trades and copy.stage.in_doubt for copy in in_progress):
         return
     for copy in in_progress:

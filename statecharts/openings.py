@@ -155,7 +155,7 @@ def withdraw(draft: Draft, symbol: Symbol) -> None:
     why = _taken_back(draft, symbol)
     if why is None:
         return
-    for copy in tuple(draft.book.in_progress(symbol)):
+    for copy in draft.book.in_progress(symbol):
         opens = copy.verb is Verb.PLACE and copy.kind is not Kind.EXIT and copy.stage is not Stage.HELD
         if not opens or copy.cancel_wanted is not None:
             continue

@@ -74,7 +74,7 @@ def _page(draft: Draft, symbol: Symbol, since: datetime) -> None:
 
 def _why(draft: Draft, symbol: Symbol) -> str:
     """What it waits for, as far as it is known."""
-    in_progress = tuple(draft.book.in_progress(symbol))
+    in_progress = draft.book.in_progress(symbol)
     if any(copy.stage is Stage.UNKNOWN for copy in in_progress):
         return "the answer to an order was lost, and it is not yet found out what became of it"
     if firm.frozen(draft.book, symbol):

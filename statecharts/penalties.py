@@ -59,7 +59,7 @@ def answered(draft: Draft, copy: Copy, event: RequestPenalised, rules: CopyRules
 
 def pursue(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """Changes whose time is over are asked for again; entries that are fresh no more are given up."""
-    for copy in tuple(draft.book.in_progress(symbol)):
+    for copy in draft.book.in_progress(symbol):
         if current and copy.put_off and _needless(draft, copy, rules):
             draft.news(copy, News.GIVEN_UP, "the leader is in it again, with what is ours")
         elif not copy.put_off or copy.ask_after is None or copy.ask_after > draft.at:

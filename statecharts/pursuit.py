@@ -118,10 +118,10 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         kinds.look_again(draft, symbol, rules)
         resting.look_again(draft, symbol, rules)
     openings.withdraw(draft, symbol)
-    for copy in tuple(draft.book.in_progress(symbol)):
+    for copy in draft.book.in_progress(symbol):
         changes.unanswered(draft, copy, rules)
     penalties.pursue(draft, symbol, rules, current)
-    for copy in tuple(draft.book.in_progress(symbol)):
+    for copy in draft.book.in_progress(symbol):
         _chase(draft, copy, rules)
         refusals.overtaken(draft, copy, rules)
     by_fills = rules.mode == "fills"
@@ -140,13 +140,13 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     protection.look_after(draft, symbol, rules, current)
     if ready and not closes:  # what had a stop refused is closed now, and not when something else happens
         closing.close(draft, symbol, rules, current)
-    for copy in tuple(draft.book.in_progress(symbol)) if not by_fills else ():
+    for copy in draft.book.in_progress(symbol) if not by_fills else ():
         together = brackets.held_together(draft, draft.book.copies[copy.id])
         released = [_released(draft, one, rules, current, ready) for one in together]
         brackets.send(draft, [one for one in released if one is not None], rules)
     if current and not latched and not by_fills:
         _within_ours(draft, symbol)
-    for copy in tuple(draft.book.in_progress(symbol)):
+    for copy in draft.book.in_progress(symbol):
         openings.keep_small(draft, copy, follower.leaders(draft, copy), current, rules)
     for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
         changes.ask(draft, draft.book.copies[copy.id], rules)  # one change may make another needless

@@ -26,14 +26,12 @@ from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.evolution import evolve
 from statecharts.rules import CopyRules, Limits
-from statecharts.standing import Lock, Standing
+from statecharts.standing import AT_EASE, Lock, Standing
 from statecharts.trading_day import trading_day
 
 NEAR = Decimal("0.75")  # of a limit: within its last quarter
 BLIND_AFTER = timedelta(seconds=90)  # three readings missed
 ZERO = Decimal(0)
-_NONE = Limits()
-_AT_EASE = Standing()
 
 
 @attrs.frozen
@@ -56,9 +54,11 @@ class Measure:
 def heed(draft: Draft, event: e.Event, rules: CopyRules) -> None:
     """What the event and the time mean for the limits, before anything is decided that could open."""
     limits, names = rules.limits, _names(rules.limits)
-    if limits == _NONE and draft.book.standing == _AT_EASE and flattening.by_whom(draft.book, FlattenedBy.RISK) is None:
+    standing, hours = draft.book.standing, limits.no_open_after is not None or limits.flat_by is not None
+    at_ease = standing is AT_EASE or standing == AT_EASE  # to compare each of its fields takes long
+    if names is None and not hours and at_ease and flattening.by_whom(draft.book, FlattenedBy.RISK) is None:
         return
-    standing = _today(draft, draft.book.standing)
+    standing = _today(draft, standing)
     if isinstance(event, e.UnlockAsked) and standing.lock is not None:
         standing = evolve(standing, lock=None, forgive=True)
         draft.tell("risk.unlocked", "UNLOCKED by the operator: its limits count anew from here")
@@ -116,9 +116,11 @@ def measures(book: Book, limits: Limits, at: datetime) -> tuple[Measure, ...]:
 def _names(limits: Limits) -> str | None:
     """The limits of money in one text; None when there is none."""
     drawdown = limits.drawdown
+    if limits.daily_loss is None and limits.daily_profit is None and drawdown is None:
+        return None
     trailing = None if drawdown is None else f"{drawdown.amount}{' end of day' if drawdown.end_of_day else ''}"
     found = {"loss": limits.daily_loss, "profit": limits.daily_profit, "drawdown": trailing}
-    return ", ".join(f"{name} {limit}" for name, limit in found.items() if limit is not None) or None
+    return ", ".join(f"{name} {limit}" for name, limit in found.items() if limit is not None)
 
 
 def _today(draft: Draft, standing: Standing) -> Standing:

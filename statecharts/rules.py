@@ -114,6 +114,8 @@ class CopyRules:
     runaway: Runaway = Runaway()
     limits: Limits = Limits()
     agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract; it wins over the above
+    # What the above says for each contract of the leader's: no part of the value, and worked out once (sizing.py)
+    configured: dict[Symbol, Agreement] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
 
 @attrs.frozen

@@ -60,7 +60,14 @@ def kind_of(position: int, side: Side, quantity: int) -> Kind:
 
 
 def configured(symbol: Symbol, rules: CopyRules) -> Agreement:
-    """What the configuration says for the leader's contract."""
+    """What the configuration says for the leader's contract. A turn asks some twenty times."""
+    known = rules.configured.get(symbol)
+    if known is None:
+        known = rules.configured[symbol] = _configured(symbol, rules)
+    return known
+
+
+def _configured(symbol: Symbol, rules: CopyRules) -> Agreement:
     mapped = rules.map.get(root_of(symbol))
     return Agreement(
         to=symbol if mapped is None else with_root(symbol, mapped.to),

@@ -51,3 +51,6 @@ class Standing:
     forgive: bool = False
     checked: str | None = None
     lock: Lock | None = None
+
+
+AT_EASE = Standing()  # of an account without limits

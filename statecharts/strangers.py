@@ -166,6 +166,6 @@ def _closed(draft: Draft, symbol: Symbol, before: int, own: int) -> None:
     """What a human has closed is not ours any more, and no exit of ours may close it once again."""
     why = f"somebody else closed {abs(before - own)} of ours"
     draft.note(symbol, no_entry=f"{why}; waits until the leader is flat")
-    for copy in tuple(draft.book.in_progress(symbol)):
+    for copy in draft.book.in_progress(symbol):
         if exposure.reduces(copy, before):
             draft.keep(changes.cut(copy, abs(own), why))

@@ -170,9 +170,10 @@ def _at_market(copy: Copy) -> bool:
 
 def _look_for_short(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """A leg has filled. Where the leader has not left too, a moment later, we are short of him."""
-    contract, target = draft.contract(symbol), exposure.total_target(draft.book, symbol, rules)
+    contract = draft.contract(symbol)
     guarding = [leg for number in contract.guarded for leg in guards.of_entry(draft, draft.book.copies[number])]
     taken_by = next((leg.id for leg in guarding if leg.leg and leg.filled), contract.taken_by)
+    target = 0 if taken_by is None else exposure.total_target(draft.book, symbol, rules)
     short = abs(target) - abs(exposure.goal(contract.own, target))
     if taken_by is None or contract.no_entry is not None or short <= 0:
         draft.note(symbol, taken_by=None, short_at=None)

@@ -11,6 +11,7 @@ import enum
 import re
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import NewType
 
 import attrs
@@ -107,6 +108,7 @@ _ENDED_EARLY = frozenset({Status.CANCELED, Status.REJECTED, Status.EXPIRED})
 _FINISHED = frozenset({Status.FILLED, Status.COMPLETED, Status.CANCELED, Status.REJECTED, Status.EXPIRED})
 
 
+@lru_cache(4096)
 def root_of(symbol: Symbol) -> Root:
     """The product of a contract: MESZ6 -> MES. A name that is no contract is its own product."""
     match = _CONTRACT.match(symbol)
@@ -176,7 +178,7 @@ class Order:
     @property
     def filled(self) -> int:
         """Contracts executed and not busted."""
-        return sum(fill.quantity for fill in self.fills if fill.active)
+        return sum([fill.quantity for fill in self.fills if fill.active])
 
     @property
     def net(self) -> int:

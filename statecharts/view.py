@@ -130,7 +130,18 @@ class View:
     replayed_at: datetime | None = None  # when the broker last told of something older than the snapshot
 
     def with_order(self, order: Order) -> View:
-        """The view after one more fact about one order. A fact that comes twice, or late, changes nothing."""
+        """The view after one more fact about one order. A fact that comes twice, or late, changes nothing.
+
+        The followers of a leader hear the same fact of the same view, one after the other: they go on sharing it.
+        """
+        known = _RECENT.get((id(self), id(order)))
+        if known is None:
+            if len(_RECENT) >= RECENT:
+                del _RECENT[next(iter(_RECENT))]
+            known = _RECENT[id(self), id(order)] = (self, order, self._with_order(order))
+        return known[2]
+
+    def _with_order(self, order: Order) -> View:
         before = self.orders.get(order.id)
         if before is not None:
             order = order.joined(before)
@@ -162,3 +173,8 @@ class View:
     def of(snapshot: Snapshot, generation: int) -> View:
         net = {symbol: n for symbol, n in snapshot.positions.items() if n}
         return View(snapshot.broker_id, generation, Orders(snapshot.orders), net, replayed_at=snapshot.replayed_at)
+
+
+RECENT = 16  # as many as one event may bring, and no more: each keeps a view alive
+# By the identity of both; they are kept with it, so that no other object takes their place meanwhile.
+_RECENT: dict[tuple[int, int], tuple[View, Order, View]] = {}

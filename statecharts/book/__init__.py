@@ -20,13 +20,25 @@ from statecharts.contracts import ContractFacts
 from statecharts.evolution import evolve
 from statecharts.register import Register
 from statecharts.rules import Agreement
-from statecharts.standing import Standing
+from statecharts.standing import AT_EASE, Standing
 from statecharts.values import AccountName, CopyId, FillId, OrderId, Status, Symbol, root_of
 from statecharts.view import RiskStatus, View
 
-__all__ = ["LEADERS_OWN", "Book", "Contract", "Copies", "Copy", "Exposure", "FlattenedBy", "Latch", "Market", "Verb"]
+__all__ = [
+    "LEADERS_OWN",
+    "NOTHING",
+    "Book",
+    "Contract",
+    "Copies",
+    "Copy",
+    "Exposure",
+    "FlattenedBy",
+    "Latch",
+    "Market",
+    "Verb",
+]
 
-_NOTHING = Contract()
+NOTHING = Contract()
 LEADERS_OWN = CopyId("")  # in `placed`: an order that was there before copying began
 
 
@@ -74,7 +86,7 @@ class Book:
     waiting: Mapping[OrderId, datetime] = attrs.field(factory=dict)  # leader orders that wait for their family, until
     latches: tuple[Latch, ...] = ()  # at most one for each who
     markets: Mapping[str, Market] = attrs.field(factory=dict)
-    standing: Standing = attrs.field(factory=Standing)
+    standing: Standing = AT_EASE
     facts: Mapping[Symbol, ContractFacts] = attrs.field(factory=dict)  # of contracts, and of products under their root
     absent: Mapping[Symbol, str] = attrs.field(factory=dict)  # contracts that do not exist on our side, and why
     asked: Mapping[Symbol, datetime] = attrs.field(factory=dict)  # contracts asked for, and when they may be again
@@ -104,16 +116,17 @@ class Book:
         return evolve(self, silent_until=None, caught_up=None if known is None else (known[0], 0))
 
     def contract(self, symbol: Symbol) -> Contract:
-        return self.contracts.get(symbol, _NOTHING)
+        return self.contracts.get(symbol, NOTHING)
 
     def with_contract(self, symbol: Symbol, contract: Contract) -> Book:
-        if self.contracts.get(symbol, _NOTHING) == contract:
+        if self.contracts.get(symbol, NOTHING) == contract:
             return self
         return evolve(self, contracts={**self.contracts, symbol: contract})
 
-    def in_progress(self, symbol: Symbol) -> Iterator[Copy]:
+    def in_progress(self, symbol: Symbol) -> list[Copy]:
         """Copies of this contract that are not at their end, oldest first."""
-        return (self.copies[copy] for copy in self.open.get(symbol, ()))
+        copies = self.copies
+        return [copies[copy] for copy in self.open.get(symbol, ())]
 
     def all_open(self) -> Iterator[Copy]:
         return (self.copies[copy] for copies in self.open.values() for copy in copies)

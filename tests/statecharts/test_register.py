@@ -98,3 +98,16 @@ def test_a_register_is_taken_as_it_is() -> None:
     assert Odd.of(register) is register
     assert Register.of(register) is register
     assert Odd.of({1: 1}) == register
+
+
+def test_what_one_branch_has_forgotten_the_other_finds_by_going_through_everything() -> None:
+    before = filled([(number, number) for number in range(AT_MOST - 1)])
+    longer = before
+    for number in range(10):
+        longer = longer.entered(0, 1000 + number)
+    longer = longer.entered(AT_MOST, 1)  # both become a new large one, and this forgets first
+    shorter = before.entered(AT_MOST, 2)
+    assert dict(since(before, shorter)) == {AT_MOST: 2}
+    assert dict(since(before, longer)) == {0: 1009, AT_MOST: 1}
+    start = filled([])
+    assert dict(since(start, shorter)) == _differing(start, shorter)
