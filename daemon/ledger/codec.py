@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache, partial
+from enum import Enum
+from functools import cache, lru_cache, partial
+from operator import attrgetter
 from typing import Any, Final, get_args, get_origin
 
 import attrs
@@ -32,6 +34,8 @@ from statecharts.states import State
 from statecharts.view import View
 
 Json = dict[str, Any]  # an object as `json` reads and writes it
+# What has changed between two views, by the identity of both; they are kept with it, so that it stays theirs.
+Views = dict[tuple[int, int], tuple[Any, Any, Json]]
 
 DESCENDED: Final = (Account, Book, View)
 _FAMILIES: Final = (State, Event, Effect)
@@ -43,6 +47,7 @@ class Unreadable(ValueError):
     """A record that does not say what this version understands. The message names the part, for the operator."""
 
 
+@lru_cache(4096)  # a turn writes the same twenty again, and all turns of a round the same one: it took a sixth of them
 def instant_text(instant: datetime) -> str:
     """ISO 8601 in UTC with microseconds and Z: such texts sort as their instants do. Raises ValueError when naive."""
     if instant.tzinfo is not UTC:
@@ -106,6 +111,10 @@ def _reader(converter: cattrs.Converter, cls: type) -> Callable[[Any, Any], Any]
     return make_dict_structure_fn(cls, converter, **fields)
 
 
+def _is_enum(cls: Any) -> bool:
+    return inspect.isclass(cls) and issubclass(cls, Enum)
+
+
 def _configured(field: attrs.Attribute[Any]) -> bool:
     return field.type is Rules
 
@@ -115,6 +124,8 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook(datetime, instant_text)
     converter.register_structure_hook(datetime, lambda text, _: instant_of(text))
     converter.register_unstructure_hook(Decimal, str)
+    # `value` is a property written in Python, which takes five times as long.
+    converter.register_unstructure_hook_factory(_is_enum, lambda _: attrgetter("_value_"))
     converter.register_structure_hook(Decimal, lambda text, _: Decimal(text))
     converter.register_unstructure_hook_factory(attrs.has, lambda cls: _writer(converter, cls))
     converter.register_structure_hook_factory(attrs.has, lambda cls: _reader(converter, cls))
@@ -151,38 +162,60 @@ def _reading(kind: Any) -> Callable[[Any], Any]:
     return lambda found: _CONVERTER.structure(found, kind)
 
 
-_PARTS: Final[dict[type, tuple[_Part, ...]]] = {
-    cls: tuple(_Part.of(field) for field in attrs.fields(attrs.resolve_types(cls)) if not _configured(field))
-    for cls in DESCENDED
+def _parts_of(cls: type) -> tuple[tuple[_Part, ...], attrgetter[tuple[Any, ...]]]:
+    parts = tuple(_Part.of(field) for field in attrs.fields(attrs.resolve_types(cls)) if not _configured(field))
+    return parts, attrgetter(*(part.name for part in parts))
+
+
+# And all of their values at once, in their order.
+_PARTS: Final[dict[type, tuple[tuple[_Part, ...], attrgetter[tuple[Any, ...]]]]] = {
+    cls: _parts_of(cls) for cls in DESCENDED
 }
 
 
-def changes(before: Account, after: Account) -> Json:
-    """What makes `after` out of `before`, as JSON. On the path of every turn: the same object is skipped."""
-    return _changes(Account, before, after)
+def changes(before: Account, after: Account, views: Views | None = None) -> Json:
+    """What makes `after` out of `before`, as JSON. On the path of every turn: the same object is skipped.
+
+    `views` are those of other turns of the same moment: the followers of a leader share his.
+    """
+    return _changes(Account, before, after, {} if views is None else views)
 
 
-def _changes(cls: type, before: Any, after: Any) -> Json:
+def _changes(cls: type, before: Any, after: Any, views: Views) -> Json:
     found: Json = {}
-    for part in _PARTS[cls]:
-        old, new = getattr(before, part.name), getattr(after, part.name)
+    parts, fields = _PARTS[cls]
+    for part, old, new in zip(parts, fields(before), fields(after), strict=True):
         if new is old:
             continue
         if part.keys is not None:
             if differing := _differing(part, old, new):
                 found[part.name] = differing
         elif part.below is not None and isinstance(old, part.below) and isinstance(new, part.below):
-            if below := _changes(part.below, old, new):
+            if below := _below_changed(part.below, old, new, views):
                 found[part.name] = below
         elif new != old:
             found[part.name] = part.write(new)
     return found
 
 
+def _below_changed(cls: type, old: Any, new: Any, views: Views) -> Json:
+    if cls is not View:
+        return _changes(cls, old, new, views)
+    known = views.get((id(old), id(new)))
+    if known is None:
+        known = views[id(old), id(new)] = (old, new, _changes(cls, old, new, views))
+    return known[2]
+
+
 def _differing(part: _Part, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> dict[Any, Any]:
-    touched = tuple(since(old, new))
-    found = {key: part.write(value) for key, value in touched if old.get(key) != value}
-    if len(new) - sum(key not in old for key, _ in touched) < len(old):
+    found: dict[Any, Any] = {}
+    added = 0
+    for key, value in since(old, new):
+        was = old.get(key)
+        added += was is None and key not in old
+        if was != value:
+            found[key] = part.write(value)
+    if len(new) - added < len(old):
         found.update(dict.fromkeys(old.keys() - new.keys()))
     return found
 
@@ -198,7 +231,7 @@ def applied(account: Account, changed: Json) -> Account:
 
 
 def _applied(before: Any, changed: Json) -> Any:
-    parts = {part.name: part for part in _PARTS[type(before)]}
+    parts = {part.name: part for part in _PARTS[type(before)][0]}
     fields: Json = {}
     for name, found in changed.items():
         part = parts.get(name)

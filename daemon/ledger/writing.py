@@ -90,6 +90,7 @@ class Writing:
     last: dict[AccountName, Account] = attrs.field(factory=dict)
     unsaved: dict[AccountName, int] = attrs.field(factory=dict)
     texts: dict[int, str] = attrs.field(factory=dict)  # by identity of the event
+    views: codec.Views = attrs.field(factory=dict)  # of leaders, which their followers share
     announced: dict[int, int] = attrs.field(factory=dict)  # likewise: the leader's turn that announced it
 
     def record(self, taken: Taken) -> None:
@@ -109,7 +110,7 @@ class Writing:
         if base is None:
             base = taken.before
             self.save(base)
-        changed = codec.changes(base, taken.after)
+        changed = codec.changes(base, taken.after, self.views)
         turn = self._inserted(
             _TURN,
             (
