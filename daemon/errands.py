@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import attrs
 import trio
@@ -18,6 +19,7 @@ from daemon.bulletins import Board
 from daemon.logins.calls import Answered, Call, Lost
 from daemon.logins.session import Session
 from daemon.ports import Ports
+from daemon.runner import Begin
 from daemon.tradovate import messages
 from daemon.tradovate.messages import Accepted, Doubtful, Held, Penalty, Refused
 from statecharts.effects import (
@@ -95,11 +97,11 @@ class AccountErrands:
             task_status.started()
             await trio.sleep_forever()
 
-    def perform(self, effect: Effect) -> None:
-        """Begins at once whatever can be begun at once; never waits."""
+    def perform(self, effect: Effect) -> Begin | None:
+        """Begins at once whatever can be begun at once; never waits. Answers how to await what a request comes to."""
         match effect:
             case Request():
-                self._request(effect)
+                return self._request(effect)
             case LookUp():
                 self._start(self._look_up, effect)
             case ReadAnew(account=account):
@@ -119,6 +121,7 @@ class AccountErrands:
                 self.unexpected += 1
                 words = f"{self.account}: {kind} in {state}"
                 self.board.journal.say("unexpected", words, severity="debug", account=self.account)
+        return None
 
     def _tell(self, effect: Tell) -> None:
         """The chart's words, and what the daemon knows beyond this one account."""
@@ -139,17 +142,18 @@ class AccountErrands:
             copy=effect.copy,
         )
 
-    def _request(self, effect: Request) -> None:
+    def _request(self, effect: Request) -> Begin | None:
         session = self.session()
         reason = "not connected" if session is None else self._held(effect, session)
         if session is None or reason is not None:
             self.post(
                 NeverSent(at=self.ports.wall(), copy=effect.copy, client_id=effect.client_id, reason=reason or "")
             )
-            return
+            return None
         endpoint, body = self._said(effect)
         call = session.request(endpoint, self._with_ticket(effect, endpoint, body), effect.priority)
-        self._start(self._await_answer, effect, call, session, self.ports.wall())
+        self.under_way += 1
+        return partial(self._start, self._await_answer, effect, call, session, self.ports.wall())
 
     def _said(self, effect: Request) -> tuple[str, messages.Body]:
         match effect:
@@ -180,7 +184,6 @@ class AccountErrands:
         return held or session.rate.admit(effect.cause or effect.client_id, self.siblings)
 
     async def _await_answer(self, effect: Request, call: Call, session: Session, queued_at: datetime) -> None:
-        self.under_way += 1
         try:
             outcome = await self._soon(effect, call)
             if outcome is None:

@@ -100,11 +100,16 @@ class Inbox:
 
 
 class TakesTurns(Protocol):
-    """What carries a turn through: step, ledger, effects. Synchronous, so that nothing comes in between."""
+    """What carries a turn through: step, ledger, effects. Synchronous, so that nothing comes in between.
+
+    `follow` begins what was left for later, and is waited for by whoever has taken a turn.
+    """
 
     def take(self, runner: Runner, item: Item) -> None: ...
+    async def follow(self) -> None: ...
 
 
+Begin = Callable[[], None]
 Post = Callable[[Event], None]
 Activity = Callable[[Post], Awaitable[None]]
 
@@ -117,9 +122,9 @@ class Activities(Protocol):
 
 
 class Errands(Protocol):
-    """What carries effects out, in the account's own nursery."""
+    """What carries effects out, in the account's own nursery. `perform` answers what can wait until bytes are out."""
 
-    def perform(self, effect: Effect) -> None: ...
+    def perform(self, effect: Effect) -> Begin | None: ...
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None: ...
 
 
@@ -170,6 +175,7 @@ class Runner:
                 item = await self.inbox.take()
                 if item is not None:
                     self.rounds.take(self, item)
+                    await self.rounds.follow()
             visit.over = True
             nursery.cancel_scope.cancel()
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import attrs
 import pytest
+import trio
 
 from daemon.ledger import Ledger, LedgerError, Posted, Taken
 from daemon.round import Rounds
-from daemon.runner import Activities, Inbox, Item, Runner
+from daemon.runner import Activities, Begin, Inbox, Item, Runner
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.account import Account
-from statecharts.effects import Effect
+from statecharts.effects import Effect, Request
 from statecharts.rules import CopyRules, Rules
 from statecharts.values import (
     AccountName,
@@ -60,10 +62,16 @@ class Hands:
     record: Record
     bug: Exception | None = None
 
-    def perform(self, effect: Effect) -> None:
+    def perform(self, effect: Effect) -> Begin | None:
         if self.bug is not None:
             raise self.bug
         self.record.lines.append(f"{self.name} {type(effect).__name__}")
+        return partial(self._wait, effect) if isinstance(effect, Request) else None
+
+    def _wait(self, effect: Effect) -> None:
+        if self.name == F3:
+            raise ArithmeticError("f3 cannot wait for anything")
+        self.record.lines.append(f"{self.name} waits")
 
     async def run(self, task_status: object = None) -> None:
         raise NotImplementedError("nothing runs here")
@@ -177,6 +185,46 @@ def test_a_follower_whose_turn_raises_fails_alone_and_hears_its_leader_once_more
     assert house.runner(F1).account.failures == house.runner(LEAD).account.failures == 0
     ((_, event),) = house.ledger.undelivered(F2)
     assert isinstance(event, e.LeaderViewTaken)
+
+
+def _of_ratios(house: House, **ratios: int) -> None:
+    """These followers copy, each with its ratio, and the leader trades."""
+    for name, ratio in ratios.items():
+        runner = house.runner(AccountName(name))
+        copy = CopyRules(name=CopyName("main"), leader=LEAD, ratio=Decimal(ratio))
+        runner.account = attrs.evolve(runner.account, rules=Rules(copy=copy))
+        house.take(runner.name, e.SnapshotTaken(at=NOON, snapshot=_snapshot()))
+        runner.inbox.idle = True
+    _announce(house)
+    house.record.lines.clear()
+    house.take(LEAD, e.OrderSeen(at=NOON, order=ORDER))
+
+
+def test_who_can_lose_most_is_sent_for_first(house: House) -> None:
+    _of_ratios(house, f1=1, f2=3, f3=2)
+    assert [line for line in house.record.lines if line.endswith("PlaceOrder")] == [
+        "f2 PlaceOrder",
+        "f3 PlaceOrder",
+        "f1 PlaceOrder",
+    ]
+
+
+def test_nobody_waits_for_an_answer_before_the_writer_has_had_its_turn(house: House) -> None:
+    async def write() -> None:
+        house.record.lines.append("written")
+
+    async def story() -> None:
+        async with trio.open_nursery() as nursery:
+            _of_ratios(house, f1=1, f2=3, f3=2)
+            nursery.start_soon(write)
+            await house.rounds.follow()
+        assert house.record.lines[-3:] == ["written", "f2 waits", "f1 waits"]
+        with pytest.raises(ArithmeticError):  # its own task hears of it, and nobody else's
+            await house.runner(F3).inbox.take()
+        await house.rounds.follow()
+        assert house.record.lines[-1] == "f1 waits", "each once"
+
+    trio.run(story)
 
 
 def test_a_failed_turn_is_consumed_and_its_state_is_entered_anew(house: House) -> None:

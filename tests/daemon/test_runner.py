@@ -88,6 +88,9 @@ class Script:
         if after is not None:
             runner.account = attrs.evolve(runner.account, connection=after)
 
+    async def follow(self) -> None:
+        """Nothing was left for later."""
+
 
 @attrs.define(eq=False)
 class Stage:

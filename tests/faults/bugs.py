@@ -126,6 +126,7 @@ def timers_survive(ran: Ran) -> AbstractContextManager[None]:
             item = await one.inbox.take()
             if item is not None:
                 one.rounds.take(one, item)
+                await one.rounds.follow()
 
     return replaced(Runner, "_leaf", lambda original: leaf)
 
