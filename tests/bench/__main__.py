@@ -13,6 +13,8 @@ from tests.bench import latency, load, report
 SIZES = (1, 5, 20, 100)
 DIALED = 40  # logins: what the process may dial in short time; further ones come at 12 a minute (logins/budget.py)
 
+STORM = 20
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
@@ -20,6 +22,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="only the latency, on one login, with few rounds")
     parser.add_argument("--latency", action="store_true", help="only the latency, on one login and on many")
     parser.add_argument("--followers", type=int, nargs="+", default=SIZES)
+    parser.add_argument(
+        "--storm", type=int, default=STORM, help="logins that are cut off at once; 200 take half an hour (default: 20)"
+    )
     asked = parser.parse_args()
     found: report.Found = {}
     more: dict[str, Any] = {}
@@ -37,6 +42,8 @@ def main() -> int:
             more["last of 20, 2,000 other events a second"] = loud
             more["other events a second, one to a frame"] = load.throughput(directory, 1)
             more["other events a second, twenty to a frame"] = load.throughput(directory, 20)
+            for kind, figure in load.storm(directory, asked.storm).items():
+                more[f"all sessions cut: {kind}"] = f"{figure:.1f}"
             for kind, figure in load.memory(directory).items():
                 more[f"memory: {kind}"] = f"{figure:.0f}"
             for kind, figure in load.long_ledger(directory, 50, 1_000_000).items():

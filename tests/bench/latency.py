@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import attrs
 from tests.bench import rig
 from tests.bench.rig import Layout, StandIn
 
-FLOORS = {"floor": "tests.bench.floor"}
+FLOOR = {"floor": "tests.bench.floor"}
+FLOORS = {**FLOOR, "asyncio": "tests.bench.floor_asyncio"}
 OURS = "copierd"
 PAUSE, PAUSE_EACH = 0.1, 0.012  # seconds from one round to the next, and for each follower: until all is quiet again
 
@@ -48,10 +49,17 @@ def quantile(ascending: list[float], share: float) -> float:
     return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
 
 
-def measured(directory: Path, followers: int, together: bool, blocks: int, rounds: int) -> dict[str, Latency]:
+def measured(
+    directory: Path,
+    followers: int,
+    together: bool,
+    blocks: int,
+    rounds: int,
+    floors: Mapping[str, str] = FLOORS,
+) -> dict[str, Latency]:
     """The daemon and each floor, alternating: `blocks` blocks of so many rounds each."""
     kind = "t" if together else "n"
-    layouts = {name: Layout(f"{kind}{followers}{name[:1]}", followers, together) for name in (OURS, *FLOORS)}
+    layouts = {name: Layout(f"{kind}{followers}{name[:1]}", followers, together) for name in (OURS, *floors)}
     found: dict[str, list[list[int]]] = {name: [] for name in layouts}
     with ExitStack() as stack:
         broker = stack.enter_context(rig.stand_in())
@@ -61,7 +69,7 @@ def measured(directory: Path, followers: int, together: bool, blocks: int, round
         config = rig.configuration(home, broker.port, layouts[OURS])
         daemon = stack.enter_context(rig.daemon(config, layouts[OURS]))
         processes = {OURS: daemon.process.pid}
-        for name, module in FLOORS.items():
+        for name, module in floors.items():
             processes[name] = stack.enter_context(rig.floor(module, broker, layouts[name], ids[name]))
         daemon.wait_until_copying()
         for layout in layouts.values():  # what is done for the first time is another measurement

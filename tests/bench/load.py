@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from daemon.logins.budget import DIALS_A_MINUTE
 from tests.bench import latency, rig
 from tests.bench.rig import Daemon, Layout, StandIn
 
@@ -69,6 +70,25 @@ def memory(directory: Path) -> dict[str, float]:
     return {"account_kb": (many - few) / MANY / 1024, "gained_kb": (later - many) / MANY / 1024}
 
 
+def storm(directory: Path, logins: int) -> dict[str, float]:
+    """All sessions are cut at once: seconds until every account copies again, and what that takes of the processor.
+
+    The daemon dials no faster than `daemon/logins/budget.py` lets it: from the 41st on, twelve a minute, both to begin
+    with and after the cut.
+    """
+    layout = Layout(f"st{logins}", logins - 1, together=False)
+    patience = rig.READY_LIMIT + 60 * logins / DIALS_A_MINUTE
+    with ExitStack() as stack:
+        broker, daemon, _ = _running(stack, directory, layout, patience)
+        _until_idle(daemon)
+        before, began = daemon.cpu, time.monotonic()
+        broker.do("cut", logins=list(layout.logins))
+        missing = broker.do("wait_synced", logins=list(layout.logins), seconds=patience)["missing"]
+        daemon.wait_until_copying(patience)
+        took = time.monotonic() - began
+        return {"logins": logins, "back_s": took, "cpu_s": daemon.cpu - before, "missing": missing}
+
+
 def long_ledger(directory: Path, rounds: int, turns: int) -> dict[str, float]:
     """Megabytes for 10,000 copies, and how long a start takes with so many turns in the ledger, beside a first one."""
     layout = Layout("le", FOLLOWERS, together=True)
@@ -106,13 +126,15 @@ def _size(daemon: Daemon) -> int:
     return sum(one.stat().st_size for one in daemon.ledger.parent.glob("ledger.sqlite*"))
 
 
-def _running(stack: ExitStack, directory: Path, layout: Layout) -> tuple[StandIn, Daemon, Layout]:
+def _running(
+    stack: ExitStack, directory: Path, layout: Layout, patience: float = rig.READY_LIMIT
+) -> tuple[StandIn, Daemon, Layout]:
     broker = stack.enter_context(rig.stand_in())
     broker.do("open", logins=layout.logins)
     home = directory / layout.name
     home.mkdir()
     daemon = stack.enter_context(rig.daemon(rig.configuration(home, broker.port, layout), layout))
-    daemon.wait_until_copying()
+    daemon.wait_until_copying(patience)
     return broker, daemon, layout
 
 

@@ -154,9 +154,9 @@ class Daemon:
         self.process.terminate()
         self.process.wait(STOP_LIMIT)
 
-    def wait_until_copying(self) -> None:
-        """Until every account is in step. Raises TimeoutError."""
-        processes.wait_for(self.config, lambda told: all(one["copying"] for one in told["accounts"]), READY_LIMIT)
+    def wait_until_copying(self, limit: float = READY_LIMIT) -> None:
+        """Until every account is in step; for so many seconds. Raises TimeoutError."""
+        processes.wait_for(self.config, lambda told: all(one["copying"] for one in told["accounts"]), limit)
 
 
 @contextmanager
