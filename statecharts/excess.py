@@ -55,15 +55,19 @@ def _reach(draft: Draft, symbol: Symbol, own: int, rules: CopyRules) -> int:
     """Our target once his orders that ours are ahead of have caught up. His exits take him no further than flat."""
     theirs = draft.book.theirs
     assert theirs is not None, "copying begins with both views"
-    net = dict(theirs.net)
+    net, is_ahead = dict(theirs.net), False
     for order in theirs.alive:  # of the others nothing is to come
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
         if copy is None or copy.symbol != symbol or (copy.kind is Kind.EXIT and not _adds(theirs, order)):
             continue
         if copy.side.sign * own > 0:
-            net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * min(
-                to_come(order), _behind(copy, order, rules)
-            )
+            behind = min(to_come(order), _behind(copy, order, rules))
+            net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * behind
+            is_ahead = is_ahead or (copy.filled > 0 and behind > 0)
+    if not is_ahead and exposure.leader_flat(draft.book, symbol, rules):
+        return (
+            0  # what rounds to nothing is a part of what came after it: when he is out of that, it is a part of nothing
+        )
     return exposure.target_of(net, symbol, rules)
 
 

@@ -143,6 +143,21 @@ def test_what_a_part_of_the_leaders_that_rounds_to_nothing_would_bring_stays_whi
     assert desk.quantities == [(SELL, 1)]
 
 
+def test_parts_that_round_to_nothing_do_not_keep_us_in_when_the_leader_is_out_of_what_they_were_parts_of() -> None:
+    """Found by a world: two of his resting orders of one contract each stood for ours, and he was flat."""
+    desk = follower(ratio=Decimal("0.5"))
+    first, last = order(1, BUY, limit(1, 4998)), order(3, BUY, limit(1, 4997))
+    desk.leader(first)
+    desk.leader(order(2, BUY, terms(1)))
+    desk.fills(desk.place, 900)
+    desk.leader(order(2, BUY, terms(1), 1))
+    desk.leader(last)
+    assert desk.places == [] and desk.own == {ES: 1}
+    desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="closed", shown="Reconnecting"))
+    desk.leader_read_anew(View(LEAD_ID, 2, {first.id: first, last.id: last}))
+    assert desk.quantities == [(SELL, 1)]
+
+
 def test_what_has_been_skipped_for_another_reason_brings_nothing() -> None:
     desk = ahead()
     desk.hear(e.PauseAsked(at=desk.now))
