@@ -187,8 +187,7 @@ async def _all_copying(storm: Storm) -> None:
             waiting = waiting or leaf is not s.Copying
             if storm.account(name).account.book.silent_until is not None:
                 storm.resume(name)  # he has solved the captcha
-        held = storm.supervisor.budget.held_until
-        if held is not None or storm.holding_tokens():
-            back = trio.current_time() + 180.0
-        if not waiting or trio.current_time() > back:
+        if storm.supervisor.budget.held_until is not None or storm.holding_tokens():
+            back = trio.current_time() + 180.0  # what is still held back may yet end a session
+        elif not waiting or trio.current_time() > back:
             return
