@@ -61,9 +61,9 @@ def _reach(draft: Draft, symbol: Symbol, own: int, rules: CopyRules) -> int:
         if copy is None or copy.symbol != symbol or (copy.kind is Kind.EXIT and not _adds(theirs, order)):
             continue
         if copy.side.sign * own > 0:
-            behind = min(to_come(order), _behind(copy, order, rules))
-            net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * behind
-            is_ahead = is_ahead or (copy.filled > 0 and behind > 0)
+            coming = min(to_come(order), behind(copy, order, rules))
+            net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * coming
+            is_ahead = is_ahead or (copy.filled > 0 and coming > 0)
     if not is_ahead and exposure.leader_flat(draft.book, symbol, rules):
         return (
             0  # what rounds to nothing is a part of what came after it: when he is out of that, it is a part of nothing
@@ -85,7 +85,7 @@ def to_come(order: Order) -> int:
     return max(0, order.terms.quantity - sum(fill.quantity for fill in order.fills))
 
 
-def _behind(copy: Copy, order: Order, rules: CopyRules) -> int:
+def behind(copy: Copy, order: Order, rules: CopyRules) -> int:
     """Contracts that the leader's order has yet to fill before it stands for what ours has filled.
 
     One that rounds to nothing by itself stands for a part of what came after it. One that a cap has cut to nothing

@@ -55,14 +55,13 @@ def _replay(seed: int, minutes: float, everything: bool) -> int:
     return 1 if story.violations else 0
 
 
-def _stories(seeds: range, minutes: float, processes: int) -> Iterator[Story]:
-    """In any order."""
+def stories(seeds: range, minutes: float, processes: int) -> Iterator[Story]:
+    """In any order. A world that raises is the caller's to hear of, with its seed."""
     with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(partial(told_of, minutes=minutes), seeds, chunksize=1)
+        yield from pool.map(partial(_told_of, minutes=minutes), seeds, chunksize=1)
 
 
-def told_of(seed: int, minutes: float) -> Story:
-    """A world that raises is the caller's to hear of, with its seed."""
+def _told_of(seed: int, minutes: float) -> Story:
     try:
         return run_world(seed, minutes)
     except BaseException as error:
@@ -75,7 +74,7 @@ def _sweep(seeds: range, minutes: float, processes: int) -> int:
     faults: Counter[str] = Counter()
     checks: Counter[str] = Counter()
     hours, orders, deaths, bad = 0.0, 0, 0, []
-    for one in track(_stories(seeds, minutes, processes), "worlds", len(seeds), console=console):
+    for one in track(stories(seeds, minutes, processes), "worlds", len(seeds), console=console):
         faults.update(one.faults)
         checks.update(one.checks)
         hours, orders, deaths = hours + one.hours, orders + one.orders, deaths + one.deaths
