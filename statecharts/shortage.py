@@ -2,8 +2,9 @@
 
 Rule 1: an order of ours has ended with less than the leader's order has filled, and we are short of his position: an
         entry, or the part of a reversal beyond flat, was missed. So it is when he has made an entry larger and ours
-        has filled before it was allowed or able to grow, and when an exit of ours has filled before his, and his ends
-        without. A restart decides the same (`catch_up.py`).
+        has filled before it was allowed or able to grow, when an exit of ours has filled before his, and his ends
+        without, and when an exit of his has taken him through flat, and ours could not. A restart decides the same
+        (`catch_up.py`).
 Rule 2: in mode "fills" an exit of ours that came to nothing is missing on the other side, where the leader has gone
         on through flat: the entries behind it have brought only their own part, and may have filled before it was lost.
 Rule 3: what our own caps, rounding or the operator leave out is not missed.
@@ -36,18 +37,25 @@ def look(draft: Draft, copy: Copy, order: Order | None, rules: CopyRules) -> Non
         return
     target = exposure.total_target(draft.book, copy.symbol, rules)
     share, towards = exposure.share(copy, order), copy.side.sign * target > 0
-    less = towards and (_kept_small(draft, copy, order, rules) if copy.stage is Stage.FILLED else copy.filled < share)
+    less = towards and (_was_small(draft, copy, order, rules) if copy.stage is Stage.FILLED else copy.filled < share)
     if less or (copy.filled > share and not towards and order.status.finished):
         why = "entry missed" if towards else "ours has filled and the leader's has not"
         there = max(0, Side.of(target).sign * excess.expected(draft, copy.symbol))
         tell(draft, copy.symbol, abs(target) - there, target, why)
 
 
-def _kept_small(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
-    """Ours has filled whole. Was it smaller than it should have been: he made his larger, and ours did not grow?"""
-    if copy.kind is not Kind.ENTRY or order.status is not Status.FILLED or order.terms is None:
+def _was_small(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
+    """Ours has filled whole. Was it smaller than it should have been?
+
+    An entry that he made larger, and ours did not grow. Or the exit of an entry, that is bounded by what we have, and
+    has taken him through flat.
+    """
+    theirs = draft.book.theirs
+    if order.status is not Status.FILLED or order.terms is None or theirs is None:
         return False
-    return copy.filled < shares.size_of(draft, copy, order, rules).quantity
+    if copy.kind is Kind.EXIT:
+        return 0 < theirs.position(order.symbol) * order.side.sign <= order.filled
+    return copy.kind is Kind.ENTRY and copy.filled < shares.size_of(draft, copy, order, rules).quantity
 
 
 def lost(draft: Draft, copy: Copy, rules: CopyRules) -> None:

@@ -8,6 +8,9 @@ from statecharts import events as e
 from statecharts.effects import PlaceOrder
 from statecharts.values import Status
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, in_position, limit, order, terms
+from tests.statecharts.exchange import Exchange
+from tests.statecharts.families import bracket, done, ended
+from tests.statecharts.test_protection import fill, work
 from tests.statecharts.trader import Trader
 
 MISSED = "(entry missed, not chased)"
@@ -239,3 +242,22 @@ def test_what_an_exit_that_waits_is_about_to_take_lacks_as_well() -> None:
     desk.seen(entry, 901, 2, Status.CANCELED)
     assert desk.quantities == [(SELL, 1)]
     assert desk.heard("position.drifted") == [f"ESZ6: short by 1 of 2 {MISSED}"]
+
+
+def test_an_exit_that_took_the_leader_through_flat_is_told_where_ours_ended_flat() -> None:
+    """Found by a world: he had sold half of it himself, and his target then filled whole."""
+    desk = follower()
+    exchange = Exchange(desk)
+    entry, target, stop_ = bracket(101, terms(2), 2)
+    desk.frame(entry, target, stop_)
+    work(exchange)
+    desk.leader(order(104, SELL, terms(1), 1))
+    work(exchange)
+    assert desk.own == {ES: 1} and not waits(desk)
+    (number,) = (n for n in exchange.tradable if exchange.orders[n][1].terms == limit(1, 5020))
+    desk.leader(done(target), ended(stop_))
+    fill(exchange, number, 1)
+    work(exchange)
+    assert desk.own == {}
+    assert desk.heard("position.drifted") == [f"ESZ6: short by 1 of 1 {MISSED}"]
+    assert waits(desk)
