@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from statecharts import follower, guards, legs, sizing, template
+from statecharts import follower, guards, legs, revisions, sizing, template
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Leg
@@ -147,7 +147,7 @@ def _guard(draft: Draft, order: Order, entry: Copy, rules: CopyRules) -> Copy:
     assert order.terms is not None, "a child is copied by its terms"
     quantity = entry.terms.quantity + entry.earlier if entry.terms is not None else 0
     leg = follower.new_copy(draft, order, rules)
-    terms = evolve(follower.asked(draft, leg, order, order.terms), quantity=quantity)
+    terms = evolve(revisions.asked(draft, leg, order, order.terms), quantity=quantity)
     return evolve(leg, kind=Kind.EXIT, terms=terms, meant=quantity, guards=entry.id)
 
 

@@ -18,6 +18,7 @@ from statecharts import (
     remnants,
     resting,
     resync,
+    revisions,
     shares,
     shortage,
     sizing,
@@ -26,7 +27,7 @@ from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.evolution import evolve
-from statecharts.follower import consider, follow, leaders, new_copy
+from statecharts.follower import consider, leaders, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce
@@ -123,7 +124,7 @@ def _pair(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
             draft.keep(evolve(copy, left=True))
             _leave(draft, copy, f"the leader's order is {order.status.value.lower()}")
     else:
-        follow(draft, _not_again(draft, copy, order, rules), order, rules)
+        revisions.follow(draft, _not_again(draft, copy, order, rules), order, rules)
 
 
 def _not_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy:

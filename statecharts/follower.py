@@ -17,7 +17,6 @@ from statecharts import (
     breaker,
     busts,
     calendar,
-    changes,
     executions,
     exposure,
     facts,
@@ -25,10 +24,9 @@ from statecharts import (
     flattening,
     openings,
     remnants,
-    resting,
+    revisions,
     shadows,
     shares,
-    shortage,
     sizing,
     template,
     terms,
@@ -42,9 +40,7 @@ from statecharts.identity import client_order_id
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
-from statecharts.values import Order, Status, Terms, VersionId
-
-_CAME_TO_NOTHING = frozenset({Stage.CANCELED, Stage.REJECTED, Stage.EXPIRED})
+from statecharts.values import Order, Status, Terms
 
 
 def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) -> None:
@@ -77,7 +73,7 @@ def go_on_copying(draft: Draft, order: Order, rules: CopyRules) -> None:
     """Goes on with the copy of an order that has one, or had one before copying began."""
     placed = draft.book.placed[order.id]
     if placed != LEADERS_OWN:
-        follow(draft, draft.book.copies[placed], order, rules)
+        revisions.follow(draft, draft.book.copies[placed], order, rules)
 
 
 def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None = None) -> None:
@@ -108,7 +104,7 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     found = shares.size_of(draft, copy, order, rules)
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
-    wanted = asked(draft, copy, order, order.terms)
+    wanted = revisions.asked(draft, copy, order, order.terms)
     copy = evolve(
         copy,
         kind=found.kind,
@@ -263,72 +259,6 @@ def _with_legs(alone: PlaceOrder, other: Leg | None, brackets: tuple[Leg, ...]) 
     if other is not None:
         return PlaceOco(**fields, other=other)
     return PlaceOso(**fields, brackets=brackets)
-
-
-def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
-    """A leader order that has a copy has changed: want what the leader wants; `pursuit` asks for it when it may."""
-    ended_early = order.status.ended_early
-    if copy.left:
-        return
-    if copy.stage is Stage.SHADOWED:
-        shadows.changed(draft, copy, order, rules)
-    elif not copy.open:
-        if order.filled and copy.kind is not Kind.ENTRY and copy.stage in _CAME_TO_NOTHING:
-            exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit has filled and ours came to nothing")
-        shortage.look(draft, copy, order, rules)
-        resting.come_again(draft, copy, order, rules)
-    elif order.status is Status.EXPIRED and copy.stage is Stage.WORKING:
-        pass  # ours expires by itself, at the broker's own hand
-    elif ended_early and order.filled and copy.kind is not Kind.ENTRY:
-        draft.keep(evolve(copy, chase_at=draft.at))  # what the leader has exited is exited
-    elif ended_early:
-        brackets.cancel_with_leader(draft, copy, order)
-    elif order.status.finished:
-        copy = _newest(draft, copy, order, rules)  # he may have changed it so that it fills
-        draft.keep(evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
-        brackets.keep_partner(draft, copy)
-    else:
-        draft.keep(_newest(draft, copy, order, rules))
-
-
-def _newest(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy:
-    """The copy that wants the newest terms of the leader's order."""
-    if order.terms is None or order.version is None or order.version == copy.wanted_version:
-        return copy
-    return modified(draft, copy, order, order.terms, order.version, rules)
-
-
-def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: VersionId, rules: CopyRules) -> Copy:
-    """The copy that wants the leader's new terms. What bars openings bars a larger size too, but no price."""
-    assert copy.terms is not None, "what is open has its terms"
-    if copy.guards is not None:  # its size is that of what it protects
-        wanted = evolve(asked(draft, copy, order, theirs), quantity=copy.terms.quantity)
-        return changes.wish(evolve(copy, wanted=wanted, wanted_version=version))
-    found = shares.size_of(draft, copy, order, rules)
-    present = copy.terms.quantity + copy.earlier
-    if copy.stage is Stage.SHADOWED and found.kind is Kind.ENTRY and not found.quantity:
-        return evolve(copy, wanted_version=version, cancel_wanted=found.why_nothing)
-    whole = found.quantity or present
-    if found.kind is Kind.ENTRY and copy.stage is not Stage.SHADOWED and order.rest:
-        whole = min(whole, present)  # `resting.py` makes it larger, or none
-    if whole > present and found.kind is not Kind.EXIT and openings.bar(draft, order, copy.symbol, rules):
-        whole = present
-    copy = evolve(copy, meant=max(found.meant, found.quantity), opens=found.opens, apart=shares.is_apart(draft, order))
-    if copy.stage is Stage.HELD:
-        return evolve(copy, wanted_version=version)  # it is sent with the newest terms
-    if whole <= copy.filled:
-        return evolve(copy, wanted_version=version, cancel_wanted="the leader wants no more than has filled")
-    why_not = terms.unmirrored(theirs, copy.side is not order.side)
-    if why_not is not None:
-        return evolve(copy, wanted_version=version, cancel_wanted=why_not)
-    wanted = evolve(asked(draft, copy, order, theirs), quantity=whole - copy.earlier)
-    return changes.wish(evolve(copy, wanted=wanted, wanted_version=version))
-
-
-def asked(draft: Draft, copy: Copy, order: Order, theirs: Terms) -> Terms:
-    """The leader's terms as this follower asks for them, in the contract and on the side of its copy."""
-    known = draft.book.facts_of(copy.symbol) if copy.symbol != copy.leader_symbol else None
-    return terms.asked(theirs, copy.side is not order.side, copy.side, known.tick if known is not None else None)
 
 
 def kind_now(draft: Draft, order: Order) -> Kind:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from statecharts import brackets, calendar, executions, exposure, facts, follower, openings, sizing
+from statecharts import brackets, calendar, executions, exposure, facts, follower, openings, revisions, sizing
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -112,7 +112,7 @@ def _terms(draft: Draft, copy: Copy, newest: Order, price: Decimal, quantity: in
     at_once = Terms(quantity, OrderType.LIMIT, price=price, time_in_force=TimeInForce.IOC)
     if newest.terms is None or not newest.rest or copy.leader_fill_id is not None:
         return at_once
-    asked = follower.asked(draft, copy, newest, newest.terms)
+    asked = revisions.asked(draft, copy, newest, newest.terms)
     if asked.order_type is not OrderType.LIMIT or asked.price is None:
         return at_once
     stricter = min(price, asked.price) if copy.side is Side.BUY else max(price, asked.price)

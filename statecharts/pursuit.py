@@ -34,6 +34,7 @@ from statecharts import (
     refusals,
     replays,
     resting,
+    revisions,
     risk,
     shares,
 )
@@ -243,7 +244,7 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, facts.nowhere(draft.book, copy.symbol) or found.why_nothing)
         return None
-    terms = evolve(follower.asked(draft, copy, order, order.terms), quantity=found.quantity)
+    terms = evolve(revisions.asked(draft, copy, order, order.terms), quantity=found.quantity)
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     released = evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
     return evolve(released, ask_after=None)

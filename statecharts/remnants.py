@@ -9,7 +9,7 @@ Rule 3: of what went out with it nothing is known: each part is known again by i
 
 from __future__ import annotations
 
-from statecharts import closing, follower, legs, own_orders, shares, strangers, template, unknowns
+from statecharts import closing, follower, legs, own_orders, revisions, shares, strangers, template, unknowns
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -38,7 +38,7 @@ def look(draft: Draft, rules: CopyRules) -> None:
     for copy in tuple(draft.book.all_open()):
         order = follower.leaders(draft, copy)
         if copy.stage is Stage.HELD and claimed(draft, draft.book.copies[copy.id], rules) and order is not None:
-            follower.follow(draft, draft.book.copies[copy.id], order, rules)
+            revisions.follow(draft, draft.book.copies[copy.id], order, rules)
     strangers.look(draft)  # what is ours again bars nothing
 
 

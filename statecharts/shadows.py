@@ -7,7 +7,7 @@ Rule 2: what the broker would end by itself has no row: what expires, and the pa
 
 from __future__ import annotations
 
-from statecharts import changes, follower, terms
+from statecharts import changes, revisions, terms
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -31,7 +31,7 @@ def changed(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
         and order.version is not None
         and order.version != copy.wanted_version
     ):
-        _record(draft, follower.modified(draft, copy, order, order.terms, order.version, rules))
+        _record(draft, revisions.modified(draft, copy, order, order.terms, order.version, rules))
 
 
 def _ends_by_itself(draft: Draft, order: Order) -> bool:

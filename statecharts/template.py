@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from statecharts import brackets, exposure, follower, guards, shares, sizing
+from statecharts import brackets, exposure, follower, guards, revisions, shares, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -83,7 +83,7 @@ def _is_stop(draft: Draft, child: Order, rules: CopyRules) -> bool:
     """Does this child of the leader's limit a loss of ours?"""
     if child.terms is None or follower.refusal(child, rules) is not None:
         return False
-    return follower.asked(draft, follower.new_copy(draft, child, rules), child, child.terms).order_type.stops
+    return revisions.asked(draft, follower.new_copy(draft, child, rules), child, child.terms).order_type.stops
 
 
 def _legs(draft: Draft, entry: Copy, template: Template) -> Iterator[Copy]:

@@ -78,8 +78,9 @@ class Connection:
         self._whole, self._bodiless, self._head = False, request.method == b"HEAD", b""
         try:
             await self.app(_scope(request), self._receive, self._send)
-        except Exception:
-            # Starlette raises again what its last handler has told and answered; the rest is told by who runs this.
+        except (
+            Exception
+        ):  # Starlette raises again what its last handler has answered; all else goes on to who runs this
             if self._protocol.our_state not in (h11.DONE, h11.MUST_CLOSE):
                 raise
 
