@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def read_hours(
     Raises ConfigErrors.
     """
     table = built_in() if text is None else text
-    days = [core.Override(row.groups, row.day, row.open, row.label) for row in overrides]
+    days = tuple(core.Override(row.groups, row.day, row.open, row.label) for row in overrides)
     try:
-        return core.load_hours(tomllib.loads(table), days)
+        return _loaded(table, days)
     except tomllib.TOMLDecodeError as error:
         raise ConfigErrors((ConfigError(Path(TABLE), 1, "syntax", str(error), "Install copierd again."),)) from error
     except core.HoursFaults as faults:
@@ -47,6 +48,11 @@ def markets_of(config: Config, file: Path | None) -> core.Markets | None:
         return None
     hours = read_hours(config.market_hours, file)
     return core.Markets(hours) if apply else None
+
+
+@lru_cache(maxsize=2)  # a reload mostly finds what the start found, and reading it takes a third of a start
+def _loaded(table: str, days: tuple[core.Override, ...]) -> Mapping[str, core.MarketHours]:
+    return core.load_hours(tomllib.loads(table), days)
 
 
 def _located(fault: core.Fault, table: str, config: Path | None) -> ConfigError:

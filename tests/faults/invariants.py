@@ -68,8 +68,16 @@ class Invariants:
         self._on_dead_since.clear()
 
     def turned(self) -> None:
-        """The trading session has: the broker's lists forget what is finished, and nobody can learn of it any more."""
+        """The trading session has: the broker's lists forget what is finished, and nobody can learn of it any more.
+
+        What of ours has filled unseen until then is a stranger's from now on, told and left alone.
+        """
         self._ordered.clear()
+        for name in self.storm.followers:
+            contracts = self._last.get(name, Book()).contracts
+            known = {symbol: contract.own for symbol, contract in contracts.items() if contract.own}
+            if known != self.storm.positions(name):
+                self.storm.visited.add(name)
 
     def expect(self, number: str, holds: bool, words: str) -> None:
         self.checks[number] += 1

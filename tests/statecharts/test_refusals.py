@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import attrs
 import pytest
 
@@ -27,6 +29,8 @@ from tests.statecharts.desk import (
     terms,
 )
 from tests.statecharts.families import bracket, oco
+
+HOUR = timedelta(hours=1)
 
 
 def closing(quantity: int = 3) -> Desk:
@@ -377,6 +381,15 @@ def test_exits_are_tried_sparingly_while_the_broker_limits_requests() -> None:
         waits.append((retry_at - desk.now) / SECOND)
         desk.wait(waits[-1])
     assert waits == [15, 30, 60, 120, 240, 300, 300]
+
+
+def test_a_closing_waits_no_longer_for_a_clock_that_was_set_right() -> None:
+    desk = closing()
+    desk.now += HOUR
+    desk.refused(desk.place, "429", "the broker limits this login's requests")
+    desk.now -= HOUR - SECOND
+    desk.hear(e.AlarmRang(at=desk.now))
+    assert desk.place.terms.quantity == 3
 
 
 def test_a_change_that_is_refused_for_a_moment_s_trouble_is_asked_for_again() -> None:
