@@ -14,16 +14,17 @@ import pytest
 import trio
 
 from daemon.ledger import Ledger, LedgerError, Posted, Taken
-from daemon.round import Rounds
+from daemon.round import Rounds, _Round
 from daemon.runner import Activities, Begin, Inbox, Item, Runner
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.account import Account
-from statecharts.effects import Effect, Request
+from statecharts.effects import Effect, PlaceOrder, Priority, Request
 from statecharts.rules import CopyRules, Rules
 from statecharts.values import (
     AccountName,
     BrokerAccountId,
+    CopyId,
     CopyName,
     Order,
     OrderId,
@@ -207,6 +208,24 @@ def test_who_can_lose_most_is_sent_for_first(house: House) -> None:
         "f3 PlaceOrder",
         "f1 PlaceOrder",
     ]
+
+
+def test_an_exit_is_sent_before_an_entry_however_large(house: House) -> None:
+    round_ = _Round(house.rounds)
+    for name, priority, quantity in ((F1, Priority.ENTRY, 9), (F2, Priority.EXIT, 1), (F3, Priority.CANCEL, 2)):
+        account = house.runner(name).account
+        effect = PlaceOrder(
+            copy=CopyId(f"{name}-1"),
+            client_id=f"{name}-1",
+            account=BrokerAccountId(1),
+            priority=priority,
+            symbol=ORDER.symbol,
+            side=Side.SELL,
+            terms=Terms(quantity=quantity, order_type=OrderType.MARKET),
+        )
+        round_.add(house.runner(name), Taken(account, account, e.Event(at=NOON), (effect,)))
+    house.rounds._carry_out(round_)
+    assert house.record.lines == ["commit", "f2 PlaceOrder", "f3 PlaceOrder", "f1 PlaceOrder"]
 
 
 def test_nobody_waits_for_an_answer_before_the_writer_has_had_its_turn(house: House) -> None:
