@@ -255,7 +255,10 @@ class Reading:
         return {kind: await self._politely(call, _READ_BACK[kind]) for kind, call in calls.items()}
 
     async def _politely(self, call: Call, endpoint: str) -> object:
-        """A read that may be refused: too many requests, or a session that is gone, is for the session to find out."""
+        """The rows of a list. It may be refused: too many requests, or a session that is gone, is for that to find out.
+
+        A business error has status 200, and is no list.
+        """
         answer = await call.answer(READ_LIMIT)
         if isinstance(answer, Lost) and not answer.begun:
             self._unasked += 1  # there was no request left for it
@@ -269,7 +272,8 @@ class Reading:
             self._unasked += 1
             self.put_off(found)
             return None
-        return self._served(answer.data, endpoint)
+        rows = self._served(answer.data, endpoint)
+        return rows if isinstance(rows, list) else None
 
     def _served(self, data: object, endpoint: str) -> object:
         """The content of an answer. Raises SocketLost for a penalty."""

@@ -65,6 +65,7 @@ class Mirror:
         self._paperwork = Paperwork()
         self._shown: set[int] = set()  # orders that a snapshot has shown: nothing of them is held any more
         self._told: dict[int, Order] = {}
+        self._elsewhere: set[int] = set()  # orders of accounts that no snapshot shows
         self._past = Past(self._paperwork)
         self._moves: Counter[int] = Counter()  # by account id; 0: of an order whose account is not known yet
 
@@ -165,11 +166,14 @@ class Mirror:
         return self._moves[account] + self._moves[0]
 
     def lacks(self, entity_type: str, rows: object, account: BrokerAccountId | None = None) -> tuple[str, ...]:
-        """What a read-back shows, of one account or of all, that no event has told, in words. Takes nothing in."""
+        """What a read-back shows, of one account or of all, that no event has told, in words. Takes nothing in.
+
+        A token may see accounts that no snapshot shows: what is theirs nobody lacks. Orders are looked at before fills.
+        """
         found: list[str] = []
         for row in rows if isinstance(rows, list) else []:
             part = decode(entity_type, row).part
-            if account is not None and self._owner(part) not in (None, account):
+            if self._is_elsewhere(part) or (account is not None and self._owner(part) not in (None, account)):
                 continue
             if isinstance(part, OrderPart) and self._paperwork.lacks(part):
                 found.append(f"order {part.id} is {part.status.value}")
@@ -178,6 +182,15 @@ class Mirror:
             elif isinstance(part, PositionPart) and self._positions.lacks(part):
                 found.append(f"position {part.net} in contract {part.contract_id}")
         return tuple(found)
+
+    def _is_elsewhere(self, part: Part | None) -> bool:
+        if isinstance(part, FillPart):
+            return part.order_id in self._elsewhere
+        if not isinstance(part, OrderPart | PositionPart) or part.account_id in self._accounts:
+            return False
+        if isinstance(part, OrderPart):
+            self._elsewhere.add(part.id)
+        return True
 
     def without_terms(self) -> frozenset[int]:
         """Orders that no event has told the terms of: they cannot be copied."""

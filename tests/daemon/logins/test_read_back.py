@@ -8,7 +8,7 @@ import trio
 from statecharts.events import ReadBack
 from tests.daemon.logins.scripted import Peer, told
 from tests.daemon.logins.test_session import Stage
-from tests.daemon.logins.test_settled import ACCOUNT, NAMED, POSITION, STAMP, _pushed, _serve
+from tests.daemon.logins.test_settled import ACCOUNT, NAMED, POSITION, STAMP, _pushed, _serve, _settles
 
 OTHER = {**POSITION, "id": 6, "accountId": 901, "netPos": 0}
 HELD = {**NAMED, "positions": [POSITION, OTHER]}
@@ -41,6 +41,22 @@ def test_lists_that_were_refused_agree_with_nothing(status: int) -> None:
     told(story)
 
 
+def test_what_is_answered_in_words_is_no_list_and_agrees_with_nothing() -> None:
+    """A business error has status 200, and its text in the place of what was asked for."""
+
+    async def script(peer: Peer) -> None:
+        await _serve(peer, {"position/list": {"errorText": "try again later"}}, snapshot=HELD)
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await trio.sleep(40)
+        assert not [event for _, event in stage.facts if isinstance(event, ReadBack)]
+        assert stage.session.loss is None
+        assert not await _settles(stage)
+
+    told(story)
+
+
 def test_what_no_event_has_told_ends_the_session_and_is_no_agreement() -> None:
     async def script(peer: Peer) -> None:
         await _serve(peer, {"position/list": [{**POSITION, "netPos": 3}]}, snapshot=HELD)
@@ -50,6 +66,24 @@ def test_what_no_event_has_told_ends_the_session_and_is_no_agreement() -> None:
         await trio.sleep(45)
         assert not [event for _, event in stage.facts if isinstance(event, ReadBack)]
         assert stage.session.loss is not None and "events were lost" in stage.session.loss.reason
+
+    told(story)
+
+
+def test_what_an_account_does_that_the_snapshot_does_not_show_is_nobody_s_loss() -> None:
+    """A token may see accounts beside those of its user: the lists would show for ever what no event tells."""
+    order = {**ORDER, "accountId": 999}
+    fill = {"id": 78, "orderId": 77, "contractId": 11, "timestamp": STAMP, "action": "Buy", "qty": 1, "price": 5000}
+    lists = {"order/list": [order], "fill/list": [fill], "position/list": [POSITION, {**POSITION, "accountId": 999}]}
+
+    async def script(peer: Peer) -> None:
+        await _serve(peer, lists, snapshot={**HELD, "accounts": [{"id": 900, "name": "F1"}]})
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await trio.sleep(80)
+        assert stage.session.loss is None
+        assert await _settles(stage)
 
     told(story)
 
