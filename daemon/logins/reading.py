@@ -42,6 +42,7 @@ LONGEST_PAUSE = 0.75  # seconds, and `QUIET`, between two rounds of lists when t
 
 _READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/list"}
 _NEEDED = {
+    "accounts": "account/list",
     "positions": "position/list",
     "orders": "order/list",
     "orderVersions": "orderVersion/list",

@@ -216,17 +216,20 @@ def test_a_snapshot_without_its_user_is_none(snapshot: object) -> None:
     told(story)
 
 
-def test_what_a_snapshot_leaves_out_is_asked_for_and_not_taken_for_flat() -> None:
+@pytest.mark.parametrize("shown", [("users", "accounts", "contracts"), ("users",)], ids=["some", "the user alone"])
+def test_what_a_snapshot_leaves_out_is_asked_for_and_not_taken_for_flat(shown: tuple[str, ...]) -> None:
+    """Nor for an account that is not there: it would be stopped for good."""
     positions = [{"id": 5, "accountId": 900, "contractId": 11, "timestamp": "2026-11-18T15:00:00Z", "netPos": 2}]
 
     async def script(peer: Peer) -> None:
         await peer.say("o")
         await peer.answer(await peer.hear())
-        await peer.answer(await peer.hear(), {name: EMPTY[name] for name in ("users", "accounts", "contracts")})
+        await peer.answer(await peer.hear(), {name: EMPTY[name] for name in shown})
+        contract = {"id": 11, "name": "ESZ6", "contractMaturityId": 1}
+        answers = {"account/list": EMPTY["accounts"], "position/list": positions, "contract/item": contract}
         while True:
             request = await peer.hear()
             endpoint = request.split("\n")[0]
-            answers = {"position/list": positions, "contract/item": {"id": 11, "name": "ESZ6", "contractMaturityId": 1}}
             await peer.answer(request, answers.get(endpoint, []))
 
     async def story(nursery: trio.Nursery) -> None:
