@@ -3,7 +3,7 @@
 Rule 1: the client order id goes out three times (clOrdId, customTag50, text), because the broker echoes each of them on
         another entity and promises none (Tradovate OpenAPI: command.clOrdId, command.customTag50, orderVersion.text).
 Rule 2: an answer is a definite no only when the broker has said so. Whatever is unlisted, unreadable or a server's
-        error is doubtful: the order may exist, and is looked up.
+        error, also in words, is doubtful: the order may exist, and is looked up.
 Rule 3: `answer` is total: never raises.
 """
 
@@ -179,6 +179,8 @@ DEFINITE = frozenset(
         "Unsupported",
     }
 )
+# Words of an errorText that speak of the broker's health and not of the request; the catalogue is not published.
+AILING = ("maintenance", "unavailable", "try again later", "temporarily", "timeout", "timed out", "internal error")
 _DENIED = "access is denied"  # the text that turns UnknownReason into a certain no; captured on the wire
 _NOT_HANDLED = {400: "BadRequest", 401: "AccessDenied", 403: "AccessDenied", 404: "NotFound"}
 _HELD = (423, 429)
@@ -243,6 +245,8 @@ def _success(data: object) -> Answer:
     violations = data.get("violations")
     if isinstance(violations, list) and violations:
         return Refused("Violations", "; ".join(filter(None, map(_violation, violations)))[:_SHOWN])
+    if any(word in text.lower() for word in AILING):
+        return Doubtful(text)
     if phrase(data.get("errorText")) or (_DENIED in text.lower()):
         return Refused("ErrorText", text)
     return Doubtful("an answer without an id")

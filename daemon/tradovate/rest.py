@@ -32,7 +32,7 @@ from daemon.tradovate.answers import (
 )
 from daemon.tradovate.frames import decode, encode
 from daemon.tradovate.hosts import redirect_of, same_house
-from daemon.tradovate.messages import penalty, text_of
+from daemon.tradovate.messages import AILING, penalty, text_of
 from daemon.tradovate.scalars import identity, moment, phrase
 
 LIMIT = 10.0  # seconds; the certification asks for logins within 2 s and renewals within 1 s, so this is generous
@@ -189,8 +189,6 @@ MOVED = 307  # what the wrong host answers (docs of the broker's dynamic hosts)
 _REFUSALS = (400, 401, 403)
 _GONE = 408
 _HELD = (_GONE, 423, 429)
-# Words of an errorText that speak of the broker's health and not of ours; the catalogue is not published.
-_AILING = ("maintenance", "unavailable", "try again later", "temporarily", "timeout", "timed out", "internal error")
 _OURS = ("password", "username", "credential", "locked", "disabled", "expired")
 
 
@@ -225,7 +223,7 @@ def _granted(
     if phrase(data.get("errorText")):
         text = text_of(data)
         lower = text.lower()
-        if any(word in lower for word in _AILING) and not any(word in lower for word in _OURS):
+        if any(word in lower for word in AILING) and not any(word in lower for word in _OURS):
             return Unreachable(text, response.status_code)
         return no(text)
     token, expires_at = phrase(data.get("accessToken")), moment(data.get("expirationTime"))

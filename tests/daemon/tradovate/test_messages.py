@@ -237,6 +237,8 @@ DENIED = "Access is denied"
         (200, {"failureReason": "UnknownReason"}, Doubtful("UnknownReason")),
         (200, {"failureReason": "OtherExecutionRelated", "failureText": "x"}, Doubtful("OtherExecutionRelated: x")),
         (200, {"failureReason": "NeverHeardOf"}, Doubtful("NeverHeardOf")),
+        (200, {"errorText": "The request timed out"}, Doubtful("The request timed out")),
+        (200, {"errorText": "Internal error"}, Doubtful("Internal error")),
         (200, {"failureReason": "InvalidPrice", "orderId": 5}, Doubtful("InvalidPrice, and yet an id 5")),
         (200, {}, Doubtful("an answer without an id")),
         (200, {"orderId": 0}, Doubtful("an answer without an id")),
