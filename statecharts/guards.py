@@ -208,6 +208,31 @@ def _shares(draft: Draft, entry: Copy, groups: Sequence[tuple[Copy, ...]], fille
     return [end - start for start, end in zip([0, *ends], ends, strict=False)]
 
 
+def as_filled(draft: Draft, leg: Copy) -> Copy:
+    """A leg that the leader has filled before ours was there: it stands for as much of its entry as that took.
+
+    All such legs together leave of ours what his have left of his, cut as any size is.
+    """
+    entry, done = draft.book.copies.get(leg.guards or LEADERS_OWN), follower.leaders(draft, leg)
+    theirs = follower.leaders(draft, entry) if entry is not None else None
+    if entry is None or theirs is None or theirs.terms is None or done is None or not done.status.finished:
+        return leg
+    exits = [one for one in of_entry(draft, entry) if not one.leg and follower.leaders(draft, one) is not None]
+    taken = {one.id: _leaders_filled(draft, one) for one in exits}
+    whole = theirs.filled or theirs.terms.quantity
+    if entry.kind is Kind.REVERSAL:  # as in `_shares`: how much of his it opened is not known
+        whole = sum(max(_leaders_size(draft, one) for one in group) for group in _grouped(draft, exits))
+    stays = _asked(entry) * max(0, whole - sum(taken.values())) // max(1, whole)
+    beside = sum(one.filled for one in of_entry(draft, entry) if one.id != leg.id)
+    beside += sum(one.rest for one in exits if one.id != leg.id and taken[one.id] and one.stage is not Stage.HELD)
+    return evolve(leg, meant=min(leg.meant, max(leg.filled, _asked(entry) - stays - beside)))
+
+
+def _leaders_filled(draft: Draft, leg: Copy) -> int:
+    theirs = follower.leaders(draft, leg)
+    return theirs.filled if theirs is not None else 0
+
+
 def _leaders_size(draft: Draft, leg: Copy) -> int:
     theirs = follower.leaders(draft, leg)
     return theirs.terms.quantity if theirs is not None and theirs.terms is not None else 0

@@ -26,6 +26,7 @@ from statecharts import (
     firm,
     flattening,
     follower,
+    guards,
     kinds,
     openings,
     overdue,
@@ -227,6 +228,7 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
         return None
     if openings.waited_to_open(copy, order) and draft.at > copy.decided_at + rules.fresh_age:
         copy = openings.only_the_exit(draft, copy, order, "it has waited longer than an entry is fresh", rules)
+    copy = guards.as_filled(draft, copy)
     found = shares.held_size(draft, copy, order, rules)
     awaited = follower.awaited(draft, copy, found)
     for entry in (one for one in awaited if one.kind is not Kind.EXIT):

@@ -37,6 +37,7 @@ MINUTES = 20.0  # of storm
 CALM_LIMIT = 2 * 3600.0  # seconds: a hold of the broker's may last an hour
 SETTLE = 90.0  # seconds of calm before the reckoning
 OPERATOR_LOOKS = 30.0  # seconds between two looks of the operator's, once it is calm
+BACK = 270.0  # seconds until all are back: probes are two minutes apart, and one whose token is refused costs another
 ALIVE_FIRST = 5.0  # seconds before the storm begins
 CLOSES, CLOSED = chicago("2026-11-18 16:00"), 3600.0  # the broker's window in a world that has one, and its seconds
 
@@ -174,7 +175,7 @@ async def _seasons(storm: Storm, nemesis: Nemesis, leader: Leader, storm_seconds
 
 async def _all_copying(storm: Storm) -> None:
     """The operator mends what waits for him; then everybody must be back, as soon as no hold is left."""
-    back = trio.current_time() + 120.0
+    back = trio.current_time() + BACK
     while True:
         await trio.sleep(1.0)
         if not storm.alive or storm.supervisor is None or not storm.supervisor.ready.is_set():
@@ -188,6 +189,6 @@ async def _all_copying(storm: Storm) -> None:
             if storm.account(name).account.book.silent_until is not None:
                 storm.resume(name)  # he has solved the captcha
         if storm.supervisor.budget.held_until is not None or storm.holding_tokens():
-            back = trio.current_time() + 180.0  # what is still held back may yet end a session
+            back = trio.current_time() + BACK  # what is still held back may yet end a session
         elif not waiting or trio.current_time() > back:
             return

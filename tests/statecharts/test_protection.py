@@ -261,6 +261,44 @@ def test_two_brackets_of_one_entry_share_what_has_filled() -> None:
     ]
 
 
+@pytest.mark.parametrize(("ratio", "exits"), [("1", 1), ("3", 3), ("0.5", 1)])
+def test_a_bracket_that_the_leader_has_filled_before_ours_was_there_takes_its_own_part(ratio: str, exits: int) -> None:
+    """Found by a world: it took all that its entry had filled, and we were out of what the leader still had."""
+    desk = follower(ratio=Decimal(ratio))
+    entry, target, stopped = bracket(1, terms(4), 4, size=1, awake=True)
+    desk.frame(entry, target, stopped)
+    ours = desk.place
+    desk.frame(done(target), ended(stopped))
+    desk.fills(ours, 900)
+    assert desk.quantities == [(SELL, exits)]
+
+
+def test_a_bracket_of_a_reversal_that_the_leader_has_filled_before_ours_was_there_takes_its_own_part() -> None:
+    desk = follower()
+    desk.leader(order(100, SELL, terms(2), 2))
+    desk.fills(desk.place, 900)
+    entry, first, _ = bracket(1, terms(6), 6, size=1, awake=True)
+    _, second, _ = bracket(3, terms(6), 6, size=3, awake=True, target=5040)
+    legs = [attrs.evolve(one, parent_id=OrderId(1), oco_id=None) for one in (first, second)]
+    desk.frame(entry, *legs)
+    ours = desk.place
+    desk.frame(attrs.evolve(done(legs[0]), oco_id=None))
+    desk.fills(ours, 901)
+    assert (SELL, 1) in desk.quantities
+
+
+def test_two_brackets_that_the_leader_has_filled_before_ours_were_there_take_both_parts() -> None:
+    desk = follower(ratio=Decimal("0.5"))
+    entry, first, _ = bracket(1, terms(4), 4, size=1, awake=True)
+    _, second, _ = bracket(3, terms(4), 4, size=1, awake=True, target=5040)
+    legs = [attrs.evolve(one, parent_id=OrderId(1), oco_id=None) for one in (first, second)]
+    desk.frame(entry, *legs)
+    ours = desk.place
+    desk.frame(*(attrs.evolve(done(one), oco_id=None) for one in legs))
+    desk.fills(ours, 900)
+    assert desk.quantities == [(SELL, 1)]
+
+
 def test_stops_of_several_entries_never_protect_more_than_we_own_and_the_nearest_keeps_its_size() -> None:
     desk = follower()
     exchange = Exchange(desk)
