@@ -7,7 +7,8 @@ Rule 1: an order of ours has ended with less than the leader's order has filled,
         (`catch_up.py`).
 Rule 2: in mode "fills" an exit of ours that came to nothing is missing on the other side, where the leader has gone
         on through flat: the entries behind it have brought only their own part, and may have filled before it was lost.
-Rule 3: what our own caps, rounding or the operator leave out is not missed.
+Rule 3: an exit of ours that is done twice, because the first one was believed lost, leaves us short as well.
+Rule 4: what our own caps, rounding or the operator leave out is not missed.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def look(draft: Draft, copy: Copy, order: Order | None, rules: CopyRules) -> Non
         return
     if order is None:
         return
+    if copy.stage is Stage.FILLED and copy.kind is Kind.EXIT and copy.cancel_wanted is not None:
+        done_twice(draft, copy, rules)
     target = exposure.total_target(draft.book, copy.symbol, rules)
     share, towards = exposure.share(copy, order), copy.side.sign * target > 0
     less = towards and (_was_small(draft, copy, order, rules) if copy.stage is Stage.FILLED else copy.filled < share)
@@ -56,6 +59,16 @@ def _was_small(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool
     if copy.kind is Kind.EXIT:
         return 0 < theirs.position(order.symbol) * order.side.sign <= order.filled
     return copy.kind is Kind.ENTRY and copy.filled < shares.size_of(draft, copy, order, rules).quantity
+
+
+def done_twice(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    """This order of ours has filled though another was made in its place, or was to: has it taken us out too far?"""
+    target = exposure.total_target(draft.book, copy.symbol, rules)
+    if not draft.acting or draft.book.held_back() or copy.side.sign * target >= 0:
+        return
+    coming = sum(exposure.due(draft.book, one) for one in draft.book.in_progress(copy.symbol) if one.kind is Kind.ENTRY)
+    there = max(0, Side.of(target).sign * draft.contract(copy.symbol).own) + coming
+    tell(draft, copy.symbol, abs(target) - there, target, "an exit that was believed lost was there, and was done twice")
 
 
 def lost(draft: Draft, copy: Copy, rules: CopyRules) -> None:

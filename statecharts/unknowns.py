@@ -121,7 +121,8 @@ def not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
 
 
 def turned_up(draft: Draft, copy: Copy, rules: CopyRules) -> None:
-    """Real world: an order that two look-ups did not find exists after all. What it opened is closed at once."""
+    """Real world: an order that two look-ups did not find exists after all. What it opened is closed at once, and
+    what it has taken us out of too far is told."""
     draft.tell(
         "copy.failed",
         f"{copy.symbol}: an order believed lost turned up ({copy.stage.value}); what it did is corrected at once",
@@ -130,6 +131,7 @@ def turned_up(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     )
     draft.keep(evolve(draft.book.copies[copy.id], cancel_wanted="it turned up after it had been given up"))
     exposure.want_as_leader(draft, copy.symbol, rules, "an order believed lost turned up")
+    shortage.done_twice(draft, copy, rules)
 
 
 def words(copy: Copy) -> str:

@@ -9,7 +9,7 @@ Rule 3: an entry is admitted only when after it enough is left to get every foll
 Rule 4: a limit or a penalty halves both buckets; a quarter of an hour without one doubles them again, up to what is
         configured. They stay deep enough for one entry of every follower and the way out.
 Rule 5: what was spent is kept ahead of the spending, so that no restart forgets it. A restart may believe a little more
-        to be spent than was.
+        to be spent than was; what is only believed makes no debt, or a row of crashes would forbid every read for minutes.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Rate:
         if text is not None:
             self._level, ahead = _read(text)
             now = self._now()
-            self._level = attrs.evolve(now, minute=now.minute - ahead, hour=now.hour - ahead)
+            self._level = attrs.evolve(now, minute=_less(now.minute, ahead), hour=_less(now.hour, ahead))
 
     @property
     def left(self) -> int:
@@ -206,6 +206,11 @@ class Rate:
     @property
     def _key(self) -> str:
         return f"rate {self.login}"
+
+
+def _less(left: float, believed: int) -> float:
+    """What is left when so many more may have been spent."""
+    return min(left, max(0.0, left - believed))
 
 
 def _written(level: Level, ahead: int) -> str:

@@ -140,6 +140,36 @@ def test_an_exit_that_turns_up_after_all_is_corrected_at_once() -> None:
     assert desk.own == {}
 
 
+def test_an_exit_that_turns_up_after_all_and_has_taken_us_out_too_far_is_told() -> None:
+    """Found by a world: the leader had two left, we one, and the next entry went on top in silence."""
+    desk = in_position(3)
+    desk.leader(order(101, SELL, terms(1), 1))
+    place, look_up = unknown(desk)
+    absent(desk, look_up)
+    desk.fills(desk.place, 902)
+    desk.seen(place, 901, 1)
+    assert desk.places == []
+    (told,) = desk.heard("position.drifted")
+    assert "short by 1 of 2 (an exit that was believed lost was there, and was done twice" in told
+    desk.leader(order(102, BUY, terms(1), 1))
+    assert desk.places == []
+
+
+def test_an_exit_that_fills_beside_the_one_that_turned_up_is_told_when_it_takes_us_out_too_far() -> None:
+    desk = in_position(3)
+    desk.leader(order(101, SELL, terms(1), 1))
+    place, look_up = unknown(desk)
+    absent(desk, look_up)
+    again = desk.place
+    desk.accepted(again, 902)
+    desk.seen(place, 901, 1)
+    assert [one.order_id for one in desk.cancels] == [902]
+    assert desk.heard("position.drifted") == []
+    desk.seen(again, 902, 1)
+    (told,) = desk.heard("position.drifted")
+    assert "short by 1 of 2" in told
+
+
 def test_an_exit_that_turns_up_working_is_cancelled_and_the_present_one_makes_way() -> None:
     desk = in_position(2)
     desk.leader(order(101, SELL, limit(2, 5020)))

@@ -172,6 +172,17 @@ def test_a_restart_forgets_nothing_that_was_spent_and_not_each_request_is_writte
     assert desk.rate.left < 300, "shrunk also for the next process"
 
 
+def test_a_row_of_crashes_makes_no_debt_of_what_may_have_been_spent() -> None:
+    """Found by a world: nine crashes in a row forbade for minutes to look for an order that was in doubt."""
+    desk = Desk(minute=300, hour=5000)
+    for _ in range(20):
+        desk.rate.spend()
+        desk.start()
+    assert desk.rate.left == 0
+    desk.now += 10 * SECOND
+    assert desk.rate.allows(Urgency.READ)
+
+
 def test_another_configuration_takes_effect_and_forgives_nothing() -> None:
     desk = Desk(minute=60, hour=1000)
     desk.rate.spend(50)
