@@ -68,7 +68,8 @@ def done_twice(draft: Draft, copy: Copy, rules: CopyRules) -> None:
         return
     coming = sum(exposure.due(draft.book, one) for one in draft.book.in_progress(copy.symbol) if one.kind is Kind.ENTRY)
     there = max(0, Side.of(target).sign * draft.contract(copy.symbol).own) + coming
-    tell(draft, copy.symbol, abs(target) - there, target, "an exit that was believed lost was there, and was done twice")
+    why = "an exit that was believed lost was there, and was done twice"
+    tell(draft, copy.symbol, abs(target) - there, target, why)
 
 
 def lost(draft: Draft, copy: Copy, rules: CopyRules) -> None:
