@@ -9,7 +9,7 @@ Rule 3: an entry is admitted only when after it enough is left to get every foll
 Rule 4: a limit or a penalty halves both buckets; a quarter of an hour without one doubles them again, up to what is
         configured. They stay deep enough for one entry of every follower and the way out.
 Rule 5: what was spent is kept ahead of the spending, so that no restart forgets it. A restart may believe a little more
-        to be spent than was; what is only believed makes no debt, or a row of crashes would forbid all reads for minutes.
+        to be spent than was. What is only believed makes no debt: a row of crashes would forbid all reads for minutes.
 """
 
 from __future__ import annotations
