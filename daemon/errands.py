@@ -56,6 +56,8 @@ from statecharts.states import State
 from statecharts.values import AccountName, BrokerAccountId, OrderId, Symbol
 
 ANSWER_LIMIT = 10.0  # seconds: the broker answers in milliseconds; after this nobody should go on hoping
+LOOK_AT_THE_CLOCK = 60.0  # seconds: nobody says when it has been set
+SET_BACK = 2.0  # seconds: more than a clock is slewed meanwhile
 SLOW_ANSWER = 0.5  # seconds: from then on the copies show that a request was sent, though unanswered
 
 
@@ -270,17 +272,17 @@ class AccountErrands:
         done.cancel()
 
     async def _ring(self) -> None:
-        """The account's one alarm. It follows the wall clock, so it looks at that clock again every minute."""
+        """The account's one alarm. It follows the wall clock, and rings too when that has been set back meanwhile."""
         while True:
             self._alarm_set = trio.Event()
-            if self._alarm is None:
-                await self._alarm_set.wait()
-                continue
-            left = (self._alarm - self.ports.wall()).total_seconds()
+            now, began, alarm = self.ports.wall(), trio.current_time(), self._alarm
+            left = LOOK_AT_THE_CLOCK if alarm is None else (alarm - now).total_seconds()
             if left > 0:
-                with trio.move_on_after(min(left, 60.0)):
+                with trio.move_on_after(min(left, LOOK_AT_THE_CLOCK)):
                     await self._alarm_set.wait()
-                continue
+                passed = (self.ports.wall() - now).total_seconds()
+                if passed > trio.current_time() - began - SET_BACK:
+                    continue
             self._alarm = None
             self.post(AlarmRang(at=self.ports.wall()))
 

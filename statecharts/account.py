@@ -31,6 +31,7 @@ from statecharts import (
     following,
     invariants,
     leader,
+    moments,
     outages,
     outcomes,
     own_orders,
@@ -162,6 +163,7 @@ def _operated(account: Account, event: e.Event) -> Account:
 
 def _remember(draft: Draft, rules: Rules, event: e.Event) -> None:
     """Facts are kept in every state; a follower's own orders need the view before, so they come first."""
+    moments.set_right(draft, event)
     facts.learn(draft, event)
     match event:
         case e.Started():

@@ -8,7 +8,7 @@ Rule 3: protection is not taken away for longer than one request without a close
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from statecharts import exposure, legs, terms
 from statecharts.book import Copy, Verb
@@ -21,6 +21,7 @@ from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import BrokerAccountId, OrderId, Terms
 
+AT_ONCE = datetime.min.replace(tzinfo=UTC)  # whatever the clock says: it may have been set back since it was decided
 PENDING_NEW = timedelta(seconds=2)  # risk and exchange take milliseconds; after this the event that says so is lost
 ANOTHER_ORDER = "its terms can only be changed by another order"  # see renewals.py
 
@@ -79,12 +80,10 @@ def _still_protects(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
 
 def not_before(copy: Copy) -> datetime:
     """When the order may be asked to change. Accepted is not yet working: its own New command is still pending."""
-    moments = [copy.decided_at]
+    moments = [] if copy.ask_after is None else [copy.ask_after]
     if copy.stage is Stage.ACCEPTED:
         moments.append((copy.answered_at or copy.decided_at) + PENDING_NEW)
-    if copy.ask_after is not None:
-        moments.append(copy.ask_after)
-    return max(moments)
+    return max(moments, default=AT_ONCE)
 
 
 def ask(draft: Draft, copy: Copy, rules: CopyRules) -> None:
