@@ -3,6 +3,8 @@
 Rule 1: ours wants what his asks for now, in our contract, on our side, at our size; `pursuit` asks when it may.
 Rule 2: what bars openings bars a larger size too, but no price.
 Rule 3: what he has exited is exited: an exit of ours that came to nothing is made up for, and one that rests is chased.
+Rule 4: what he changes into something that cannot be copied is told once, and ours goes. But a stop of what is ours
+        stays as it is: nothing could take its place.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from statecharts import brackets, changes, exposure, openings, resting, shadows, shares, shortage, terms
 from statecharts.book import Copy
 from statecharts.draft import Draft
+from statecharts.effects import Severity
 from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
@@ -41,8 +44,17 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
         copy = _newest(draft, copy, order, rules)  # he may have changed it so that it fills
         draft.keep(evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
         brackets.keep_partner(draft, copy)
+    elif order.unsupported is not None:
+        _cannot_follow(draft, copy, f"he has changed it into a {order.unsupported}, which copierd does not copy")
     else:
         draft.keep(_newest(draft, copy, order, rules))
+
+
+def _cannot_follow(draft: Draft, copy: Copy, why: str) -> None:
+    if copy.reason == why or copy.cancel_wanted is not None:
+        return
+    stays = exposure.is_stop(copy) and exposure.reduces(copy, draft.contract(copy.symbol).own)
+    draft.skip(evolve(copy, reason=why, cancel_wanted=None if stays else why), why, Severity.WARNING)
 
 
 def _newest(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy:

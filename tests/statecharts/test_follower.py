@@ -243,3 +243,28 @@ def test_what_is_not_copied_is_told_in_the_leaders_words() -> None:
     desk.leader(order(1, BUY, limit(4)))
     assert desk.heard("copy.skipped") == ["the leader's Buy 4 ESZ6 not copied: the follower's size for it rounds to 0"]
     assert desk.copy_of(1).symbol == MES
+
+
+def test_what_the_leader_changes_into_something_that_cannot_be_copied_goes_and_is_told_once() -> None:
+    desk = follower()
+    desk.leader(order(100, BUY, limit(2)))
+    desk.accepted(desk.place, 900)
+    for _ in range(2):
+        desk.leader(order(100, BUY, None, version=101, unsupported="LimitIfTouched"))
+    (told,) = desk.heard("copy.skipped")
+    assert "into a LimitIfTouched" in told
+    assert desk.copy_of(100).pending is not None, "its cancel is under way"
+
+
+def test_a_stop_that_the_leader_changes_so_stays_and_is_told_once() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, stop(2)))
+    desk.accepted(desk.place, 901)
+    for _ in range(2):
+        desk.leader(order(101, SELL, None, version=102, unsupported="LimitIfTouched"))
+        assert not desk.cancels
+    assert len(desk.heard("copy.skipped")) == 1
+    desk.leader(order(102, SELL, terms(2), 2))
+    desk.fills(desk.place, 902)
+    desk.leader(order(101, SELL, None, 0, Status.CANCELED, version=102, unsupported="LimitIfTouched"))
+    assert desk.own == {} and desk.copy_of(101).pending is not None
