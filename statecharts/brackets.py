@@ -127,9 +127,9 @@ def hold(draft: Draft, order: Order, rules: CopyRules) -> bool:
     if not entry.open and not entry.filled:
         why = "nothing of ours came of the entry that it belongs to"
         draft.skip(evolve(leg, stage=Stage.SKIPPED, reason=why), why)
-        return True
-    draft.keep(evolve(leg, stage=Stage.HELD, reason="waits for its entry to fill"))
-    look_after(draft, entry, leg)
+    else:
+        draft.keep(evolve(leg, stage=Stage.HELD, reason="waits for its entry to fill"))
+    look_after(draft, entry, leg)  # of an entry that has come to nothing too: when it comes again, so do its exits
     return True
 
 

@@ -384,6 +384,19 @@ def test_what_found_no_room_beside_an_entry_that_is_being_cancelled_goes_when_th
     assert desk.own == {ES: 2}
 
 
+def test_what_found_no_room_comes_with_the_exits_that_it_had_when_it_found_none() -> None:
+    desk = follower(max_position=2)
+    first = rests(desk, 91, limit(2), 901)
+    desk.leader(order(91, BUY, limit(2), status=Status.CANCELED))
+    desk.accepted(desk.cancels[0])
+    desk.frame(*bracket(101, limit(2)))
+    assert desk.places == []
+    desk.seen(first, 901, 0, Status.CANCELED)
+    desk.fills(desk.place, 902)
+    assert desk.quantities == [(SELL, 2)] and len(desk.place.legs) == 1, "at once, as an OCO"
+    assert desk.heard("position.unprotected") == []
+
+
 def test_a_cap_that_is_edited_brings_nothing_that_found_no_room() -> None:
     """Nothing is traded because a file was edited, nor at the next event."""
     desk = follower(max_position=2)
