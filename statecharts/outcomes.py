@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from statecharts import denials, legs, own_orders, penalties, refusals, unknowns
+from statecharts import denials, legs, own_orders, penalties, refusals, strangers, unknowns
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.events import (
@@ -62,6 +62,10 @@ def accepted(
     draft: Draft, copy: Copy, order_id: OrderId | None, answered_at: datetime, sent_at: datetime, rules: CopyRules
 ) -> None:
     """The broker has taken the request, or a look-up has found what it has made."""
+    mine = draft.book.mine
+    seen = mine.orders.get(order_id) if mine is not None and order_id is not None and copy.trades else None
+    if seen is not None and strangers.counted(draft, copy, seen):
+        strangers.ours_after_all(draft, seen)  # real world: it came without our name, and its answer late
     copy = draft.keep(
         evolve(
             copy,
@@ -78,7 +82,5 @@ def accepted(
         return
     denials.order_accepted(draft)
     draft.tell("copy.placed", unknowns.words(copy), copy=copy.id)
-    mine = draft.book.mine
-    seen = mine.orders.get(order_id) if mine is not None and order_id is not None else None
     if seen is not None:
         own_orders.absorb(draft, copy, seen, rules)

@@ -35,6 +35,10 @@ def ours_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules
     if copy is None:
         return False
     busts.ours(draft, before, order)
+    if known is None and before is not None:  # real world: its name comes after itself
+        if strangers.counted(draft, copy, before):
+            strangers.ours_after_all(draft, before)
+        before = None  # nothing of it has been counted as ours
     if order.id == copy.order_id or copy.client_id in order.client_ids:
         absorb(draft, copy, order, rules)
     else:

@@ -47,9 +47,7 @@ def claimed(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     order = _forgotten(draft.book, copy)
     if order is None:
         return False
-    contract = draft.contract(copy.symbol)
-    share = min(abs(order.net), abs(contract.foreign)) * order.side.sign if order.net * contract.foreign > 0 else 0
-    strangers.note(draft, copy.symbol, contract.own + share - order.net, contract.foreign - share)
+    strangers.ours_after_all(draft, order)
     copy = draft.keep(
         evolve(copy, stage=Stage.UNKNOWN, decided_at=draft.at, order_id=order.id, terms=order.terms or copy.terms)
     )

@@ -6,12 +6,13 @@ Rule 3: what the operator has released (`ownership`) is his as before, and bars 
         unless it only makes that part smaller.
 Rule 4: an order of his that works bars before it has filled, and as long as it works: nobody knows when it fills.
         An order that a request of ours may yet claim is nobody's so far.
+Rule 5: an order may be claimed late, when the request has been given up. Then it is counted once, as ours.
 """
 
 from __future__ import annotations
 
 from statecharts import changes, exposure, firm
-from statecharts.book import Contract
+from statecharts.book import Contract, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.evolution import evolve
@@ -72,6 +73,19 @@ def order_seen(draft: Draft, order: Order, before: Order | None) -> None:
         draft.tell("account.quarantined", words, Severity.WARNING, remedy=remedy(draft, order.symbol))
     else:
         draft.tell("account.released", f"{what}. {whose}. It is copied as before")
+
+
+def ours_after_all(draft: Draft, order: Order) -> None:
+    """This order of somebody else's has been claimed: what it has filled is about to be counted as ours."""
+    contract = draft.contract(order.symbol)
+    share = min(abs(order.net), abs(contract.foreign)) * order.side.sign if order.net * contract.foreign > 0 else 0
+    note(draft, order.symbol, contract.own + share - order.net, contract.foreign - share)
+
+
+def counted(draft: Draft, copy: Copy, order: Order) -> bool:
+    """Was this order taken for somebody else's, before it was known to be this copy's, that had been given up?"""
+    book = draft.book
+    return not (order.id in book.orders or order.id in book.unattributed or copy.stage.in_doubt)
 
 
 def postponed(draft: Draft, order: Order, before: Order | None) -> bool:
