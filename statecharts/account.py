@@ -23,6 +23,7 @@ from statecharts import (
     catch_up,
     closures,
     connection,
+    deadlines,
     denials,
     facts,
     firm,
@@ -127,7 +128,7 @@ def step(account: Account, event: e.Event) -> Turn:
         agreements.keep(draft, rules.copy)
     breaker.guard(draft, event, before_book, rules)
     # Only Copying acts on a deadline: elsewhere an alarm that has passed would ring without end.
-    wake_at = pursuit.next_deadline(draft, rules.copy) if rules.copy and draft.acting else None
+    wake_at = deadlines.earliest(draft, rules.copy) if rules.copy and draft.acting else None
     if wake_at != account.wake_at or isinstance(event, e.AlarmRang | e.Started):
         draft.do(WakeAt(at=wake_at))
     return Turn(evolve(account, book=draft.book, wake_at=wake_at), tuple(draft.effects))

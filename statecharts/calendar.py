@@ -12,16 +12,14 @@ Rule 4: a product that belongs to no group we know, and an environment without h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from statecharts.book import Copy, Market
+from statecharts.book import Contract, Copy, Market
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.evolution import evolve
 from statecharts.market_hours import MarketHours, group_of
-from statecharts.order import Stage
 from statecharts.sessions import Window
 from statecharts.values import Order, Symbol, root_of
 
@@ -74,14 +72,10 @@ def held(draft: Draft, copy: Copy) -> bool:
     return opens is not None
 
 
-def deadlines(draft: Draft) -> Iterator[datetime]:
-    """When something that waits for a market is to be looked at again. What is past was answered, or waits for more."""
-    for contract in draft.book.contracts.values():
-        if contract.close_to is not None and contract.opens_at is not None and contract.opens_at > draft.at:
-            yield contract.opens_at
-    for copy in draft.book.all_open():
-        if copy.stage is Stage.HELD and copy.opens_at is not None and copy.opens_at > draft.at:
-            yield copy.opens_at
+def next_deadline(contract: Contract, at: datetime) -> datetime | None:
+    """When a closing that waits for its market is looked at again. What is past was answered, or waits for more."""
+    waits = contract.close_to is not None and contract.opens_at is not None and contract.opens_at > at
+    return contract.opens_at if waits else None
 
 
 def leader_seen(draft: Draft, order: Order, before: Order | None, *, tells: bool) -> None:

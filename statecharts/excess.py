@@ -29,7 +29,7 @@ _WITHOUT_AN_ORDER = frozenset({Stage.SKIPPED, Stage.CANCELED, Stage.EXPIRED})
 def look_for(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     """Wants closed what is too much of ours, the leader's view being current."""
     contract = draft.contract(symbol)
-    if contract.left or contract.close_to is not None or not contract.own:
+    if contract.left or contract.close_to is not None or nothing(draft, symbol, rules):
         draft.note(symbol, too_much_since=None)
         return
     keep = may_stay(draft, symbol, rules)  # nothing below changes it: what is wanted closed is still there
@@ -39,6 +39,12 @@ def look_for(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     _for_too_long(draft, symbol, rules, keep)
 
 
+def nothing(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
+    """Is nothing of ours too much: is there none, is all of it about to leave, or may all of it stay?"""
+    own = draft.contract(symbol).own
+    return not own or leaving(draft, symbol) >= abs(own) or may_stay(draft, symbol, rules) == own
+
+
 def next_deadline(contract: Contract, rules: CopyRules) -> datetime | None:
     """When what is too much has been so for long enough."""
     return None if contract.too_much_since is None else contract.too_much_since + rules.chase_after
@@ -46,15 +52,16 @@ def next_deadline(contract: Contract, rules: CopyRules) -> datetime | None:
 
 def may_stay(draft: Draft, symbol: Symbol, rules: CopyRules) -> int:
     """The part of our position that the leader's stands for, or will when the orders that ours are ahead of fill."""
-    own = draft.contract(symbol).own
-    kept = exposure.goal(own, exposure.total_target(draft.book, symbol, rules))
-    return kept if kept == own else exposure.goal(own, _reach(draft, symbol, own, rules))
-
-
-def _reach(draft: Draft, symbol: Symbol, own: int, rules: CopyRules) -> int:
-    """Our target once his orders that ours are ahead of have caught up. His exits take him no further than flat."""
-    theirs = draft.book.theirs
+    own, theirs = draft.contract(symbol).own, draft.book.theirs
     assert theirs is not None, "copying begins with both views"
+    kept = exposure.goal(own, exposure.total_target(draft.book, symbol, rules))
+    if kept == own or not theirs.alive:  # he has no order that could bring more
+        return kept
+    return exposure.goal(own, _reach(draft, symbol, own, theirs, rules))
+
+
+def _reach(draft: Draft, symbol: Symbol, own: int, theirs: View, rules: CopyRules) -> int:
+    """Our target once his orders that ours are ahead of have caught up. His exits take him no further than flat."""
     net, is_ahead = dict(theirs.net), False
     for order in theirs.alive:  # of the others nothing is to come
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))

@@ -18,7 +18,6 @@ Rule 5: what is beyond the target with no row that could carry it leaves by an o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import attrs
@@ -82,10 +81,9 @@ def advance(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> No
     _let_go(draft, symbol, rules)
 
 
-def gathered_until(draft: Draft) -> Iterable[datetime]:
-    """When rows that wait for more of the leader's order are sent at the latest."""
-    waiting = (copy for copy in draft.book.all_open() if _waits(draft, copy) and copy.opens)
-    return [copy.decided_at + GATHER for copy in waiting if copy.decided_at + GATHER > draft.at]
+def gathered_until(draft: Draft, row: Copy) -> datetime | None:
+    """When a row that waits for more of the leader's order is sent at the latest."""
+    return row.decided_at + GATHER if row.opens and _waits(draft, row) else None
 
 
 def _waits(draft: Draft, copy: Copy) -> bool:

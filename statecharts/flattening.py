@@ -47,12 +47,18 @@ def ask(draft: Draft, by: FlattenedBy, why: str, symbol: Symbol | None = None) -
 
 
 def by_whom(book: Book, by: FlattenedBy) -> Latch | None:
-    return next((latch for latch in book.latches if latch.by is by), None)
+    for latch in book.latches:
+        if latch.by is by:
+            return latch
+    return None
 
 
 def latched(book: Book, symbol: Symbol) -> Latch | None:
     """The latch that holds this contract, if one does."""
-    return next((latch for latch in book.latches if latch.holds(symbol)), None)
+    for latch in book.latches:
+        if latch.holds(symbol):
+            return latch
+    return None
 
 
 def _put(draft: Draft, latch: Latch) -> None:

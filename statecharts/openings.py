@@ -152,7 +152,7 @@ def not_larger(draft: Draft, copy: Copy, order: Order | None, current: bool, rul
 
 def withdraw(draft: Draft, symbol: Symbol) -> None:
     """Takes back what may still open in this contract, while it or the whole account opens nothing."""
-    why = _taken_back(draft, symbol)
+    why = taken_back(draft, symbol)
     if why is None:
         return
     for copy in draft.book.in_progress(symbol):
@@ -168,8 +168,8 @@ def withdraw(draft: Draft, symbol: Symbol) -> None:
             draft.note(symbol, no_entry=f"an entry was taken back ({why}); waits until the leader is flat")
 
 
-def _taken_back(draft: Draft, symbol: Symbol) -> str | None:
-    """Why what rests is to be cancelled. Not for orders that are denied alone: that would include the cancels."""
+def taken_back(draft: Draft, symbol: Symbol) -> str | None:
+    """Why what may open is to be cancelled. Not for orders that are denied alone: that would include the cancels."""
     latch = flattening.latched(draft.book, symbol)
     if latch is not None:
         return latch.why

@@ -11,6 +11,7 @@ Rule 2: a stage never goes back towards the wire; only an order that certainly d
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 
 from statecharts.chart import Chart, Row
 from statecharts.values import Status
@@ -30,22 +31,22 @@ class Stage(enum.Enum):
     SKIPPED = "skipped"
     SHADOWED = "shadowed"
 
-    @property
+    @cached_property
     def open(self) -> bool:
         """May this still fill, or is nobody sure?"""
         return Family.OPEN in _LINEAGE[self]
 
-    @property
+    @cached_property
     def live(self) -> bool:
         """Is it perhaps at the broker?"""
         return Family.LIVE in _LINEAGE[self]
 
-    @property
+    @cached_property
     def in_doubt(self) -> bool:
         """On its way, and the broker has not answered."""
         return self in (Stage.INTENDED, Stage.SENT, Stage.UNKNOWN)
 
-    @property
+    @cached_property
     def outcome(self) -> str:
         """The word of the contract: held is not yet sent, and accepted not yet working."""
         return _OUTCOME.get(self, self.value)

@@ -9,17 +9,13 @@ Rule 3: while an order of the contract is in doubt, nothing is closed: two unkno
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from statecharts import (
-    absence,
     brackets,
     busts,
     calendar,
     changes,
     closing,
     excess,
-    expiry,
     exposure,
     facts,
     fills,
@@ -33,10 +29,8 @@ from statecharts import (
     penalties,
     protection,
     refusals,
-    replays,
     resting,
     revisions,
-    risk,
     shares,
 )
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
@@ -55,7 +49,7 @@ def advance(draft: Draft, rules: CopyRules) -> None:
         brackets.go_on(draft, rules)
     waiting = {symbol for symbol, contract in book.contracts.items() if _wants_something(contract)}
     for symbol in sorted(waiting | {s for s, copies in draft.book.open.items() if copies}):
-        if firm.holds(draft, symbol):
+        if firm.holds(draft, symbol) or _is_undisturbed(draft, symbol, rules):
             overdue.look_at(draft, symbol, rules, not book.held_back())
             continue
         held = [copy for copy in draft.book.in_progress(symbol) if copy.stage is Stage.HELD]
@@ -64,45 +58,35 @@ def advance(draft: Draft, rules: CopyRules) -> None:
             _advance(draft, symbol, rules)  # what waited for nothing stands in nobody's way any more
 
 
+def _is_undisturbed(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
+    """Is there nothing in this contract that `_advance` could act upon? So it is in the turn that copies an order.
+
+    Nothing is noted of it but what is ours, and of that nothing is too much; all that is under way is unanswered; what
+    may open may go on, and no order of the leader's works that ours could lack.
+    """
+    contract, theirs = draft.contract(symbol), draft.book.theirs
+    if rules.mode == "fills" or not contract.plain or openings.taken_back(draft, symbol) is not None:
+        return False
+    if not all(_is_unanswered(draft, copy) for copy in draft.book.in_progress(symbol)):
+        return False
+    if not contract.own:
+        return True
+    return theirs is not None and not theirs.alive and excess.nothing(draft, symbol, rules)
+
+
+def _is_unanswered(draft: Draft, copy: Copy) -> bool:
+    """Is this an order on its way, of which nothing else is wanted yet?"""
+    if not copy.trades or not copy.stage.in_doubt or copy.wanted is not None:
+        return False
+    return copy.chase_at is None or copy.chase_at > draft.at
+
+
 def _wants_something(contract: Contract) -> bool:
     waits = contract.retry_at is not None or contract.close_to is not None or contract.no_entry is not None
     stays = bool(contract.own) or contract.left or contract.busted is not None
     looks = contract.exposed is not None or contract.excess_since is not None or contract.too_much_since is not None
     looks = looks or contract.short_at is not None
     return waits or stays or looks or bool(contract.guarded) or contract.out_since is not None
-
-
-def next_deadline(draft: Draft, rules: CopyRules) -> datetime | None:
-    """When the book wants to be looked at again, if nothing happens before."""
-    if draft.book.silent_until is not None:
-        return draft.book.silent_until
-    deadlines = [c.retry_at for c in draft.book.contracts.values() if c.retry_at is not None]
-    deadlines.extend(draft.book.asked.values())
-    if not draft.book.held_back():
-        deadlines.extend(draft.book.waiting.values())
-    for contract in draft.book.contracts.values():
-        looked_at = (protection.next_deadline(contract, draft.at), excess.next_deadline(contract, rules))
-        deadlines.extend(at for at in (*looked_at, overdue.next_deadline(contract)) if at is not None)
-    deadlines.extend(calendar.deadlines(draft))
-    deadlines.extend(risk.deadlines(draft, rules))
-    deadlines.extend(expiry.edges(draft))
-    own = (absence.deadline(draft, rules), replays.over_at(draft, rules))
-    deadlines.extend(at for at in own if at is not None)
-    for copy in draft.book.all_open():
-        if copy.chase_at is not None and copy.stage is not Stage.HELD and copy.pending is None:
-            deadlines.append(copy.chase_at)
-        if changes.wanted(draft, copy, rules):
-            deadlines.append(changes.not_before(copy))
-        if copy.stage is Stage.HELD and copy.ask_after is not None and copy.ask_after > draft.at:
-            deadlines.append(copy.ask_after)
-        if copy.lost_at is not None and not copy.trades:
-            deadlines.append(copy.lost_at + rules.settle)
-    deadlines.extend(fills.gathered_until(draft))
-    if any(
-        firm.frozen(draft.book, symbol) for symbol in draft.book.contracts
-    ):  # they wait for a reading, not for a time
-        deadlines = [at for at in deadlines if at > draft.at]
-    return min(deadlines, default=None)
 
 
 def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:

@@ -13,7 +13,6 @@ Rule 5: when the open profit of a position cannot be had for too long (`purse.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -96,16 +95,17 @@ def unread(book: Book, limits: Limits) -> str | None:
     return "its balance has not been read yet, and it has a limit"
 
 
-def deadlines(draft: Draft, rules: CopyRules) -> Iterator[datetime]:
+def deadlines(draft: Draft, rules: CopyRules) -> list[datetime]:
     """When the limits are to be looked at again."""
     standing = draft.book.standing
-    yield from curfew.edges(rules.limits, draft.at)
+    found = [*curfew.edges(rules.limits, draft.at)]
     if standing.day_end is not None:
-        yield standing.day_end
+        found += [standing.day_end]
     if guards(rules.limits):
-        yield from purse.deadlines(draft)
+        found += purse.deadlines(draft)
         if standing.read_at is not None and not standing.blind:
-            yield standing.read_at + BLIND_AFTER
+            found += [standing.read_at + BLIND_AFTER]
+    return found
 
 
 def measures(book: Book, limits: Limits, at: datetime) -> tuple[Measure, ...]:

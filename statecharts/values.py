@@ -11,7 +11,7 @@ import enum
 import re
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NewType
 
 import attrs
@@ -37,7 +37,7 @@ class Side(enum.Enum):
     BUY = "Buy"
     SELL = "Sell"
 
-    @property
+    @cached_property
     def sign(self) -> int:
         return 1 if self is Side.BUY else -1
 
@@ -58,12 +58,12 @@ class OrderType(enum.Enum):
     TRAILING_STOP = "TrailingStop"
     TRAILING_STOP_LIMIT = "TrailingStopLimit"
 
-    @property
+    @cached_property
     def trails(self) -> bool:
         """Does its trigger follow the market?"""
         return self in (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
 
-    @property
+    @cached_property
     def stops(self) -> bool:
         """Does it wait for a worse price, and so protect a position that it exits?"""
         return self.trails or self in (OrderType.STOP, OrderType.STOP_LIMIT)
@@ -94,11 +94,11 @@ class Status(enum.Enum):
     EXPIRED = "Expired"
     UNKNOWN = "Unknown"
 
-    @property
+    @cached_property
     def finished(self) -> bool:
         return self in _FINISHED
 
-    @property
+    @cached_property
     def ended_early(self) -> bool:
         """Is it over, and was it not completed?"""
         return self in _ENDED_EARLY

@@ -5,7 +5,7 @@ Rule: a fact that comes twice, or late, changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -154,7 +154,7 @@ class View:
         return evolve(self, orders=Orders.of(self.orders).entered(order.id, order), net=net)
 
     @property
-    def alive(self) -> Iterable[Order]:
+    def alive(self) -> Collection[Order]:
         """The orders that something may yet become of."""
         return Orders.of(self.orders).alive
 

@@ -69,6 +69,15 @@ class Contract:
     out_since: datetime | None = None  # since when something is to be gone, and is not; see overdue.py
     out_paged: bool = False
 
+    @property
+    def plain(self) -> bool:
+        """Is nothing noted of it but what is ours, and that this should be on its way out?"""
+        return vars(self) | _OURS == _PLAIN
+
+
+_OURS = {"own": 0, "newest_fill": 0, "out_since": None, "out_paged": False}
+_PLAIN = vars(Contract()) | _OURS
+
 
 class FlattenedBy(enum.Enum):
     """Who wants it flat, and so who takes the latch away again."""

@@ -1,0 +1,78 @@
+"""When the book wants to be looked at again, if nothing happens before: the account's one alarm.
+
+Rule 1: what asks for a deadline answers it when it comes: one that nobody answers would ring without end.
+Rule 2: what is due already and waits for a reading of the account (`firm.py`) is no deadline: no time brings it about.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from statecharts import (
+    absence,
+    calendar,
+    changes,
+    excess,
+    expiry,
+    fills,
+    firm,
+    overdue,
+    protection,
+    replays,
+    risk,
+)
+from statecharts.book import Contract, Copy
+from statecharts.draft import Draft
+from statecharts.order import Stage
+from statecharts.rules import CopyRules
+
+
+def earliest(draft: Draft, rules: CopyRules) -> datetime | None:
+    """The first of all deadlines; None when nothing waits for a time."""
+    book = draft.book
+    if book.silent_until is not None:
+        return book.silent_until
+    deadlines = [*book.asked.values(), *expiry.edges(draft), *risk.deadlines(draft, rules)]
+    deadlines += _of_leader(draft, rules)
+    noted = {symbol: contract for symbol, contract in book.contracts.items() if not contract.plain}
+    for contract in book.contracts.values():
+        deadlines += _of_contract(contract, draft.at, rules)
+    for copy in book.all_open():
+        deadlines += _of_copy(draft, copy, rules)
+    if any(firm.frozen(book, symbol) for symbol in noted):
+        deadlines = [at for at in deadlines if at > draft.at]
+    return min(deadlines, default=None)
+
+
+def _of_leader(draft: Draft, rules: CopyRules) -> list[datetime]:
+    """What he has begun and not ended, and his absence."""
+    found = [absence.deadline(draft, rules)]
+    if draft.book.held_back():
+        found += [replays.over_at(draft, rules)]
+    else:
+        found += draft.book.waiting.values()
+    return [at for at in found if at is not None]
+
+
+def _of_contract(contract: Contract, at: datetime, rules: CopyRules) -> list[datetime]:
+    """What waits in a contract beside its orders."""
+    found = [overdue.next_deadline(contract)]
+    if not contract.plain:
+        found += [contract.retry_at, excess.next_deadline(contract, rules), protection.next_deadline(contract, at)]
+        found += [calendar.next_deadline(contract, at)]
+    return [deadline for deadline in found if deadline is not None]
+
+
+def _of_copy(draft: Draft, copy: Copy, rules: CopyRules) -> list[datetime]:
+    """What waits for an order to do, or to be allowed."""
+    found = []
+    if copy.stage is Stage.HELD:
+        times = (copy.ask_after, copy.opens_at, fills.gathered_until(draft, copy))
+        found += [at for at in times if at is not None and at > draft.at]
+    elif copy.chase_at is not None and copy.pending is None:
+        found += [copy.chase_at]
+    if changes.wanted(draft, copy, rules):
+        found += [changes.not_before(copy)]
+    if copy.lost_at is not None and not copy.trades:
+        found += [copy.lost_at + rules.settle]
+    return found
