@@ -23,7 +23,12 @@ def in_force(rules: Rules, book: Book) -> Rules:
     """The rules as they hold now: what has been agreed wins over what the file says today."""
     if rules.copy is None or rules.copy.agreed == book.agreed:
         return rules
-    return evolve(rules, copy=evolve(rules.copy, agreed=book.agreed))
+    for agreed, known in rules.latest:
+        if agreed is book.agreed:
+            return known
+    found = evolve(rules, copy=evolve(rules.copy, agreed=book.agreed))
+    rules.latest[:] = [(book.agreed, found)]
+    return found
 
 
 def keep(draft: Draft, rules: CopyRules) -> None:
@@ -32,18 +37,20 @@ def keep(draft: Draft, rules: CopyRules) -> None:
     entered = {copy.leader_symbol for copy in book.all_open() if copy.leader_symbol is not None}
     if book.theirs is not None:
         entered |= {symbol for symbol, n in book.theirs.net.items() if n}
-        entered |= set(_awaited(book.theirs, {s for s, contract in book.contracts.items() if contract.no_entry}, rules))
+        waiting = {symbol for symbol, contract in book.contracts.items() if contract.no_entry}
+        entered |= _awaited(book.theirs, waiting, rules) if waiting else set()
+    if entered == book.agreed.keys():
+        return
     agreed = {symbol: kept for symbol, kept in book.agreed.items() if symbol in entered or _ours(book, kept)}
     agreed |= {symbol: sizing.configured(symbol, rules) for symbol in entered - agreed.keys()}
     if agreed != book.agreed:
         draft.book = evolve(book, agreed=agreed)
 
 
-def _awaited(theirs: View, waiting: set[Symbol], rules: CopyRules) -> Iterator[Symbol]:
+def _awaited(theirs: View, waiting: set[Symbol], rules: CopyRules) -> set[Symbol]:
     """Where our contract waits until the leader is flat, and an order of his may yet take him into a position."""
-    if waiting:
-        orders = (order for order in theirs.alive if order.rest)
-        yield from (order.symbol for order in orders if sizing.follower_symbol(order.symbol, rules) in waiting)
+    copied = {order.symbol for order in theirs.alive if order.rest}
+    return {symbol for symbol in copied if sizing.follower_symbol(symbol, rules) in waiting}
 
 
 def _ours(book: Book, agreement: Agreement) -> bool:

@@ -74,7 +74,7 @@ def heed(draft: Draft, event: e.Event, rules: CopyRules) -> None:
 
 def guards(limits: Limits) -> bool:
     """Is the account's money of any interest?"""
-    return _names(limits) is not None
+    return limits.of_money
 
 
 def bar(book: Book, limits: Limits, at: datetime) -> str | None:
@@ -89,8 +89,10 @@ def bar(book: Book, limits: Limits, at: datetime) -> str | None:
 
 def unread(book: Book, limits: Limits) -> str | None:
     """Why nothing opens before the limits have been looked at; None when they have."""
+    if not limits.of_money:
+        return None
     names = _names(limits)
-    if names is None or (book.standing.checked == names and book.standing.balance is not None):
+    if book.standing.checked == names and book.standing.balance is not None:
         return None
     return "its balance has not been read yet, and it has a limit"
 
@@ -116,7 +118,7 @@ def measures(book: Book, limits: Limits, at: datetime) -> tuple[Measure, ...]:
 def _names(limits: Limits) -> str | None:
     """The limits of money in one text; None when there is none."""
     drawdown = limits.drawdown
-    if limits.daily_loss is None and limits.daily_profit is None and drawdown is None:
+    if not limits.of_money:
         return None
     trailing = None if drawdown is None else f"{drawdown.amount}{' end of day' if drawdown.end_of_day else ''}"
     found = {"loss": limits.daily_loss, "profit": limits.daily_profit, "drawdown": trailing}
@@ -229,4 +231,4 @@ def _latch(draft: Draft, standing: Standing, rules: CopyRules) -> None:
 
 
 def _anything_ours(book: Book) -> bool:
-    return any(contract.own for contract in book.contracts.values()) or any(True for _ in book.all_open())
+    return any(contract.own for contract in book.contracts.values()) or bool(book.all_open())

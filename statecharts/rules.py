@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import time, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 import attrs
@@ -84,6 +85,11 @@ class Limits:
     no_open_after: time | None = None
     flat_by: time | None = None
 
+    @cached_property
+    def of_money(self) -> bool:
+        """Is one set that is of money?"""
+        return any(limit is not None for limit in (self.daily_loss, self.daily_profit, self.drawdown))
+
 
 @attrs.frozen
 class CopyRules:
@@ -131,3 +137,8 @@ class Rules:
     leads: bool = False
     markets: Markets | None = None
     products: frozenset[Root] | None = None
+
+    @cached_property
+    def latest(self) -> list[tuple[Mapping[Symbol, Agreement], Rules]]:
+        """What these rules are by the latest agreements (agreements.py): every event asks for it."""
+        return []

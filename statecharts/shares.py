@@ -22,7 +22,7 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
         order = evolve(order, terms=evolve(order.terms, quantity=order.filled))
     own = met(draft, copy, order, rules)
     others = {symbol: n for symbol, n in book.theirs.net.items() if symbol != order.symbol}
-    beside = 0 if rules.shadow else exposure.target_of(others, copy.symbol, rules)
+    beside = exposure.target_of(others, copy.symbol, rules) if others and not rules.shadow else 0
     found = sizing.size(order, book.theirs, own, rules, beside)
     if found.why_nothing == sizing.NOTHING_TO_EXIT and copy.side.sign * book.contract(copy.symbol).own < 0:
         found = evolve(found, why_nothing="other exits of ours are to take what this follower has")

@@ -81,7 +81,7 @@ def _configured(symbol: Symbol, rules: CopyRules) -> Agreement:
 
 def agreement(symbol: Symbol, rules: CopyRules) -> Agreement:
     """What holds for the leader's contract: as it was agreed when copying went into it, else as it is configured."""
-    held = rules.agreed.get(symbol)
+    held = rules.agreed.get(symbol) or rules.configured.get(symbol)
     return configured(symbol, rules) if held is None else held
 
 
@@ -91,17 +91,28 @@ def follower_symbol(symbol: Symbol, rules: CopyRules) -> Symbol:
 
 
 def follower_side(order: Order, rules: CopyRules) -> Side:
-    return order.side if agreement(order.symbol, rules).ratio > 0 else other_side(order.side)
+    return side_by(order, agreement(order.symbol, rules))
+
+
+def side_by(order: Order, agreed: Agreement) -> Side:
+    return order.side if agreed.ratio > 0 else other_side(order.side)
 
 
 def target(n: int, symbol: Symbol, rules: CopyRules) -> int:
     """The follower's position for the leader's position `n` in `symbol` (the leader's contract)."""
-    return within(agreement(symbol, rules).max_position, uncapped(n, symbol, rules))
+    return _target(n, agreement(symbol, rules))
 
 
 def uncapped(n: int, symbol: Symbol, rules: CopyRules) -> int:
     """The target before `max_position` bounds it."""
-    agreed = agreement(symbol, rules)
+    return _uncapped(n, agreement(symbol, rules))
+
+
+def _target(n: int, agreed: Agreement) -> int:
+    return within(agreed.max_position, _uncapped(n, agreed))
+
+
+def _uncapped(n: int, agreed: Agreement) -> int:
     scale = agreed.ratio * agreed.factor
     wanted = int(n * scale)  # int() cuts toward zero
     if agreed.min_one and wanted == 0 and n != 0:
@@ -120,48 +131,64 @@ def size(order: Order, view: View, own: int, rules: CopyRules, beside: int = 0) 
     The view may already hold the order's own fills; they are taken out, so that the answer is the order's whole size.
     Of `own`, `beside` stands for other contracts of the leader's that are copied into the same one of ours.
     """
+    agreed = agreement(order.symbol, rules)
+    asked = (size, order.id, own, beside, agreed)
+    known = view.worked_out.get(asked)
+    if known is None or known[0] is not order:
+        known = view.worked_out[asked] = (order, _size(order, view, own, agreed, beside))
+    found: Size = known[1]
+    return found
+
+
+def _size(order: Order, view: View, own: int, agreed: Agreement, beside: int) -> Size:
     assert order.terms is not None, "an order is sized by its terms"
-    side = follower_side(order, rules)
+    side = side_by(order, agreed)
     held = view.position(order.symbol) - order.net
     quantity = order.terms.quantity
     kind = kind_of(held, order.side, quantity)
     first = held + order.side.sign * _before(order, kind, view)
     then = first + order.side.sign * quantity
-    change = abs(_target_from(held, then, order.symbol, rules) - _target_from(held, first, order.symbol, rules))
+    change = abs(_target_from(held, then, agreed) - _target_from(held, first, agreed))
     if kind is Kind.EXIT:
         goes_flat = quantity == abs(held)  # the leader flat means the follower flat, whatever rounding said
-        meant = abs(target(held, order.symbol, rules)) if goes_flat else change
+        meant = abs(_target(held, agreed)) if goes_flat else change
         wanted = max(0, side.sign * (beside - own)) if goes_flat else change
-        return evolve(_exit(side, wanted, own, _why_nothing(first, then, order.symbol, rules)), meant=meant)
-    max_order = agreement(order.symbol, rules).max_order
-    cap = change if max_order is None else max_order
+        return evolve(_exit(side, wanted, own, _why_nothing(first, then, agreed)), meant=meant)
+    cap = change if agreed.max_order is None else agreed.max_order
     if kind is Kind.REVERSAL:
-        beyond = target(held + order.side.sign * quantity, order.symbol, rules)
+        beyond = _target(held + order.side.sign * quantity, agreed)
         against = abs(own) if own * side.sign < 0 else 0
         opens = min(abs(beyond), cap)
         # His exits that rest may fill before it, and then all of it opens: no cap keeps back what exits, and only that.
-        within_cap = abs(target(then, order.symbol, rules) - target(first, order.symbol, rules))
+        within_cap = abs(_target(then, agreed) - _target(first, agreed))
         change = max(within_cap, min(change, against))
-        meant = min(change, abs(target(held, order.symbol, rules)) + opens)
+        meant = min(change, abs(_target(held, agreed)) + opens)
         found = Size(Kind.REVERSAL, side, min(change, against + opens), ROUNDS_TO_NOTHING)
         return evolve(found, meant=meant, opens=opens)
-    whole = abs(uncapped(then, order.symbol, rules) - uncapped(first, order.symbol, rules))
-    why_nothing = _why_nothing(first, then, order.symbol, rules)
-    return Size(Kind.ENTRY, side, min(change, cap), why_nothing, no_room=whole - change)
+    whole = abs(_uncapped(then, agreed) - _uncapped(first, agreed))
+    return Size(Kind.ENTRY, side, min(change, cap), _why_nothing(first, then, agreed), no_room=whole - change)
 
 
-def _target_from(held: int, n: int, symbol: Symbol, rules: CopyRules) -> int:
+def _target_from(held: int, n: int, agreed: Agreement) -> int:
     """The target for `n`. Beyond flat, where the leader's exits end together, no cap makes one of them nothing."""
-    return target(n, symbol, rules) if n * held >= 0 else uncapped(n, symbol, rules)
+    return _target(n, agreed) if n * held >= 0 else _uncapped(n, agreed)
 
 
-def _why_nothing(first: int, then: int, symbol: Symbol, rules: CopyRules) -> str:
+def _why_nothing(first: int, then: int, agreed: Agreement) -> str:
     """Why our target is the same for these two positions of the leader's, if it is."""
-    return ROUNDS_TO_NOTHING if uncapped(first, symbol, rules) == uncapped(then, symbol, rules) else CAPPED
+    return ROUNDS_TO_NOTHING if _uncapped(first, agreed) == _uncapped(then, agreed) else CAPPED
 
 
 def apart(order: Order, view: View) -> bool:
     """Does the leader's position cover this exit and every other that he has working, each taking its own part?"""
+    known = view.worked_out.get((apart, order.id))
+    if known is None or known[0] is not order:
+        known = view.worked_out[apart, order.id] = (order, _apart(order, view))
+    found: bool = known[1]
+    return found
+
+
+def _apart(order: Order, view: View) -> bool:
     held = view.position(order.symbol) - order.net
     if order.terms is None or held * order.side.sign >= 0:
         return False

@@ -21,7 +21,7 @@ from statecharts.values import Order, OrderId, Symbol
 
 def quarantined(contract: Contract) -> bool:
     """Is there a part that is not ours, or an order that may make one, beyond what was released?"""
-    return bool(contract.beside) or _beyond(contract, contract.foreign)
+    return bool(contract.beside) or (contract.foreign != 0 and _beyond(contract, contract.foreign))
 
 
 def _beyond(contract: Contract, foreign: int) -> bool:

@@ -115,6 +115,7 @@ def root_of(symbol: Symbol) -> Root:
     return Root(match["root"] if match else symbol)
 
 
+@lru_cache(4096)
 def is_contract(symbol: Symbol) -> bool:
     """Is this the name of one contract, and not of a product, a spread, or of nothing that has one?"""
     return _CONTRACT.match(symbol) is not None
@@ -175,17 +176,17 @@ class Order:
     reject_reason: str | None = None
     first_version: VersionId | None = None  # where it has been changed: that of its first terms
 
-    @property
+    @cached_property
     def filled(self) -> int:
         """Contracts executed and not busted."""
         return sum([fill.quantity for fill in self.fills if fill.active])
 
-    @property
+    @cached_property
     def net(self) -> int:
         """What this order has done to the position, signed."""
         return self.side.sign * self.filled
 
-    @property
+    @cached_property
     def rest(self) -> int:
         """Contracts that may still fill."""
         if self.terms is None or self.status.finished:

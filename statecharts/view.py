@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
+from typing import Any
 
 import attrs
 
@@ -94,7 +96,8 @@ class Orders(Register[OrderId, Order]):
 
     def children_of(self, parent: OrderId) -> list[Order]:
         """Those that are in force only once their parent has filled, oldest first."""
-        return [self[child] for child in sorted(self._children.get(parent, ()))]
+        children = self._children.get(parent)
+        return [self[child] for child in sorted(children)] if children else []
 
     def _with_child(self, order: Order) -> Register[OrderId, tuple[OrderId, ...]]:
         if order.parent_id is None:
@@ -157,6 +160,11 @@ class View:
     def alive(self) -> Collection[Order]:
         """The orders that something may yet become of."""
         return Orders.of(self.orders).alive
+
+    @cached_property
+    def worked_out(self) -> dict[Any, tuple[Order, Any]]:
+        """What one follower has worked out of an order in this view, for those that ask the same after it."""
+        return {}
 
     def position(self, symbol: Symbol) -> int:
         return self.net.get(symbol, 0)

@@ -204,3 +204,14 @@ def test_whenever_the_file_is_edited_nothing_is_traded_by_that_and_flat_follows_
     edited(desk, ratio=Decimal(3))
     leader.enters(1, 0)
     assert desk.quantities == [(BUY, 3)] or ES in desk.account.book.absent
+
+
+def test_the_rules_in_force_are_worked_out_once_for_each_agreement() -> None:
+    desk = in_position(2)
+    agreed = desk.account.book.agreed
+    assert agreed
+    assert desk.account.in_force is desk.account.in_force
+    assert desk.account.in_force == Rules(copy=rules(agreed=agreed))
+    desk.leader(order(101, SELL, terms(2), 2))
+    desk.fills(desk.place, 901)
+    assert desk.account.in_force == Rules(copy=rules())

@@ -204,3 +204,22 @@ def test_of_two_contracts_against_each_other_an_exit_takes_no_more_than_is_ours(
     assert desk.own == {MES: 7}
     desk.leader(order(103, SELL, terms(1), 1))
     assert desk.quantities == [(SELL, 7)]
+
+
+def test_who_asks_after_another_follower_is_answered_by_his_own_rules_and_position() -> None:
+    entry = order(100, BUY, terms(4))
+    shared = view(0, entry)
+    asked = [(0, rules()), (0, rules(ratio=HALF)), (0, rules(max_position=3)), (0, rules())]
+    assert [sizing.size(entry, shared, own, one).quantity for own, one in asked] == [4, 2, 3, 4]
+    leaving = order(101, SELL, terms(4))
+    shared = view(4, leaving)
+    assert [sizing.size(leaving, shared, own, rules()).quantity for own in (4, 3, 0)] == [4, 3, 0]
+
+
+def test_another_version_of_an_order_is_sized_by_its_own_terms() -> None:
+    one, other = order(100, SELL, terms(1)), order(100, SELL, terms(3))
+    shared = view(4, one)
+    assert [sizing.size(each, shared, 4, rules()).quantity for each in (one, other, one)] == [1, 3, 1]
+    resting = order(101, SELL, limit(3, 5010))
+    shared = view(4, one, resting)
+    assert [sizing.apart(each, shared) for each in (one, other, one)] == [True, False, True]
