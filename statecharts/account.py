@@ -94,6 +94,7 @@ def step(account: Account, event: e.Event) -> Turn:
     """The next account and what it wants done. Pure and total."""
     before, before_book = account.connection, account.book
     after = before
+    of_leader = isinstance(event, e.LeaderEvent)  # it says nothing of this account
     effects: list[Effect] = []
     if isinstance(event, connection.EVENTS):
         closure = closures.closure(account.rules, account.book, event.at)
@@ -103,7 +104,8 @@ def step(account: Account, event: e.Event) -> Turn:
         else:
             after = found
             effects.extend(outages.told(before, after, event))
-    account = _operated(evolve(account, connection=after), event)
+    if not of_leader:
+        account = _operated(evolve(account, connection=after), event)
     draft = Draft(
         name=account.name,
         at=event.at,
@@ -115,13 +117,15 @@ def step(account: Account, event: e.Event) -> Turn:
         effects=effects,
     )
     rules = account.in_force
-    _remember(draft, rules, event)
+    if not of_leader:
+        _remember(draft, rules, event)
     if rules.copy is not None:
         risk.heed(draft, event, rules.copy)
     if rules.leads:
         _lead(draft, before, after, event)
     if rules.copy is not None:
-        denials.hear(draft, before_book, event)
+        if not of_leader:
+            denials.hear(draft, before_book, event)
         _follow(draft, rules.copy, event)
         if isinstance(after, s.Maintenance):
             apart.look(draft, after, rules.copy)
@@ -248,11 +252,10 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
     if not draft.acting or penalties.silent(draft):
         return
     absence.pursue(draft, rules)
-    if draft.book.ready_to_catch_up():
-        if replays.over_at(draft, rules) is None:
-            catch_up.run(draft, rules)
-    elif not draft.book.held_back():
+    if not draft.book.held_back():
         catch_up.go_on(draft, rules)
+    elif draft.book.ready_to_catch_up() and replays.over_at(draft, rules) is None:
+        catch_up.run(draft, rules)
     facts.ask(draft, event, rules)
     if risk.guards(rules.limits):
         purse.watch(draft)
@@ -284,7 +287,7 @@ def fail(account: Account, at: datetime, what: str, during: e.Event | None = Non
     failed = evolve(account, connection=after, failures=failures, close_only=reason)
     tell = Tell(event="connection.broken", message=message, severity=Severity.PAGE, reason=reason, remedy=remedy)
     draft = Draft(name=account.name, at=at, book=failed.book, acting=False, effects=[tell])
-    for copy in tuple(draft.book.all_open()):
+    for copy in draft.book.all_open():
         if dropped or (isinstance(during, e.ErrandEvent) and during.copy == copy.id):
             resync.lose_answer(draft, copy, "a bug in copierd swallowed the answer")
     if account.rules.leads and isinstance(account.connection, s.Copying):

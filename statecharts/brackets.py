@@ -99,8 +99,10 @@ def _is_missing_somebody(draft: Draft, order: Order, rules: CopyRules) -> bool:
 
 
 def _lacks_its_partner(view: View, order: Order) -> bool:
-    other = view.orders.get(order.oco_id) if order.oco_id is not None else None
-    return order.oco_id is not None and (other is None or (other.terms is None and other.unsupported is None))
+    if order.oco_id is None:
+        return False
+    other = view.orders.get(order.oco_id)
+    return other is None or (other.terms is None and other.unsupported is None)
 
 
 def go_on(draft: Draft, rules: CopyRules) -> None:

@@ -24,7 +24,8 @@ BROKEN = "copierd kept itself from a mistake"
 def placed(draft: Draft, rules: CopyRules) -> None:
     """An order is about to be placed."""
     runaway = rules.runaway
-    recent = (*(at for at in draft.book.placements if at > draft.at - runaway.per), draft.at)
+    since = draft.at - runaway.per
+    recent = (*[at for at in draft.book.placements if at > since], draft.at)
     draft.book = evolve(draft.book, placements=recent[-runaway.orders - 1 :])
     if len(recent) > runaway.orders:
         seconds = runaway.per.total_seconds()

@@ -13,6 +13,7 @@ Rule 4: a product that belongs to no group we know, and an environment without h
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from statecharts.book import Contract, Copy, Market
@@ -28,6 +29,7 @@ SHUT = timedelta(minutes=1)  # after a SessionClosed that no table explains
 EDGE = timedelta(seconds=30)  # so close to an edge, clocks and the last prints of a session prove nothing
 LOOK_AGAIN = timedelta(days=1)  # at a group whose opening is beyond the table's reach
 REMEDY = "compare with: copierd hours. When the table is wrong, correct that day with [[market_hours]]"
+_UNSEEN = Market()
 _ALWAYS = datetime.min.replace(tzinfo=UTC)  # the beginning of the one window of what is always open
 
 
@@ -80,6 +82,8 @@ def next_deadline(contract: Contract, at: datetime) -> datetime | None:
 
 def leader_seen(draft: Draft, order: Order, before: Order | None, *, tells: bool) -> None:
     """A fact about an order of the leader's. `tells`: this is the leader's own account, which tells it for all."""
+    if draft.markets is None:
+        return
     market, hours = _market(draft, order.symbol)
     if hours is None:
         return
@@ -148,6 +152,7 @@ def _named(window: Window) -> str:
     return f"{window.reason.value}, {window.label}" if window.label else window.reason.value
 
 
+@lru_cache(4096)
 def _key(symbol: Symbol) -> str:
     """The product group, or the product itself where nobody has put it into one."""
     root = root_of(symbol)
@@ -156,11 +161,11 @@ def _key(symbol: Symbol) -> str:
 
 def _market(draft: Draft, symbol: Symbol) -> tuple[Market, MarketHours | None]:
     hours = None if draft.markets is None else draft.markets.of(root_of(symbol))
-    return draft.book.markets.get(_key(symbol), Market()), hours
+    return draft.book.markets.get(_key(symbol), _UNSEEN), hours
 
 
 def _note(draft: Draft, symbol: Symbol, **changes: Any) -> Market:
     key = _key(symbol)
-    market = evolve(draft.book.markets.get(key, Market()), **changes)
+    market = evolve(draft.book.markets.get(key, _UNSEEN), **changes)
     draft.book = evolve(draft.book, markets={**draft.book.markets, key: market})
     return market

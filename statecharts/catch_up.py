@@ -60,9 +60,11 @@ def run(draft: Draft, rules: CopyRules) -> None:
 def go_on(draft: Draft, rules: CopyRules) -> None:
     """The contracts that the table could not look at, because an order of ours was in doubt or a tick not known."""
     due = sorted(_taken_up(draft))
+    if not due:
+        return
     for symbol in due:
         resync.compare_position(draft, symbol)  # what is no more in doubt explains nothing any more
-    theirs = _by_age(draft.book.theirs) if due and draft.book.theirs is not None else []
+    theirs = _by_age(draft.book.theirs) if draft.book.theirs is not None else []
     orders = [order for order in theirs if sizing.follower_symbol(order.symbol, rules) in due]
     waiting = _missed(draft, orders, rules)
     for symbol in due:
@@ -108,7 +110,7 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
         if copy is not None:
             _pair(draft, copy, order, rules)
-    for copy in tuple(draft.book.all_open()):
+    for copy in draft.book.all_open():
         gone = copy.leader_order_id is not None and copy.leader_order_id not in theirs.orders
         if gone and copy.trades and not _protects(draft, copy) and copy.cancel_wanted is None:
             why = "the leader's order is no longer there"
@@ -139,7 +141,7 @@ def _not_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy
 
 def _reversals(draft: Draft, rules: CopyRules) -> None:
     """What waited to turn us round opens nothing any more: the leader has been there for nobody knows how long."""
-    for copy in tuple(draft.book.all_open()):
+    for copy in draft.book.all_open():
         order = leaders(draft, copy)
         if order is not None and openings.waited_to_open(copy, order):
             openings.only_the_exit(draft, copy, order, "copying was interrupted while it waited", rules)

@@ -51,9 +51,9 @@ def cut(copy: Copy, rest: int, why: str) -> Copy:
 
 def wanted(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     """Exactly what `ask` will send at `not_before`: a deadline that nobody answers would ring without end."""
-    wish = copy.cancel_wanted is not None or _new_terms(copy) is not None
-    able = copy.trades and copy.order_id is not None and copy.pending is None
-    waits = wish and able and copy.stage in (Stage.ACCEPTED, Stage.WORKING)
+    able = copy.stage in (Stage.ACCEPTED, Stage.WORKING) and copy.trades
+    able = able and copy.order_id is not None and copy.pending is None
+    waits = able and (copy.cancel_wanted is not None or _new_terms(copy) is not None)
     waits = waits and not (copy.cancel_wanted is not None and legs.cancel_waits(draft.book, copy))
     return waits and not _still_protects(draft, copy, rules) and not _grows_beside_an_unknown(draft, copy)
 

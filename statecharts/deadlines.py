@@ -32,14 +32,14 @@ def earliest(draft: Draft, rules: CopyRules) -> datetime | None:
     book = draft.book
     if book.silent_until is not None:
         return book.silent_until
-    deadlines = [*book.asked.values(), *expiry.edges(draft), *risk.deadlines(draft, rules)]
-    deadlines += _of_leader(draft, rules)
-    noted = {symbol: contract for symbol, contract in book.contracts.items() if not contract.plain}
-    for contract in book.contracts.values():
+    deadlines = [*book.asked.values(), *expiry.edges(draft), *risk.deadlines(draft, rules), *_of_leader(draft, rules)]
+    waits_for_a_reading = False
+    for symbol, contract in book.contracts.items():
         deadlines += _of_contract(contract, draft.at, rules)
+        waits_for_a_reading = waits_for_a_reading or firm.frozen(book, symbol)
     for copy in book.all_open():
         deadlines += _of_copy(draft, copy, rules)
-    if any(firm.frozen(book, symbol) for symbol in noted):
+    if waits_for_a_reading:
         deadlines = [at for at in deadlines if at > draft.at]
     return min(deadlines, default=None)
 

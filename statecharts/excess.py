@@ -110,9 +110,11 @@ def _rounds_to_nothing(order: Order, rules: CopyRules) -> bool:
 
 def leaving(draft: Draft, symbol: Symbol) -> int:
     """Contracts of our position that orders of ours are about to take away."""
+    in_progress = draft.book.in_progress(symbol)
+    if not in_progress:
+        return 0
     own = draft.contract(symbol).own
-    against = (c for c in draft.book.in_progress(symbol) if c.trades and c.side.sign * own < 0)
-    return sum(_coming(draft, copy) for copy in against)
+    return sum([_coming(draft, c) for c in in_progress if c.trades and c.side.sign * own < 0])
 
 
 def expected(draft: Draft, symbol: Symbol) -> int:

@@ -49,7 +49,7 @@ def interrupted(draft: Draft) -> None:
     """Copying goes on after an interruption: nothing is opened any more for what was executed before now."""
     theirs = draft.book.theirs
     assert theirs is not None, "copying begins with both views"
-    for copy in tuple(draft.book.all_open()):
+    for copy in draft.book.all_open():
         if copy.leader_fill_id is None or copy.stage is not Stage.HELD or not copy.opens:
             continue
         if copy.kind is Kind.ENTRY:

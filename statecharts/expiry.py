@@ -6,7 +6,6 @@ Rule 2: a contract whose end the broker has not told is not kept from being trad
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from statecharts.draft import Draft
@@ -23,12 +22,10 @@ def bar(draft: Draft, symbol: Symbol) -> str | None:
     return f"{symbol} is in its last two sessions (it expires {expires:%Y-%m-%d %H:%M} UTC)"
 
 
-def edges(draft: Draft) -> Iterator[datetime]:
+def edges(draft: Draft) -> list[datetime]:
     """When the last sessions begin of contracts in which orders of ours are at work."""
-    for symbol, copies in draft.book.open.items():
-        last = _last(draft, symbol) if copies else None
-        if last is not None and last > draft.at:
-            yield last
+    begin = [_last(draft, symbol) for symbol, copies in draft.book.open.items() if copies]
+    return [last for last in begin if last is not None and last > draft.at]
 
 
 def _last(draft: Draft, symbol: Symbol) -> datetime | None:

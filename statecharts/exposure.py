@@ -31,6 +31,8 @@ def total_target(book: Book, symbol: Symbol, rules: CopyRules) -> int:
 def target_of(net: Mapping[Symbol, int], symbol: Symbol, rules: CopyRules) -> int:
     """Our target in `symbol` if the leader held `net`; together the contracts have no more than the largest cap."""
     copied = {s: n for s, n in net.items() if n and sizing.follower_symbol(s, rules) == symbol}
+    if not copied:
+        return 0
     caps = [sizing.agreement(s, rules).max_position for s in copied]
     total = sum(sizing.target(n, s, rules) for s, n in copied.items())
     return sizing.within(None if None in caps else max((cap for cap in caps if cap is not None), default=None), total)
@@ -71,7 +73,7 @@ def _missed(book: Book, number: OrderId) -> bool:
 
 def unknown(book: Book, symbol: Symbol) -> bool:
     """Is the answer to an order in this contract lost, so that nothing is placed there before it has been looked up?"""
-    return any(copy.trades and copy.stage is Stage.UNKNOWN for copy in book.in_progress(symbol))
+    return any(copy.stage is Stage.UNKNOWN and copy.trades for copy in book.in_progress(symbol))
 
 
 def goal(own: int, target: int) -> int:
@@ -102,10 +104,13 @@ def free(book: Book, symbol: Symbol, own: int, but: CopyId, resting: bool = Fals
 
     `resting`: nor any other exit, but those of a template, which give way. Of two that cancel each other one counts.
     """
+    in_progress = book.in_progress(symbol)
+    if not in_progress:
+        return own
     partner = _partner(book, but)
     taking = {
         copy.id: copy
-        for copy in book.in_progress(symbol)
+        for copy in in_progress
         if copy.id != but
         and reduces(copy, own)
         and copy.stage is not Stage.HELD
@@ -145,6 +150,8 @@ def within_cap(book: Book, copy: Copy, found: Size, own: int, cap: int) -> Size:
         if found.quantity <= most:
             return found
         return evolve(found, quantity=most, why_nothing=sizing.CAPPED, no_room=found.no_room + found.quantity - most)
+    if not found.opens:
+        return found
     ahead = max(0, copy.side.sign * book.contract(copy.symbol).own - copy.filled)
     entering = sum(other.rest for other in book.in_progress(copy.symbol) if _enters_beside(other, copy))
     opens = max(0, min(found.opens, cap - beside(book, copy.symbol, copy.side) - ahead - entering))
@@ -169,9 +176,11 @@ def _enters_beside(other: Copy, copy: Copy) -> bool:
 def beside(book: Book, symbol: Symbol, side: Side) -> int:
     """Contracts that are ours on this side in other contracts of the product, or that we are opening there."""
     root = root_of(symbol)
-    there = [s for s in (*book.contracts, *book.open) if s != symbol and root_of(s) == root]
-    ours = sum(max(0, side.sign * book.contract(one).own) for one in set(there))
-    return ours + sum(_adds(copy, side) for one in set(there) for copy in book.in_progress(one))
+    there = {s for s in (*book.contracts, *book.open) if s != symbol and root_of(s) == root}
+    if not there:
+        return 0
+    ours = sum(max(0, side.sign * book.contract(one).own) for one in there)
+    return ours + sum(_adds(copy, side) for one in there for copy in book.in_progress(one))
 
 
 def _adds(copy: Copy, side: Side) -> int:

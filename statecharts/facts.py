@@ -53,7 +53,7 @@ def ask(draft: Draft, event: e.Event, rules: CopyRules) -> None:
     """Asks for what is wanted and not known."""
     match event:
         case e.LeaderOrderSeen(orders=orders):
-            wanted = {s for s in (sizing.follower_symbol(order.symbol, rules) for order in orders) if is_contract(s)}
+            wanted = {s for order in orders if is_contract(s := sizing.follower_symbol(order.symbol, rules))}
         case e.LeaderViewTaken() | e.SnapshotTaken() | e.RulesChanged() | e.AlarmRang():
             # What did not exist is looked for again, also while nobody trades it: the next order would come too early.
             wanted = _wanted(draft.book, rules) | draft.book.absent.keys()
@@ -71,7 +71,8 @@ def ask(draft: Draft, event: e.Event, rules: CopyRules) -> None:
 
 def nowhere(book: Book, symbol: Symbol) -> str | None:
     """Why nothing of this contract can be copied: it does not exist, and we own nothing that would prove otherwise."""
-    return None if book.contract(symbol).own else book.absent.get(symbol)
+    why = book.absent.get(symbol)
+    return None if why is None or book.contract(symbol).own else why
 
 
 def refused(draft: Draft, symbol: Symbol, why: str) -> None:

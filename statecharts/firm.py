@@ -63,6 +63,8 @@ def frozen(book: Book, symbol: Symbol) -> bool:
 
 def holds(draft: Draft, symbol: Symbol) -> bool:
     """As `frozen`; what is over is forgotten."""
+    if draft.contract(symbol).frozen_since is None:
+        return False
     if frozen(draft.book, symbol):
         return True
     draft.note(symbol, frozen_since=None)

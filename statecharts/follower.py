@@ -47,10 +47,10 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
     theirs = draft.book.theirs
     if theirs is None or theirs.generation != event.generation:
         return  # of a generation whose view we do not have: that view will hold it
-    known, copied = theirs.orders, draft.book.placed
-    for order in brackets.without_fills(event.orders):
+    known, copied, orders = theirs.orders, draft.book.placed, event.orders
+    for order in brackets.without_fills(orders):
         theirs = theirs.with_order(order)
-    for order in event.orders:  # one after the other: what an order is to the position depends on those before it
+    for order in orders:  # one after the other: what an order is to the position depends on those before it
         before = known.get(order.id)
         calendar.leader_seen(draft, order, before, tells=False)
         theirs = theirs.with_order(order)
@@ -64,7 +64,7 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
         elif order.id not in draft.book.placed:
             consider(draft, order, rules)
     if rules.mode == "orders" and draft.acting and not draft.book.held_back():
-        for order in event.orders:  # what becomes of an order may depend on what its partner has become
+        for order in orders:  # what becomes of an order may depend on what its partner has become
             if order.id in copied:
                 go_on_copying(draft, theirs.orders[order.id], rules)
 
@@ -84,8 +84,12 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
         return
     if brackets.hold(draft, order, rules) or brackets.asleep(draft, order):
         return  # the child of a bracket sleeps until its parent fills
-    decided = (_decided(draft, one, rules, only_exits) for one in brackets.family(draft, order))
-    brackets.send(draft, [copy for copy in decided if copy is not None], rules)
+    decided = []
+    for one in brackets.family(draft, order):
+        copy = _decided(draft, one, rules, only_exits)
+        if copy is not None:
+            decided.append(copy)
+    brackets.send(draft, decided, rules)
 
 
 def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None) -> Copy | None:
@@ -172,14 +176,15 @@ def _row(draft: Draft, order: Order, cause: int, rules: CopyRules) -> Copy:
     book = draft.book
     assert book.mine is not None, "copying begins with both views"
     assert book.theirs is not None, "copying begins with both views"
+    agreed = sizing.agreement(order.symbol, rules)
     name = client_order_id(book.theirs.broker_id, book.mine.broker_id, cause, Verb.PLACE.value, 0, 0)
     return Copy(
         id=name,
         client_id=name,
         copy=rules.name,
         verb=Verb.PLACE,
-        symbol=sizing.follower_symbol(order.symbol, rules),
-        side=sizing.follower_side(order, rules),
+        symbol=agreed.to,
+        side=sizing.side_by(order, agreed),
         stage=Stage.INTENDED,
         decided_at=draft.at,
         cause=cause,

@@ -63,10 +63,13 @@ def broken(seen: Seen) -> Iterator[Broken]:
     ids: set[str] = set()
     for place, effect in enumerate(seen.effects):
         if isinstance(effect, Request):
-            yield from (Broken(name, why, place) for name, why in _of_request(seen, effect, ids))
-            ids.update(one.client_id for one in _each(effect))
-    for copy in _changed(seen.before, seen.after):
-        yield from (Broken("index", f"{copy.id}: {why}") for why in _misplaced(seen.after, copy))
+            together = _each(effect)
+            for name, why in _of_request(seen, effect, together, ids):
+                yield Broken(name, why, place)
+            ids.update([one.client_id for one in together])
+    for _, copy in since(seen.before.copies, seen.after.copies):  # those that are new or have changed
+        for why in _misplaced(seen.after, copy):
+            yield Broken("index", f"{copy.id}: {why}")
     if isinstance(seen.event, LeaderEvent) and seen.after.mine is not seen.before.mine:
         yield Broken("apart", "what the leader tells has changed what the broker tells of this account")
 
@@ -98,7 +101,9 @@ def _grows(book: Book, modify: ModifyOrder) -> Copy | None:
 # What a turn wants to send
 
 
-def _of_request(seen: Seen, request: Request, ids: set[str]) -> Iterator[tuple[str, str]]:
+def _of_request(
+    seen: Seen, request: Request, together: Sequence[Request | Leg], ids: set[str]
+) -> Iterator[tuple[str, str]]:
     rules, silent = seen.rules.copy, seen.after.silent_until
     if rules is None:
         yield "follower", "an order on an account that follows nobody"
@@ -107,22 +112,26 @@ def _of_request(seen: Seen, request: Request, ids: set[str]) -> Iterator[tuple[s
         yield "copying", f"the order {request.client_id} would leave while the account is not Copying"
     if silent is not None and silent > seen.event.at:
         yield "silence", f"the order {request.client_id} would leave while the broker waits for a captcha"
-    for one in _each(request):
+    for one in together:
         copy = seen.after.copies.get(one.copy)
         if one.client_id in ids:
             yield "once", f"the order {one.client_id} would be sent twice"
         elif copy is None or not _is_written(copy, one):
             yield "intent", f"the order {one.client_id} is not in the book as it would be sent"
         else:
-            yield from (("once", why) for why in _sent_before(seen, copy, rules))
-            yield from (("one copy", why) for why in _copied_before(seen, copy))
+            if (why := _sent_before(seen, copy, rules)) is not None:
+                yield "once", why
+            if (why := _copied_before(seen, copy)) is not None:
+                yield "one copy", why
             if isinstance(request, PlaceOrder):
                 yield from _placement(seen, copy, rules)
     larger = _grows(seen.after, request) if isinstance(request, ModifyOrder) else None
     if larger is not None and isinstance(request, ModifyOrder):
-        yield from (("bars", f"{larger.symbol} would be opened further, and {why}") for why in _bars(seen, larger))
+        there = seen.after.in_progress(larger.symbol)
+        for why in _bars(seen, larger, there):
+            yield "bars", f"{larger.symbol} would be opened further, and {why}"
         rest = request.terms.quantity - larger.filled + larger.earlier
-        yield from _beyond_the_cap(seen, larger, rest, rules)
+        yield from _beyond_the_cap(seen, larger, there, rest, rules)
 
 
 def _is_written(copy: Copy, sent: Request | Leg) -> bool:
@@ -134,18 +143,19 @@ def _is_written(copy: Copy, sent: Request | Leg) -> bool:
     return same
 
 
-def _sent_before(seen: Seen, copy: Copy, rules: CopyRules) -> Iterator[str]:
+def _sent_before(seen: Seen, copy: Copy, rules: CopyRules) -> str | None:
     """Is this attempt, or an earlier one of the same copy, perhaps at the broker already?"""
     before = seen.before.copies.get(copy.id)
     named = seen.before.names.get(copy.client_id)
     if named is not None and (before is None or named != copy.id):
-        yield f"{copy.client_id} is the name of another order of ours"
-    elif before is None or before.stage is Stage.HELD:
-        return  # new, or it waits for its time: for the first time, or because the broker has put it off
-    elif named is not None and not _was_not_processed(seen.event, before):
-        yield f"the order {copy.client_id} would be sent again"
-    elif before.open and not _was_not_processed(seen.event, before) and not _has_ended(seen, before, rules):
-        yield f"the order {copy.id} would be sent anew, and an earlier attempt may be at the broker"
+        return f"{copy.client_id} is the name of another order of ours"
+    if before is None or before.stage is Stage.HELD:
+        return None  # new, or it waits for its time: for the first time, or because the broker has put it off
+    if named is not None and not _was_not_processed(seen.event, before):
+        return f"the order {copy.client_id} would be sent again"
+    if before.open and not _was_not_processed(seen.event, before) and not _has_ended(seen, before, rules):
+        return f"the order {copy.id} would be sent anew, and an earlier attempt may be at the broker"
+    return None
 
 
 def _was_not_processed(event: Event, before: Copy) -> bool:
@@ -168,12 +178,13 @@ def _has_ended(seen: Seen, before: Copy, rules: CopyRules) -> bool:
     return any(order.status.finished and seen.after.orders.get(order.id) == before.id for order in orders)
 
 
-def _copied_before(seen: Seen, copy: Copy) -> Iterator[str]:
+def _copied_before(seen: Seen, copy: Copy) -> str | None:
     """One copy for each order of the leader's, in mode "fills" for each execution."""
     found = _leaders_row(seen.after, copy)
-    if found != copy.id and not (found == LEADERS_OWN and copy.id in seen.before.copies):
-        what = f"order {copy.leader_order_id}" if copy.leader_fill_id is None else f"execution {copy.leader_fill_id}"
-        yield f"the leader's {what} has another copy, or was there before copying began"
+    if found == copy.id or (found == LEADERS_OWN and copy.id in seen.before.copies):
+        return None
+    what = f"order {copy.leader_order_id}" if copy.leader_fill_id is None else f"execution {copy.leader_fill_id}"
+    return f"the leader's {what} has another copy, or was there before copying began"
 
 
 # What a turn wants to place
@@ -181,27 +192,29 @@ def _copied_before(seen: Seen, copy: Copy) -> Iterator[str]:
 
 def _placement(seen: Seen, copy: Copy, rules: CopyRules) -> Iterator[tuple[str, str]]:
     assert copy.terms is not None, "what is in the book as it would be sent has the terms of the request"
-    size, own = copy.terms.quantity, _own(seen, copy)
+    size, there = copy.terms.quantity, seen.after.in_progress(copy.symbol)
     if size < 1:
         yield "size", f"an order of {size} {copy.symbol}"
     if copy.kind is not Kind.EXIT:
-        yield from (("bars", f"{copy.symbol} would be opened, and {why}") for why in _bars(seen, copy))
-        yield from _too_large(seen, copy, size, rules)
+        for why in _bars(seen, copy, there):
+            yield "bars", f"{copy.symbol} would be opened, and {why}"
+        yield from _too_large(seen, copy, there, size, rules)
     elif copy.terms.order_type is OrderType.MARKET:
-        leaving = sum(one.rest for one in seen.after.in_progress(copy.symbol) if _leaves(one, copy))
+        leaving, own = sum([one.rest for one in there if _leaves(one, copy)]), _own(seen, copy)
         if leaving > max(0, -own):
             yield "exits", f"market exits of {leaving} {copy.symbol} would be on their way, and we own {abs(own)}"
-    if copy.kind is Kind.EXIT and _in_doubt(seen.after, copy):
+    if copy.kind is Kind.EXIT and _in_doubt(there, copy):
         yield "doubt", f"{copy.symbol} would be exited beside an order that is looked up"
 
 
-def _bars(seen: Seen, copy: Copy) -> Iterator[str]:
-    """What has barred openings since before this turn, or came with its event."""
+def _bars(seen: Seen, copy: Copy, there: Sequence[Copy]) -> Iterator[str]:
+    """What has barred openings since before this turn, or came with its event. `there`: all in its contract."""
     book, was, now = seen.after, seen.before.contract(copy.symbol), seen.after.contract(copy.symbol)
     if seen.no_openings is not None:
         yield seen.no_openings
-    # The order that is one too many trips the breaker, and goes.
-    yield from (why for bar, why in book.barred.items() if bar is not Bar.RUNAWAY or bar in seen.before.barred)
+    for bar, why in book.barred.items():
+        if bar is not Bar.RUNAWAY or bar in seen.before.barred:  # the order that is one too many trips it, and goes
+            yield why
     if book.held_back():
         yield "the leader's view is not current, or not compared with ours"
     latch = flattening.latched(book, copy.symbol)
@@ -211,13 +224,12 @@ def _bars(seen: Seen, copy: Copy) -> Iterator[str]:
         yield "it is quarantined"
     if was.no_entry is not None and now.no_entry is not None:
         yield now.no_entry
-    if _in_doubt(book, copy):
+    if _in_doubt(there, copy):
         yield "an order in it is looked up"
 
 
-def _in_doubt(book: Book, but: Copy) -> bool:
-    in_progress = book.in_progress(but.symbol)
-    return any(one.trades and one.stage is Stage.UNKNOWN and one.id != but.id for one in in_progress)
+def _in_doubt(there: Sequence[Copy], but: Copy) -> bool:
+    return any(one.stage is Stage.UNKNOWN and one.trades and one.id != but.id for one in there)
 
 
 def _own(seen: Seen, copy: Copy) -> int:
@@ -225,22 +237,24 @@ def _own(seen: Seen, copy: Copy) -> int:
     return copy.side.sign * seen.after.contract(copy.symbol).own
 
 
-def _too_large(seen: Seen, copy: Copy, size: int, rules: CopyRules) -> Iterator[tuple[str, str]]:
+def _too_large(seen: Seen, copy: Copy, there: Sequence[Copy], size: int, rules: CopyRules) -> Iterator[tuple[str, str]]:
     opening = copy.opens if copy.kind is Kind.REVERSAL else size
     most = sizing.agreement(copy.leader_symbol or copy.symbol, rules).max_order
     if most is not None and opening > most:
         yield "max_order", f"an order would open {opening} {copy.symbol}, and max_order is {most}"
-    yield from _beyond_the_cap(seen, copy, size, rules)
+    yield from _beyond_the_cap(seen, copy, there, size, rules)
 
 
-def _beyond_the_cap(seen: Seen, copy: Copy, size: int, rules: CopyRules) -> Iterator[tuple[str, str]]:
+def _beyond_the_cap(
+    seen: Seen, copy: Copy, there: Sequence[Copy], size: int, rules: CopyRules
+) -> Iterator[tuple[str, str]]:
     """Judged of what is asked for: what fills was asked for, or no code could prevent it. `excess.py` closes that."""
     cap, own = _cap(copy.symbol, rules), _own(seen, copy)
     if cap is None:
         return
     beside = 0
     if copy.kind is Kind.ENTRY:
-        entries = {c.id: c for c in seen.after.in_progress(copy.symbol) if _enters_beside(c, copy)}
+        entries = {c.id: c for c in there if _enters_beside(c, copy)}
         beside = sum(one.rest for one in entries.values() if one.mate not in entries or (one.mate or "") > one.id)
     if own + size + beside > max(cap, own):
         yield "max_position", f"{own + size + beside} {copy.symbol} could become ours, and max_position is {cap}"
@@ -264,11 +278,6 @@ def _cap(symbol: Symbol, rules: CopyRules) -> int | None:
 
 
 # What a turn has made of the book
-
-
-def _changed(before: Book, after: Book) -> Iterator[Copy]:
-    """The copies that are new or have changed."""
-    return (copy for _, copy in since(before.copies, after.copies))
 
 
 def _misplaced(book: Book, copy: Copy) -> Iterator[str]:

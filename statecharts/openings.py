@@ -51,8 +51,10 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
 
 def _exit_put_off(draft: Draft, order: Order, symbol: Symbol) -> bool:
     """Is the leader out by another order than this, while ours waits for its time? What it takes is still there."""
-    own, theirs = draft.contract(symbol).own, draft.book.theirs
-    put_off = (c for c in draft.book.in_progress(symbol) if c.put_off and exposure.reduces(c, own))
+    own, theirs, in_progress = draft.contract(symbol).own, draft.book.theirs, draft.book.in_progress(symbol)
+    if not in_progress:
+        return False
+    put_off = (c for c in in_progress if c.put_off and exposure.reduces(c, own))
     waiting = {copy.leader_order_id for copy in put_off if copy.leader_order_id is not None}
     orders = theirs.orders if theirs is not None else {}
     others = (orders.get(number) for number in waiting - {order.id})
@@ -173,5 +175,7 @@ def taken_back(draft: Draft, symbol: Symbol) -> str | None:
     latch = flattening.latched(draft.book, symbol)
     if latch is not None:
         return latch.why
-    barred = (why for bar, why in draft.book.barred.items() if bar is not Bar.DENIED)
-    return draft.no_openings or next(barred, None) or expiry.bar(draft, symbol)
+    for bar, why in draft.book.barred.items():
+        if bar is not Bar.DENIED:
+            return draft.no_openings or why
+    return draft.no_openings or expiry.bar(draft, symbol)

@@ -35,7 +35,7 @@ def known_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> boo
 
 def look(draft: Draft, rules: CopyRules) -> None:
     """What waits in the book and is at the broker: exits, that went out with an entry which is known again."""
-    for copy in tuple(draft.book.all_open()):
+    for copy in draft.book.all_open():
         order = follower.leaders(draft, copy)
         if copy.stage is Stage.HELD and claimed(draft, draft.book.copies[copy.id], rules) and order is not None:
             revisions.follow(draft, draft.book.copies[copy.id], order, rules)

@@ -20,7 +20,7 @@ from statecharts.view import Snapshot, View
 def start(draft: Draft) -> None:
     """A new process: whatever was on its way when the last one ended may have arrived, and its answer is lost."""
     absence.started(draft)
-    for copy in tuple(draft.book.all_open()):
+    for copy in draft.book.all_open():
         lose_answer(draft, copy, "the daemon ended before the answer came")
 
 
@@ -47,7 +47,7 @@ def compare(draft: Draft, before: View | None, snapshot: Snapshot, rules: CopyRu
     for _, order in sorted(snapshot.orders.items()):
         known = before.orders.get(order.id) if before is not None else None
         own_orders.ours_seen(draft, order.joined(known) if known is not None else order, known, rules)
-    for copy in tuple(draft.book.all_open()):
+    for copy in draft.book.all_open():
         if copy.trades:
             if copy.order_id is None or copy.order_id not in snapshot.orders:
                 _missing(draft, copy)

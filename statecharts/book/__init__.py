@@ -7,7 +7,7 @@ Rule 3: an index (`placed`, `executions`, `names`, `open`) is changed only toget
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -125,11 +125,12 @@ class Book:
 
     def in_progress(self, symbol: Symbol) -> list[Copy]:
         """Copies of this contract that are not at their end, oldest first."""
-        copies = self.copies
-        return [copies[copy] for copy in self.open.get(symbol, ())]
+        listed = self.open.get(symbol)
+        return [self.copies[copy] for copy in listed] if listed else []
 
-    def all_open(self) -> Iterator[Copy]:
-        return (self.copies[copy] for copies in self.open.values() for copy in copies)
+    def all_open(self) -> list[Copy]:
+        """Copies that are not at their end, contract by contract."""
+        return [self.copies[copy] for copies in self.open.values() for copy in copies]
 
     @property
     def alive(self) -> Iterable[Copy]:
@@ -162,18 +163,20 @@ class Book:
                 changed["executions"] = Register.of(self.executions).entered(copy.leader_fill_id, copy.id)
         elif copy.verb is Verb.PLACE and copy.leader_order_id is not None and copy.leader_order_id not in self.placed:
             changed["placed"] = Register.of(self.placed).entered(copy.leader_order_id, copy.id)
-        if copy.trades and copy.order_id is not None and copy.order_id not in self.orders:
+        if copy.order_id is not None and copy.trades and copy.order_id not in self.orders:
             changed["orders"] = Register.of(self.orders).entered(copy.order_id, copy.id)
         listed = self.open.get(copy.symbol, ())
-        if copy.open and copy.id not in listed:
-            changed["open"] = {**self.open, copy.symbol: (*listed, copy.id)}
-        elif not copy.open and copy.id in listed:
+        if copy.open:
+            if copy.id not in listed:
+                changed["open"] = {**self.open, copy.symbol: (*listed, copy.id)}
+        elif copy.id in listed:
             changed["open"] = {**self.open, copy.symbol: tuple(one for one in listed if one != copy.id)}
-        book = evolve(self, **changed)
         more = copy.filled - (before.filled if before else 0)
         if more:
-            contract = book.contract(copy.symbol)
-            book = book.with_contract(copy.symbol, evolve(contract, own=contract.own + copy.side.sign * more))
+            contract = self.contract(copy.symbol)
+            own = contract.own + copy.side.sign * more
+            changed["contracts"] = {**self.contracts, copy.symbol: evolve(contract, own=own)}
+        book = evolve(self, **changed)
         for row in copy.carries:
             if row in book.copies:
                 book = book.with_copy(book.copies[row].carried(copy))

@@ -95,7 +95,7 @@ class Copy:
         """Not at its end. A change of an order is at its end once the order shows it."""
         if self.carrier is not None:
             return False  # the carrier is
-        return self.stage.open and (self.trades or self.stage is not Stage.WORKING)
+        return self.stage.open and (self.stage is not Stage.WORKING or self.trades)
 
     @property
     def put_off(self) -> bool:

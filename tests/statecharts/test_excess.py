@@ -286,6 +286,20 @@ def test_a_position_on_the_other_side_is_closed_at_once_and_paged() -> None:
     assert any("we hold -2, on the other side of the leader" in told for told in desk.heard("position.drifted"))
 
 
+def test_a_position_on_the_other_side_waits_for_the_answer_to_an_order_that_may_change_it() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, limit(2, 5010)), order(102, SELL, stop(2)))
+    target, protection = (one for one in desk.everything if isinstance(one, PlaceOrder) and one.side is SELL)
+    desk.accepted(target, 901)
+    desk.accepted(protection, 902)
+    desk.leader(order(103, BUY, limit(1)))
+    desk.seen(target, 901, 2)
+    desk.seen(protection, 902, 2)
+    assert desk.own == {ES: -2}
+    assert desk.quantities == []
+    assert not any("on the other side of the leader" in told for told in desk.heard("position.drifted"))
+
+
 def test_a_reversal_that_has_filled_before_the_leaders_is_not_on_the_other_side() -> None:
     desk = in_position(1)
     desk.leader(order(101, SELL, stop(3)))
