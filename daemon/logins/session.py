@@ -198,7 +198,8 @@ class Session:
 
     async def _heard(self, connection: Connection) -> Frame:
         """A frame before there is a session: it may say already why there will be none."""
-        frame = await self._receive(connection)
+        frame = await connection.receive(self.settings.silence_limit)
+        self._note(frame)
         if isinstance(frame, Messages):
             self._pushed([item for item in frame.items if isinstance(item, Pushed)])
         return frame
@@ -229,18 +230,16 @@ class Session:
         raise SocketLost(self._announced.reason)
 
     async def _read(self, connection: Connection) -> None:
-        while True:
-            frame = await self._receive(connection)
-            if isinstance(frame, Messages):
-                self._take(frame)
+        await connection.listen(self._hear, self.settings.silence_limit)
 
-    async def _receive(self, connection: Connection) -> Frame:
-        """The next frame; one that cannot be understood is counted. Raises SocketLost also for silence."""
-        try:
-            with trio.fail_after(self.settings.silence_limit):
-                frame = await connection.receive()
-        except trio.TooSlowError:
-            raise SocketLost(f"nothing received for {self.settings.silence_limit:g} s") from None
+    def _hear(self, frame: Frame) -> None:
+        if isinstance(frame, Messages):
+            self._take(frame)
+        else:
+            self._note(frame)
+
+    def _note(self, frame: Frame) -> None:
+        """One that cannot be understood is counted; one that announces the end is its reason."""
         match frame:
             case Malformed(why=why):
                 self._fault(why)
@@ -250,22 +249,25 @@ class Session:
                 )
             case Opened() | Heartbeat() | Messages():
                 pass
-        return frame
 
     def _take(self, messages: Messages) -> None:
         for why in messages.faults:
             self._fault(why)
         told: list[tuple[BrokerAccountId, Event]] = []
         pushed: list[Pushed] = []  # since the last answer, which may be a part of the snapshot
+        folded = False
         for item in messages.items:
             if isinstance(item, Pushed):
-                pushed.append(item)
+                if item.name == "shutdown" or not self.mirror.ignores(item):
+                    pushed.append(item)
+                    folded = True
                 continue
             told += self._pushed(pushed)
             pushed = []
             self._answered(item)
-        told += self._pushed(pushed)
-        self._hand_out(told, ())
+        if folded:
+            told += self._pushed(pushed)
+            self._hand_out(told, ())
 
     def _answered(self, response: Response) -> None:
         call = self.correspondence.answered(response)
@@ -275,13 +277,16 @@ class Session:
             self._reading.another_answer(response)
 
     def _pushed(self, items: Sequence[Pushed]) -> Facts:
+        if not items:
+            return ()
         for shutdown in (item for item in items if item.name == "shutdown"):
             data = shutdown.data if isinstance(shutdown.data, dict) else {}
             self._announced = losses.shutdown(str(data.get("reasonCode", "no reason")), self.awaits_successor)
             if self._announced.cause is Cause.EVICTED:
                 self.tokens.evicted()
         facts, faults = self.mirror.fold_all((item for item in items if item.name != "shutdown"), self.ports.wall())
-        self._hand_out((), faults)
+        for why in faults:
+            self._fault(why)
         return facts
 
     def learn(self, entity_type: str, entity: object) -> None:

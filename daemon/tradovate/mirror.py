@@ -129,9 +129,19 @@ class Mirror:
             self._fold(one, at, touched, faults)
         return self._news(touched, at), tuple(faults)
 
-    def _fold(self, pushed: Pushed, at: datetime, touched: Touched, faults: list[str]) -> None:
+    def ignores(self, pushed: Pushed) -> bool:
+        """Does this concern nobody? Then it is counted, and need not be folded: it may be thousands a second."""
+        kind = pushed.data.get("entityType") if pushed.name == "props" and isinstance(pushed.data, dict) else None
         if pushed.name != "props":
             self.ignored[f"event {pushed.name[:40]}"] += 1
+        elif isinstance(kind, str) and kind not in READERS:
+            self.ignored[f"entity {kind[:40]}"] += 1
+        else:
+            return False
+        return True
+
+    def _fold(self, pushed: Pushed, at: datetime, touched: Touched, faults: list[str]) -> None:
+        if self.ignores(pushed):
             return
         data = pushed.data
         if not isinstance(data, dict) or not isinstance(data.get("entityType"), str):

@@ -1,4 +1,5 @@
-"""The WebSocket to the broker. trio-websocket is used here and nowhere else in the session's path.
+"""The WebSocket to the broker. trio-websocket is used here and nowhere else in the session's path: it upgrades, answers
+pings and closes. Messages are read before it (see incoming.py) and written past it.
 
 Rule 1: whatever may be expected of a network comes out as `SocketLost`, plain and never in a group; a bug comes out as
         itself, and a cancellation stays a cancellation.
@@ -12,8 +13,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import AsyncIterator
-from typing import cast
+from collections.abc import AsyncIterator, Callable
+from typing import NoReturn, cast
 from urllib.parse import urlsplit
 
 import trio
@@ -23,14 +24,15 @@ import wsproto.utilities
 
 from daemon.ports import Network
 from daemon.tradovate.frames import Frame, parse
+from daemon.tradovate.incoming import LARGEST
 from daemon.tradovate.unreached import first
+from daemon.tradovate.watched import Watched
 
 CONNECT_LIMIT = 10.0  # seconds for TCP, TLS and the upgrade together; the broker's own sample waits as long
 SEND_LIMIT = 5.0  # seconds; a frame that the kernel does not take for so long goes into a dead link
 CLOSE_LIMIT = 1.0  # seconds for a polite close; on a half-open link nobody answers it
-QUEUE = 1000  # messages; with trio-websocket's one, pings go unanswered while the session is busy
-LARGEST = 64 * 1024 * 1024  # bytes; a first sync beyond 1 MiB has been seen
-CHUNK = 64 * 1024  # bytes per read
+# Bytes per read. What is in them is taken at once, and the other logins wait: some 150 events, in 3 ms at the most.
+CHUNK = 32 * 1024
 
 EXPECTED = (
     trio_websocket.ConnectionClosed,
@@ -56,63 +58,76 @@ class SocketLost(Exception):
         self.code = code
 
 
-class _Watched(trio.abc.Stream):
-    """A stream that says when it has come to its end: trio-websocket's handshake does not look."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
-        self._writing = trio.Lock()  # trio-websocket writes too: pongs, and the close
-        self.ended = trio.Event()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        try:
-            data = await self._stream.receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self.ended.set()
-            raise
-        if not data:
-            self.ended.set()
-        return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        async with self._writing:
-            await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
 class Connection:
-    """One upgraded WebSocket, made by `connected`. One task receives; several may send.
+    """One upgraded WebSocket, made by `connected`. One task receives or listens; several may send.
 
     `dead` is True once anything was lost: nothing is sent any more, and nobody is bidden farewell.
     """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.dead = False
-        self._stream = _Watched(stream)
+        self._stream = Watched(stream, self._came)
+        self._messages = self._stream.incoming.messages
         # trio-websocket's own framing, without its lock: with that, each frame of a round is a write and two switches
         self._frames = wsproto.frame_protocol.FrameProtocol(client=True, extensions=[])
         self._websocket: trio_websocket.WebSocketConnection | None = None
         self._settled = trio.Event()  # upgraded, or failed to
+        self._news = trio.Event()  # messages have come, or none will any more
+        self._ended = trio.Event()  # nothing comes any more
         self._fault: SocketLost | None = None  # what ended the reader
+        self._take: Callable[[Frame], None] | None = None  # who listens
+        self._bug: Exception | None = None  # of who listens
+        self._heard_at = 0.0
 
     async def receive(self, limit: float = math.inf) -> Frame:
         """The next frame. Raises SocketLost when the connection has ended or nothing is heard for `limit` seconds.
 
         What arrived before the end is still told. May be cancelled without harm.
         """
+        await trio.lowlevel.checkpoint()
+        with trio.move_on_after(limit):
+            while not self._messages:
+                if self._ended.is_set():
+                    raise self._over()
+                self._news = trio.Event()
+                await self._news.wait()
+            self._stream.took()
+            return parse(self._messages.popleft())
+        raise self._silent(limit)
+
+    async def listen(self, take: Callable[[Frame], None], limit: float = math.inf) -> NoReturn:
+        """From now on every frame is given to `take` as soon as it comes, in the task that reads.
+
+        (A switch to another task for each of them takes longer than what an event that concerns nobody is worth.)
+        Lives until the connection has ended, or nothing is heard for `limit` seconds, and raises SocketLost then; or
+        what `take` has raised, after which nothing is given to it any more.
+        """
+        self._heard_at = trio.current_time()
+        self._take = take
         try:
-            with trio.fail_after(limit):
-                return parse(await self._upgraded.get_message())
-        except trio.TooSlowError:
-            self.dead = True
-            raise SocketLost(f"nothing heard for {limit:g} s") from None
-        except EXPECTED as error:
-            raise self._lost(error) from error
+            self._came()
+            while not self._ended.is_set():
+                with trio.move_on_at(self._heard_at + limit) as silence:
+                    await self._ended.wait()
+                if silence.cancelled_caught and trio.current_time() >= self._heard_at + limit:
+                    raise self._silent(limit)
+            if self._bug is not None:
+                raise self._bug
+            raise self._over()
+        finally:
+            self._take = None
+
+    def _came(self) -> None:
+        """Messages have come: they are taken at once, or somebody is told who waits for them."""
+        self._heard_at = trio.current_time()
+        self._news.set()
+        try:
+            while self._messages and self._take is not None:
+                self._take(parse(self._messages.popleft()))
+        except Exception as bug:  # noqa: BLE001 - it is told to the task that listens, whose bug it is
+            self._bug, self._take = bug, None
+            self._ended.set()
+        self._stream.took()
 
     def check(self) -> None:
         """Raises SocketLost when it is known that nothing can be sent any more."""
@@ -146,6 +161,13 @@ class Connection:
         assert self._websocket is not None, "connected() hands out upgraded connections only"
         return self._websocket
 
+    def _silent(self, limit: float) -> SocketLost:
+        self.dead = True
+        return SocketLost(f"nothing received for {limit:g} s")
+
+    def _over(self) -> SocketLost:
+        return self._lost(trio_websocket.ConnectionClosed(self._upgraded.closed))
+
     def _lost(self, error: BaseException) -> SocketLost:
         self.dead = True
         if isinstance(error, trio_websocket.ConnectionClosed) and error.reason is None and self._fault is not None:
@@ -164,14 +186,31 @@ class Connection:
                     cast("trio.SocketStream", self._stream),
                     parts.netloc.rpartition("@")[2],
                     resource,
-                    message_queue_size=QUEUE,
                     max_message_size=LARGEST,
                     receive_buffer_size=CHUNK,
                 )
                 self._settled.set()
+                await self._go_on(self._websocket)
         except* EXPECTED as group:
             self._fault = _told(first(group))
             self._settled.set()
+        finally:
+            self._end()
+
+    async def _go_on(self, websocket: trio_websocket.WebSocketConnection) -> None:
+        """Messages that are not quite ordinary come from trio-websocket, and so does the end."""
+        try:
+            while True:
+                self._messages.append(await websocket.get_message())
+                self._came()
+                await self._stream.room()
+        except trio_websocket.ConnectionClosed:
+            if websocket.closed is not None:  # else the reader has failed, and `serve` knows how
+                self._end()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._news.set()
 
     async def upgraded(self, limit: float) -> None:
         """Waits for the upgrade. Raises SocketLost when it is refused, or not done within `limit` seconds."""
@@ -194,6 +233,8 @@ class Connection:
 
     async def close(self) -> None:
         """Says good-bye where somebody may hear it, and lets go of the stream in any case, within `CLOSE_LIMIT`."""
+        self._take = _nobody  # what comes now does not keep the other side's farewell from being heard
+        self._came()
         if self._websocket is not None and not self.dead:
             with trio.move_on_after(CLOSE_LIMIT, shield=True), contextlib.suppress(*EXPECTED):
                 await self._websocket.aclose()
@@ -247,6 +288,10 @@ async def _stream(network: Network, url: str, limit: float) -> trio.abc.Stream:
     if stream is not None:
         await trio.aclose_forcefully(stream)
     raise error
+
+
+def _nobody(frame: Frame) -> None:
+    """Nobody hears it."""
 
 
 def _told(error: BaseException) -> SocketLost:

@@ -16,8 +16,11 @@ import trio.testing
 import trio_websocket
 
 from daemon.ports import TcpNetwork
-from daemon.tradovate.frames import Heartbeat, Messages, Opened, Response
+from daemon.tradovate import incoming
+from daemon.tradovate import socket as ours
+from daemon.tradovate.frames import Frame, Heartbeat, Messages, Opened, Response
 from daemon.tradovate.socket import CLOSE_LIMIT, SEND_LIMIT, Connection, SocketLost, connected
+from daemon.tradovate.watched import QUEUE
 
 Server = Callable[[trio_websocket.WebSocketRequest], Awaitable[None]]
 
@@ -214,6 +217,162 @@ def test_pings_are_answered_while_nobody_reads() -> None:
     trio.run(main)
 
 
+def test_fragments_and_what_follows_them_come_in_their_order() -> None:
+    async def server(request: trio_websocket.WebSocketRequest) -> None:
+        websocket = await request.accept()
+        stream = websocket._stream
+        await stream.send_all(b"\x01\x01a\x89\x00\x00\x02[]\x80\x00\x81\x01h\x81\x01o")
+        with contextlib.suppress(trio_websocket.ConnectionClosed):
+            await websocket.get_message()
+
+    async def main() -> None:
+        async with served(server) as url, connected(TcpNetwork(), url) as connection:
+            assert [await connection.receive(5) for _ in range(3)] == [Messages(()), Heartbeat(), Opened()]
+
+    trio.run(main)
+
+
+def test_a_text_that_is_no_utf_8_ends_the_connection_and_what_came_before_is_told() -> None:
+    async def server(request: trio_websocket.WebSocketRequest) -> None:
+        websocket = await request.accept()
+        await websocket._stream.send_all(b"\x81\x01o\x81\x01\xff\x81\x01h")
+        await trio.sleep_forever()
+
+    async def main() -> None:
+        async with served(server) as url, connected(TcpNetwork(), url) as connection:
+            assert await connection.receive(5) == Opened()
+            with pytest.raises(SocketLost) as lost:
+                await connection.receive(5)
+            assert lost.value.code == 1007
+
+    trio.run(main)
+
+
+def test_a_message_that_is_too_large_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (ours, incoming):
+        monkeypatch.setattr(module, "LARGEST", 1000)
+
+    async def server(request: trio_websocket.WebSocketRequest) -> None:
+        websocket = await request.accept()
+        await websocket.send_message("o" * 1000)
+        with contextlib.suppress(trio_websocket.ConnectionClosed):
+            await websocket.send_message("o" * 1001)
+            await websocket.get_message()
+
+    async def main() -> None:
+        async with served(server) as url, connected(TcpNetwork(), url) as connection:
+            assert await connection.receive(5) == Opened()
+            with pytest.raises(SocketLost) as lost:
+                await connection.receive(5)
+            assert lost.value.code == 1009
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_a_flood_does_not_keep_the_good_bye_from_being_heard(listens: bool) -> None:
+    async def host(stream: trio.abc.Stream) -> None:
+        async with trio.open_nursery() as nursery:
+            request = await trio_websocket.wrap_server_stream(nursery, stream)
+            websocket = await request.accept()
+            with contextlib.suppress(trio_websocket.ConnectionClosed):
+                while True:
+                    await websocket.send_message("h")
+            await trio.sleep(60)
+
+    heard: list[Frame] = []
+
+    async def listen(connection: Connection) -> None:
+        async with trio.open_nursery() as listening:
+            listening.start_soon(connection.listen, heard.append)
+            while len(heard) < 2 * QUEUE:
+                await trio.lowlevel.checkpoint()
+            listening.cancel_scope.cancel()
+
+    async def scenario(nursery: trio.Nursery) -> None:
+        async with connected(MemoryNetwork(nursery, host), URL) as connection:
+            if listens:
+                await listen(connection)
+            for _ in range(10 * QUEUE):
+                await trio.lowlevel.checkpoint()
+            assert len(connection._messages) <= 2 * QUEUE
+        assert trio.current_time() == 0
+
+    virtually(scenario)
+
+
+def test_who_listens_is_given_everything_at_once_and_in_order_and_told_of_the_end() -> None:
+    heard: list[tuple[float, Frame]] = []
+
+    async def host(stream: trio.abc.Stream) -> None:
+        async with trio.open_nursery() as nursery:
+            request = await trio_websocket.wrap_server_stream(nursery, stream)
+            websocket = await request.accept()
+            for frame in ("o", "h", "a[]"):
+                await websocket.send_message(frame)
+            await trio.sleep(1)
+            await stream.send_all(b"\x81\x01o\x89\x00\x81\x01h")
+            await trio.sleep(1)
+            await websocket.aclose(1008, "why not")
+
+    async def scenario(nursery: trio.Nursery) -> None:
+        async with connected(MemoryNetwork(nursery, host), URL) as connection:
+            assert await connection.receive() == Opened()
+            with pytest.raises(SocketLost, match="why not") as lost:
+                await connection.listen(lambda frame: heard.append((trio.current_time(), frame)), limit=1.5)
+            assert lost.value.code == 1008
+            assert connection.dead
+        assert heard == [(0, Heartbeat()), (0, Messages(())), (1, Opened()), (1, Heartbeat())]
+        assert trio.current_time() == 2
+
+    virtually(scenario)
+
+
+def test_silence_is_a_loss_for_who_listens_too() -> None:
+    async def host(stream: trio.abc.Stream) -> None:
+        async with trio.open_nursery() as nursery:
+            request = await trio_websocket.wrap_server_stream(nursery, stream)
+            websocket = await request.accept()
+            for pause in (1, 9, 3):
+                await trio.sleep(pause)
+                await websocket.send_message("h")
+            nursery.cancel_scope.cancel()
+
+    async def scenario(nursery: trio.Nursery) -> None:
+        async with connected(MemoryNetwork(nursery, host), URL) as connection:
+            with pytest.raises(SocketLost, match="nothing received for 10 s"):
+                await connection.listen(lambda frame: None, limit=10)
+            assert connection.dead
+        assert trio.current_time() == pytest.approx(23)
+
+    virtually(scenario)
+
+
+def test_a_bug_of_who_listens_is_his_and_nothing_more_is_given_to_him() -> None:
+    heard: list[Frame] = []
+
+    def take(frame: Frame) -> None:
+        heard.append(frame)
+        raise OSError("a bug, and not the network")
+
+    async def host(stream: trio.abc.Stream) -> None:
+        async with trio.open_nursery() as nursery:
+            request = await trio_websocket.wrap_server_stream(nursery, stream)
+            await request.accept()
+            await trio.sleep(1)
+            await stream.send_all(b"\x81\x01o\x81\x01h")
+            await trio.sleep(60)
+
+    async def scenario(nursery: trio.Nursery) -> None:
+        async with connected(MemoryNetwork(nursery, host), URL) as connection:
+            with pytest.raises(OSError, match="a bug, and not the network"):
+                await connection.listen(take)
+            assert trio.current_time() == 1
+        assert heard == [Opened()]
+
+    virtually(scenario)
+
+
 def test_nobody_listens() -> None:
     async def main() -> None:
         with socket.socket() as taken:
@@ -288,7 +447,7 @@ def test_silence_is_a_loss_and_no_farewell_is_tried() -> None:
                 while True:
                     await connection.receive(limit=10)
 
-        with pytest.raises(SocketLost, match="nothing heard for 10 s"):
+        with pytest.raises(SocketLost, match="nothing received for 10 s"):
             await listen()
         assert trio.current_time() == pytest.approx(10)
 
