@@ -100,7 +100,7 @@ class AccountErrands:
             await trio.sleep_forever()
 
     def perform(self, effect: Effect) -> Begin | None:
-        """Begins at once whatever can be begun at once; never waits. Answers how to await what a request comes to."""
+        """Begins at once what cannot wait until the bytes are out, and answers how to begin what can. Never waits."""
         match effect:
             case Request():
                 return self._request(effect)
@@ -114,7 +114,7 @@ class AccountErrands:
                 self._start(self._read_contract, symbol)
             case WakeAt(at=at):
                 self._alarm = at
-                self._alarm_set.set()
+                return self._set_alarm  # twenty tasks that look at their alarms would run before the one that writes
             case Tell():
                 self._tell(effect)
             case TellLogin(event=event):
@@ -285,6 +285,9 @@ class AccountErrands:
                     continue
             self._alarm = None
             self.post(AlarmRang(at=self.ports.wall()))
+
+    def _set_alarm(self) -> None:
+        self._alarm_set.set()
 
     def _start(self, errand: Callable[..., object], *arguments: object) -> None:
         assert self._nursery is not None, "errands run inside their account"

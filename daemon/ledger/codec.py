@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache, lru_cache, partial
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Final, get_args, get_origin
 
 import attrs
@@ -184,9 +185,8 @@ def changes(before: Account, after: Account, views: Views | None = None) -> Json
 def _changes(cls: type, before: Any, after: Any, views: Views) -> Json:
     found: Json = {}
     parts, fields = _PARTS[cls]
-    for part, old, new in zip(parts, fields(before), fields(after), strict=True):
-        if new is old:
-            continue
+    olds, news = fields(before), fields(after)
+    for part, old, new in compress(zip(parts, olds, news, strict=True), map(is_not, olds, news)):
         if part.keys is not None:
             if differing := _differing(part, old, new):
                 found[part.name] = differing

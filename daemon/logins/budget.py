@@ -94,6 +94,8 @@ class Budget:
 
     @property
     def hold_reason(self) -> str | None:
+        if self._account.held_until is None:  # every follower of a round asks
+            return None
         return self._account.hold_reason if self.held_until else None
 
     @property

@@ -164,11 +164,14 @@ class Mirror:
             self.ignored[f"entity {entity_type[:40]}"] += 1
             return
         rows = entity if isinstance(entity, list) else [entity]
+        if not (self.loaded and entity_type in _MOVING):
+            faults += self._take(entity_type, rows, at, touched, pushed=True)
+            return
         now = Touched()
         faults += self._take(entity_type, rows, at, now, pushed=True)
-        if self.loaded and entity_type in _MOVING:
-            accounts = {self._paperwork.account(number) or 0 for number in now.orders}
-            self._moves.update(accounts | {account for account, _ in now.positions})
+        accounts = {self._paperwork.account(number) or 0 for number in now.orders}
+        for account in accounts | {account for account, _ in now.positions}:
+            self._moves[account] += 1
         touched.add(now)
 
     def moves(self, account: BrokerAccountId) -> int:

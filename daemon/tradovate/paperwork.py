@@ -90,8 +90,9 @@ class Paperwork:
             case CommandPart():
                 folder = self._folders[part.order_id]
                 known = folder.commands.get(part.id)
-                names = part.names | known.names if known else part.names
-                folder.commands[part.id] = attrs.evolve(part, names=names)
+                if known is not None and not known.names <= part.names:
+                    part = attrs.evolve(part, names=part.names | known.names)
+                folder.commands[part.id] = part
                 self._order_of[part.id] = part.order_id
                 folder.reports.update(self._early.pop(part.id, {}))
             case CommandReportPart():
@@ -115,9 +116,10 @@ class Paperwork:
             part = attrs.evolve(part, quantity=before.quantity, price=before.price)
         else:
             traded.append(_traded(part))
-        folder.fills[part.id] = attrs.evolve(
-            part, active=part.active and not busted, at=part.at or (before.at if before else None) or at
-        )
+        if busted or part.at is None:
+            at = part.at or (before.at if before else None) or at
+            part = attrs.evolve(part, active=part.active and not busted, at=at)
+        folder.fills[part.id] = part
 
     def _put_order(self, part: OrderPart, at: datetime) -> None:
         folder = self._folders[part.id]
@@ -125,7 +127,9 @@ class Paperwork:
         status = part.status
         if before is not None and _rank(status) < _rank(before.status):
             status = before.status
-        folder.order = attrs.evolve(part, status=status, at=part.at or (before.at if before else None) or at)
+        if status is not part.status or part.at is None:
+            part = attrs.evolve(part, status=status, at=part.at or (before.at if before else None) or at)
+        folder.order = part
 
     def account(self, number: int) -> int | None:
         order = self._folders[number].order if number in self._folders else None

@@ -15,6 +15,8 @@ _FINEST = -12  # digits after it
 
 def whole(value: object) -> int | None:
     """An int64: 3, "3", 3.0; not 3.5, not true."""
+    if type(value) is int:  # as nearly all of them are; an event has a dozen
+        return value if -_INT64 <= value < _INT64 else None
     number = decimal(value) if not isinstance(value, int) else value
     if isinstance(value, bool) or number is None or number != int(number):
         return None
@@ -29,6 +31,8 @@ def identity(value: object) -> int | None:
 
 def decimal(value: object) -> Decimal | None:
     """A finite number of a reasonable size, exactly as it was written."""
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
@@ -59,7 +63,10 @@ def earlier(one: datetime | None, other: datetime | None) -> bool:
 
 def phrase(value: object) -> str:
     """A text that can be stored and logged; anything else is the empty text."""
-    return value.strip().encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    words = value.strip()
+    return words if words.isascii() else words.encode("utf-8", "replace").decode()
 
 
 def iso(at: datetime) -> str:

@@ -1,5 +1,5 @@
 """The WebSocket to the broker. trio-websocket is used here and nowhere else in the session's path: it upgrades, answers
-pings and closes. Messages are read before it (see incoming.py) and written past it.
+pings and closes. Messages are read before it (incoming.py) and written past it (outgoing.py).
 
 Rule 1: whatever may be expected of a network comes out as `SocketLost`, plain and never in a group; a bug comes out as
         itself, and a cancellation stays a cancellation.
@@ -19,12 +19,12 @@ from urllib.parse import urlsplit
 
 import trio
 import trio_websocket
-import wsproto.frame_protocol
 import wsproto.utilities
 
 from daemon.ports import Network
 from daemon.tradovate.frames import Frame, parse
 from daemon.tradovate.incoming import LARGEST
+from daemon.tradovate.outgoing import frame
 from daemon.tradovate.unreached import first
 from daemon.tradovate.watched import Watched
 
@@ -68,8 +68,6 @@ class Connection:
         self.dead = False
         self._stream = Watched(stream, self._came)
         self._messages = self._stream.incoming.messages
-        # trio-websocket's own framing, without its lock: with that, each frame of a round is a write and two switches
-        self._frames = wsproto.frame_protocol.FrameProtocol(client=True, extensions=[])
         self._websocket: trio_websocket.WebSocketConnection | None = None
         self._settled = trio.Event()  # upgraded, or failed to
         self._news = trio.Event()  # messages have come, or none will any more
@@ -146,7 +144,8 @@ class Connection:
         whole = False
         try:
             with trio.fail_after(limit):
-                await self._stream.send_all(b"".join(self._frames.send_data(text) for text in texts))
+                # Not by trio-websocket, which locks: each frame of a round would be a write and two switches of tasks.
+                await self._stream.send_all(b"".join(map(frame, texts)))
             whole = True
         except trio.TooSlowError:
             raise SocketLost(f"a write took longer than {limit:g} s") from None
