@@ -96,7 +96,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         draft.note(symbol, no_entry=None)
     if contract.left and not contract.own:
         draft.note(symbol, left=False)
-    ready = not refusals.waits(draft.at, contract.retry_at) or closing.is_done(contract)
+    ready = contract.retry_at is None or contract.retry_at <= draft.at or closing.is_done(contract)
     if ready:
         draft.note(symbol, retry_at=None)
     latched = flattening.pursue(draft, symbol)

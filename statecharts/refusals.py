@@ -14,7 +14,7 @@ Rule 5: our own market order is the last resort. order/liquidateposition is not 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from statecharts import (
     calendar,
@@ -56,11 +56,6 @@ def wait(why: Refusal, before: int) -> timedelta:
     if why is Refusal.LIMITED:
         return min(FIRST_SPARING * (1 << min(before, 10)), LONGEST_SPARING)
     return closing.backed_off(before)
-
-
-def waits(at: datetime, until: datetime | None) -> bool:
-    """Is it too early for the next try? A wait longer than any of ours is of a clock that has been set right since."""
-    return until is not None and at < until <= at + LONGEST_SPARING
 
 
 def answered(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) -> None:
