@@ -110,7 +110,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(bug=bugs.resync_skipped, caught_by="I14", seed=1, minutes=1, climate=_climate({"cut_server": 6})),
     Mutant(
         bug=bugs.empty_is_flat,
-        caught_by="I01",  # after it, the leader's orders of before look like new ones
+        caught_by="I08",
         seed=1,
         minutes=3,
         climate=_climate({"cut_server": 2, "flatten": 4}, sync_empty=True),
