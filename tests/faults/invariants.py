@@ -62,10 +62,13 @@ class Invariants:
     _last: dict[str, Book] = attrs.field(factory=dict)  # as committed
     _led: dict[int, set[int]] = attrs.field(factory=dict)  # by contract, the leader's orders since he was last flat
 
-    def slept(self) -> None:
-        """The machine has stood still: nobody could act meanwhile."""
+    def slept(self, seconds: float) -> None:
+        """The machine has stood still: nobody could act meanwhile, and that time counts for nobody."""
         self.storm.slept_at = trio.current_time()
         self._on_dead_since.clear()
+        self._healthy_since += seconds
+        self._ordered = {order: at + seconds for order, at in self._ordered.items()}
+        self._over_since = {name: at + seconds for name, at in self._over_since.items()}
 
     def turned(self) -> None:
         """The trading session has: the broker's lists forget what is finished, and nobody can learn of it any more.

@@ -89,7 +89,7 @@ class Storm(World):
         clock = trio.lowlevel.current_clock()
         assert isinstance(clock, trio.testing.MockClock)
         clock.jump(seconds)
-        self.invariants.slept()
+        self.invariants.slept(seconds)
 
     def read_again(self) -> None:
         """Somebody has edited the configuration, and has it read again while the process runs."""
