@@ -25,7 +25,7 @@ from statecharts.effects import PlaceOrder, Request, Tell, Unexpected
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import AccountName, CopyId, OrderId, Symbol
+from statecharts.values import AccountName, CopyId, OrderId, OrderType, Symbol
 
 if TYPE_CHECKING:
     from tests.faults.storm import Storm
@@ -233,11 +233,9 @@ class Invariants:
         elif copy.verb is Verb.CLOSE:
             self.expect("I05", not in_doubt, f"{name}: closes in {effect.symbol} beside the unknown {in_doubt}")
             own = after.book.contract(effect.symbol).own
-            market = sum(
-                c.rest
-                for c in after.book.in_progress(effect.symbol)
-                if exposure.reduces(c, own) and c.terms is not None and c.terms.order_type.value == "Market"
-            )
+            leaving = [c for c in after.book.in_progress(effect.symbol) if exposure.reduces(c, own)]
+            leaving = [c for c in leaving if c.stage is not Stage.HELD]  # what waits is sized anew when it goes
+            market = sum(c.rest for c in leaving if c.terms is not None and c.terms.order_type is OrderType.MARKET)
             self.expect("exits", market <= abs(own), f"{name}: {market} {effect.symbol} leave at market of {own}")
 
     # ---- now and then
