@@ -47,7 +47,7 @@ def throughput(directory: Path, each: int) -> int:
         broker, daemon, layout = _running(stack, directory, Layout(f"tp{each}", 1, together=True))
         for rate in RATES:
             broker.do("flood", logins=list(layout.logins), rate=rate, seconds=FLOODED, each=each)
-            time.sleep(FLOODED)
+            time.sleep(FLOODED + DRAINED)  # the last ones are due at its very end
             left = broker.do("unsent")
             took = _until_idle(daemon)
             if left["on"] or left["bytes"] or took > DRAINED:
