@@ -23,7 +23,7 @@ from daemon.tradovate.answers import Limited, Penalised, Unreachable
 from daemon.tradovate.frames import decode
 from daemon.tradovate.hosts import redirect_of, same_house
 from daemon.tradovate.messages import penalty
-from daemon.tradovate.rest import EXPECTED, FURTHER, LIMIT, MOVED, server_date
+from daemon.tradovate.rest import EXPECTED, FURTHER, LIMIT, MOVED, retry_after, server_date
 from daemon.tradovate.scalars import phrase, whole
 
 _FORM = "application/x-www-form-urlencoded"
@@ -138,8 +138,7 @@ def _judged(response: httpx.Response) -> PairAnswer:
     if found is not None:
         return Penalised(found.ticket, found.seconds, found.captcha)
     if response.status_code in _HELD:
-        after = response.headers.get("Retry-After", "")
-        return Limited(response.status_code, float(after) if after.isascii() and after.isdigit() else None)
+        return Limited(response.status_code, retry_after(response))
     if not isinstance(data, dict):
         return Unreachable(f"the token's address answered HTTP {response.status_code}", response.status_code)
     error = phrase(data.get("error"))

@@ -185,6 +185,7 @@ async def _bounded(response: httpx.Response, endpoint: str) -> httpx.Response | 
 
 LARGEST = 8 * 2**20  # bytes; a session's lists have been seen to stay far below
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # true of the bytes as they came
+LONGEST_PAUSE = 24 * 3600.0  # seconds: whatever an answer asks for, by then somebody has looked
 MOVED = 307  # what the wrong host answers (docs of the broker's dynamic hosts)
 _REFUSALS = (400, 401, 403)
 _GONE = 408
@@ -203,7 +204,7 @@ def _judged(response: httpx.Response, no: type[BadCredentials | TokenExpired]) -
     if found is not None:
         return Penalised(found.ticket, found.seconds, found.captcha)
     if status in _HELD and not (status == 408 and no is BadCredentials):
-        return Limited(status, _seconds(response.headers.get("Retry-After")))
+        return Limited(status, retry_after(response))
     page = response.content.lstrip()[:1] == b"<"  # a proxy's or a firewall's page is not the broker's word
     if status in _REFUSALS and not page:
         return no(text_of(response.text if data is None else data) or f"HTTP {status}")
@@ -249,6 +250,7 @@ def server_date(response: httpx.Response) -> datetime | None:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _seconds(text: str | None) -> float | None:
-    """Retry-After in seconds; its other form, a date, is not used by the broker and not understood here."""
-    return float(text) if text is not None and text.isascii() and text.isdigit() else None
+def retry_after(response: httpx.Response) -> float | None:
+    """In seconds, a day at most; its other form, a date, is not used by the broker and not understood here."""
+    text = response.headers.get("Retry-After", "")
+    return min(float(text), LONGEST_PAUSE) if text.isascii() and text.isdigit() else None

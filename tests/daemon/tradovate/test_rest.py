@@ -28,7 +28,7 @@ from daemon.tradovate.answers import (
     TokenExpired,
     Unreachable,
 )
-from daemon.tradovate.rest import Rest
+from daemon.tradovate.rest import LONGEST_PAUSE, Rest
 
 BASE = "https://demo.example/v1"
 WHO = Credentials(
@@ -176,7 +176,10 @@ def test_answers_to_a_renewal(status: int, body: object, expected: TokenAnswer) 
     assert ask(saying(status, body), renew=True) == expected
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("30", 30.0), ("Mon, 02 Mar 2026 14:00:00 GMT", None), ("-1", None)])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("30", 30.0), ("Mon, 02 Mar 2026 14:00:00 GMT", None), ("-1", None), ("9" * 400, LONGEST_PAUSE)],
+)
 def test_retry_after(header: str, seconds: float | None) -> None:
     assert ask(saying(429, None, {"Retry-After": header})) == Limited(429, seconds)
 
