@@ -25,7 +25,7 @@ BRACKET = "bracket = { stop = 20, target = 40 }"
 TEMPLATE = config_of(("f1",), follower=BRACKET)
 TEMPLATE_FILLS = config_of(("f1",), follower=BRACKET, copy='mode = "fills"')
 MOST = 2_000  # port calls of a story: a story that has more never ends
-STRIDE = each(3)  # most calls come in pairs, before and after: each third is now the one, now the other
+STRIDE = each(5)  # most calls come in pairs, before and after: each fifth is now the one, now the other
 STEP = 0.5  # seconds between the leader's acts
 DEAD = 0.3  # seconds from a death to the next start
 
