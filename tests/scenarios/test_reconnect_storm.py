@@ -1,4 +1,4 @@
-"""Hundreds of reconnects (COPIERD_LONGER: a thousand): whatever a session had started has ended with it; nothing grows."""
+"""Reconnects by the hundred, or a thousand: what a session had started ends with it, and nothing grows."""
 
 from __future__ import annotations
 
