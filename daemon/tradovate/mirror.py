@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from daemon.tradovate import sync_message
+from daemon.tradovate.comparison import Comparison
 from daemon.tradovate.entities import READERS, decode
 from daemon.tradovate.frames import Pushed
 from daemon.tradovate.listings import Listings
@@ -23,7 +24,6 @@ from daemon.tradovate.parts import (
     AccountPart,
     BalancePart,
     ContractPart,
-    FillPart,
     MaturityPart,
     OrderPart,
     Part,
@@ -65,8 +65,8 @@ class Mirror:
         self._paperwork = Paperwork()
         self._shown: set[int] = set()  # orders that a snapshot has shown: nothing of them is held any more
         self._told: dict[int, Order] = {}
-        self._elsewhere: set[int] = set()  # orders of accounts that no snapshot shows
         self._past = Past(self._paperwork)
+        self._comparison = Comparison(self._accounts, self._paperwork, self._positions)
         self._moves: Counter[int] = Counter()  # by account id; 0: of an order whose account is not known yet
 
     # The snapshot
@@ -179,41 +179,12 @@ class Mirror:
         return self._moves[account] + self._moves[0]
 
     def lacks(self, entity_type: str, rows: object, account: BrokerAccountId | None = None) -> tuple[str, ...]:
-        """What a read-back shows, of one account or of all, that no event has told, in words. Takes nothing in.
-
-        A token may see accounts that no snapshot shows: what is theirs nobody lacks. Orders are looked at before fills.
-        """
-        found: list[str] = []
-        for row in rows if isinstance(rows, list) else []:
-            part = decode(entity_type, row).part
-            if self._is_elsewhere(part) or (account is not None and self._owner(part) not in (None, account)):
-                continue
-            if isinstance(part, OrderPart) and self._paperwork.lacks(part):
-                found.append(f"order {part.id} is {part.status.value}")
-            elif isinstance(part, FillPart) and self._paperwork.lacks(part):
-                found.append(f"fill {part.id} of order {part.order_id}")
-            elif isinstance(part, PositionPart) and self._positions.lacks(part):
-                found.append(f"position {part.net} in contract {part.contract_id}")
-        return tuple(found)
-
-    def _is_elsewhere(self, part: Part | None) -> bool:
-        if isinstance(part, FillPart):
-            return part.order_id in self._elsewhere
-        if not isinstance(part, OrderPart | PositionPart) or part.account_id in self._accounts:
-            return False
-        if isinstance(part, OrderPart):
-            self._elsewhere.add(part.id)
-        return True
+        """What a read-back shows, of one account or of all, that no event has told, in words. Takes nothing in."""
+        return self._comparison.lacks(entity_type, rows, account)
 
     def without_terms(self) -> frozenset[int]:
         """Orders that no event has told the terms of: they cannot be copied."""
         return frozenset(self._paperwork.without_terms())
-
-    def _owner(self, part: Part | None) -> int | None:
-        """The account that an order, a fill or a position belongs to; None while that is not known."""
-        if isinstance(part, FillPart):
-            return self._paperwork.account(part.order_id)
-        return part.account_id if isinstance(part, OrderPart | PositionPart) else None
 
     def missing_contracts(self) -> frozenset[int]:
         """Contracts whose names are wanted: until then an order or open position is held and is in no snapshot."""
