@@ -32,7 +32,7 @@ from daemon.runner import Runner
 from daemon.tradovate.answers import Said
 from daemon.tradovate.oauth import OAuth
 from daemon.tradovate.rest import Rest
-from statecharts import connection, risk
+from statecharts import connection
 from statecharts.account import Account
 from statecharts.events import BalanceSeen, Event, LoginEvent
 from statecharts.rules import Rules
@@ -252,7 +252,7 @@ def running_account(
     def hear(event: Event) -> None:
         """Money is told of only where a limit looks at it: each fill changes it."""
         copy = runner.account.rules.copy
-        if not isinstance(event, BalanceSeen) or (copy is not None and risk.guards(copy.limits)):
+        if not isinstance(event, BalanceSeen) or (copy is not None and copy.limits.of_money):
             runner.post(event)
 
     activities = AccountActivities(

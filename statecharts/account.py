@@ -257,7 +257,7 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
     elif draft.book.ready_to_catch_up() and replays.over_at(draft, rules) is None:
         catch_up.run(draft, rules)
     facts.ask(draft, event, rules)
-    if risk.guards(rules.limits):
+    if rules.limits.of_money:
         purse.watch(draft)
     pursuit.advance(draft, rules)
     flattening.verify(draft)

@@ -72,11 +72,6 @@ def heed(draft: Draft, event: e.Event, rules: CopyRules) -> None:
     _latch(draft, standing, rules)
 
 
-def guards(limits: Limits) -> bool:
-    """Is the account's money of any interest?"""
-    return limits.of_money
-
-
 def bar(book: Book, limits: Limits, at: datetime) -> str | None:
     """Why this account opens nothing, for its limits and hours; None when it may."""
     standing = book.standing
@@ -103,7 +98,7 @@ def deadlines(draft: Draft, rules: CopyRules) -> list[datetime]:
     found = [*curfew.edges(rules.limits, draft.at)]
     if standing.day_end is not None:
         found += [standing.day_end]
-    if guards(rules.limits):
+    if rules.limits.of_money:
         found += purse.deadlines(draft)
         if standing.read_at is not None and not standing.blind:
             found += [standing.read_at + BLIND_AFTER]
