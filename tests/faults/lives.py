@@ -3,6 +3,8 @@
 Rule 1: a death makes the ports dead first (see tests/scenarios/mortality.py); whatever was handed over stays so.
 Rule 2: a kill loses nothing that was committed. A power cut may lose the last commits, and leave half of one: the
         write-ahead log is cut off at a random byte behind what was last known to be synced.
+Rule 3: the log is synced before any of its pages goes into the database (sqlite.org/wal.html, "Checkpointing"). A
+        power cut that took such a page out of the log would leave a database that no real one leaves.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +24,9 @@ from daemon.ledger import Ballast, DiskFull, Ledger, Posted, Taken
 from tests.scenarios.mortality import Mortality, MortalLedger
 
 LOG = "ledger.sqlite-wal"
+INDEX = "ledger.sqlite-shm"
+HEADER, FRAME = 32, 24  # bytes: the log's own header, and that of each page in it (sqlite.org/fileformat2.html, 4.1)
+ATTEMPTED = 128  # where the index says how many pages are in the database, or may be (sqlite.org/walformat.html, 2.1.4)
 BALLAST = 64 * 1024
 
 
@@ -31,6 +37,7 @@ class Disk:
     directory: Path
     dice: random.Random
     synced: int = 0
+    _salts: bytes = b""  # of the log that `synced` speaks of: it is begun anew under others
     full: bool = False
     slow: float = 0.0  # seconds that a commit takes at the most
 
@@ -43,6 +50,7 @@ class Disk:
 
     def keep(self) -> Path:
         """The files as a process that dies now leaves them: a clean close would tidy them up."""
+        self.written()
         kept = self.directory / "kept"
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir()
@@ -53,7 +61,7 @@ class Disk:
 
     def restore(self, kept: Path, power_lost: bool) -> int:
         """Puts them back; answers how many bytes a power cut has taken."""
-        for name in ("ledger.sqlite", LOG, "ledger.sqlite-shm"):
+        for name in ("ledger.sqlite", LOG, INDEX):
             (self.directory / name).unlink(missing_ok=True)
         for file in kept.iterdir():
             file.replace(self.directory / file.name)
@@ -61,15 +69,51 @@ class Disk:
         log = self.directory / LOG
         if not power_lost or not log.exists():
             return 0
-        size = log.stat().st_size
+        size = self._end()
         end = self.dice.randint(min(self.synced, size), size)
         os.truncate(log, end)
+        self.synced = end
         return size - end
 
     def sync(self) -> None:
         """Now and then the system writes everything out by itself."""
-        with suppress(FileNotFoundError):
-            self.synced = (self.directory / LOG).stat().st_size
+        self.written()
+        self.synced = self._end()
+
+    def written(self) -> None:
+        """Something may have been: a log begun anew has only its header synced, one that was checkpointed is whole."""
+        salts = self._header()[16:24]
+        if salts != self._salts:
+            self._salts, self.synced = salts, HEADER
+        with suppress(FileNotFoundError), (self.directory / INDEX).open("rb") as index:
+            index.seek(ATTEMPTED)
+            pages = int.from_bytes(index.read(4), sys.byteorder)
+            self.synced = max(self.synced, HEADER + pages * self._page())
+
+    def _header(self) -> bytes:
+        try:
+            with (self.directory / LOG).open("rb") as log:
+                return log.read(HEADER)
+        except FileNotFoundError:
+            return b""
+
+    def _page(self) -> int:
+        return FRAME + int.from_bytes(self._header()[8:12], "big")
+
+    def _end(self) -> int:
+        """Behind the last page of the log in use: what an earlier log left in the file is nobody's."""
+        header = self._header()
+        if len(header) < HEADER:
+            return len(header)
+        page, end = self._page(), HEADER
+        with (self.directory / LOG).open("rb") as log:
+            size = os.fstat(log.fileno()).st_size
+            while end + page <= size:
+                log.seek(end)
+                if log.read(FRAME)[8:16] != header[16:24]:
+                    break
+                end += page
+        return end
 
 
 @attrs.frozen
