@@ -2,9 +2,12 @@
 
 Rule 1: the snapshot is the truth about this account's orders; a position that we cannot explain is not ours.
 Rule 2: an order whose answer was lost and that the snapshot does not show is still unknown: it is looked up.
+Rule 3: one that was given up as not there may be there after all, and is ours when it turns up: it is remembered.
 """
 
 from __future__ import annotations
+
+from datetime import datetime, timedelta
 
 from statecharts import absence, legs, own_orders, strangers, unknowns
 from statecharts.book import Book, Copy, Verb
@@ -15,6 +18,8 @@ from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Symbol
 from statecharts.view import Snapshot, View
+
+TURNS_UP_WITHIN = timedelta(days=1)  # an order that a broker has held back for a whole session comes no more
 
 
 def start(draft: Draft) -> None:
@@ -103,6 +108,7 @@ def _forget(draft: Draft) -> None:
         copy.id
         for copy in book.copies.values()
         if not _with_its_carrier(book, copy).open
+        and not _may_turn_up(copy, draft.at)
         and copy.id not in looked_after
         and (copy.order_id is None or copy.order_id not in book.mine.orders)
         and (book.theirs is None or copy.leader_order_id not in book.theirs.orders)
@@ -120,6 +126,11 @@ def _forget(draft: Draft) -> None:
             executions={k: c for k, c in book.executions.items() if c not in old},
             orders={k: c for k, c in book.orders.items() if c not in old},
         )
+
+
+def _may_turn_up(copy: Copy, now: datetime) -> bool:
+    """Was it, or an attempt before the present one, believed lost? Its name is how the broker's order is known."""
+    return copy.trades and (copy.absent > 0 or copy.attempt > 0) and now < copy.decided_at + TURNS_UP_WITHIN
 
 
 def _with_its_carrier(book: Book, copy: Copy) -> Copy:

@@ -176,6 +176,29 @@ def test_a_lost_exit_that_turns_up_after_it_was_derived_again_is_corrected(tmp_p
     run(whole, tmp_path)
 
 
+@pytest.mark.rule("outcomes.lost-turned-up")
+def test_a_lost_closing_that_turns_up_after_the_account_was_read_anew_is_ours_still(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 1)
+        await trio.sleep(1)
+        world.lead("Sell", 1, "Limit", price="5210")
+        await trio.sleep(1)
+        world.server.accept_late(60.0, endpoint=PLACE)
+        world.move("5210.25")  # the leader is out; we close at market, and that is not answered
+        await trio.sleep(30)
+        assert world.positions("f1") == {}, "closed a second time, by an order that was"
+        world.server.drop_sockets("apex")
+        await trio.sleep(20)
+        assert accepted(world)[2:] == [("Sell", 10)]
+        await trio.sleep(30)
+        assert accepted(world)[2:] == [("Sell", 10), ("Sell", 10), ("Buy", 10)]
+        assert world.positions("f1") == {}
+        assert any("turned up" in words for words in world.said("copy.failed"))
+        assert not world.said("account.quarantined")
+
+    told(story, tmp_path, config_of(follower='map = { ES = { to = "MES", factor = 10 } }'))
+
+
 @pytest.mark.rule("outcomes.lost-arrived")
 @pytest.mark.parametrize("deed", ARRIVED.values(), ids=ARRIVED)
 def test_the_socket_falls_before_the_answer_and_the_stream_knows_nothing(deed: Deed, tmp_path: Path) -> None:
