@@ -146,12 +146,13 @@ class Invariants:
         """A new process reads what the last one has committed: all of it, unless the power was cut."""
         if not lost and self.storm.deaths % REREAD:
             return
-        for name, book in self._last.items():
+        for name, book in list(self._last.items()):
             loaded = ledger.load(AccountName(name))
             same = loaded is not None and loaded.book == book
             self.expect("I24", same or lost, f"{name}: was not read as it was written")
             if lost:
-                self._forgotten(name, loaded.book if loaded is not None else Book())
+                left = self._last[name] = loaded.book if loaded is not None else Book()
+                self._forgotten(name, left)
 
     def _forgotten(self, name: str, left: Book) -> None:
         """A power cut may have taken the last commits: what they asked for is decided again, and so has its old name.
