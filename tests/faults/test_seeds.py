@@ -15,7 +15,7 @@ from tests.faults.climate import Climate
 from tests.faults.world import run_world
 
 # What every run of the tests can afford; more of them, and longer ones, by these two or by python -m tests.faults.
-SEEDS = range(1, int(os.environ.get("COPIERD_FAULT_SEEDS", "100")) + 1)
+SEEDS = range(1, int(os.environ.get("COPIERD_FAULT_SEEDS", "200")) + 1)
 TOGETHER = 5  # worlds of one test: the workers share them out
 MINUTES = float(os.environ.get("COPIERD_FAULT_MINUTES", "20"))
 TWICE = (3, 8)
