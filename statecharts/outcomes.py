@@ -63,6 +63,8 @@ def accepted(
 ) -> None:
     """The broker has taken the request, or a look-up has found what it has made."""
     mine = draft.book.mine
+    if order_id is not None and copy.trades and own_orders.has_another(draft.book, copy, order_id):
+        order_id = None  # the broker has made it twice, and has told of the other first
     seen = mine.orders.get(order_id) if mine is not None and order_id is not None and copy.trades else None
     if seen is not None and strangers.counted(draft, copy, seen):
         strangers.ours_after_all(draft, seen)  # real world: it came without our name, and its answer late

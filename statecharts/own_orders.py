@@ -2,19 +2,21 @@
 
 Rule 1: the order itself is the truth; an answer to a request only says that it was heard. They may come in any order.
 Rule 2: an order that no copy of ours has made is a stranger's (`strangers.py`).
+Rule 3: an attempt has one order. What else comes of it, or of an attempt that is over, gets a row of its own, is
+        cancelled, and what it did is taken back.
 """
 
 from __future__ import annotations
 
 from statecharts import busts, follower, legs, margin, refusals, renewals, resting, shortage, strangers, terms, unknowns
-from statecharts.book import Copy, Verb
+from statecharts.book import Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
 from statecharts.order import News, Stage, news_of
 from statecharts.register import Register
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, Order, Status
+from statecharts.values import CopyId, Order, OrderId, Status
 
 
 def own_order_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules) -> None:
@@ -39,21 +41,32 @@ def ours_seen(draft: Draft, order: Order, before: Order | None, rules: CopyRules
         if strangers.counted(draft, copy, before):
             strangers.ours_after_all(draft, before)
         before = None  # nothing of it has been counted as ours
-    if order.id == copy.order_id or copy.client_id in order.client_ids:
+    present = copy.client_id in order.client_ids
+    if order.id == copy.order_id or (present and not has_another(draft.book, copy, order.id)):
         absorb(draft, copy, order, rules)
-    else:
-        _earlier_attempt_seen(draft, copy, order, before, rules)
+        return True
+    if before is not None:
+        counted = before.filled
+    else:  # one that the broker's lists have not shown for a while was counted when it was the present one
+        counted = min(order.filled, copy.earlier) if known is not None else 0
+    if order.filled > counted or not order.status.finished:
+        _too_many(draft, copy, order, counted, present, rules)
     return True
 
 
-def _earlier_attempt_seen(draft: Draft, copy: Copy, order: Order, before: Order | None, rules: CopyRules) -> None:
+def has_another(book: Book, copy: Copy, number: OrderId) -> bool:
+    """Does the broker show another order than this of the copy's present attempt? It bears the same name."""
+    there = book.mine.orders.get(copy.order_id) if book.mine is not None and copy.order_id is not None else None
+    return there is not None and there.id != number and copy.client_id in there.client_ids
+
+
+def _too_many(draft: Draft, copy: Copy, order: Order, counted: int, present: bool, rules: CopyRules) -> None:
     """Real world: an attempt that was believed lost, and made again, was there after all; or it fills after its cancel.
 
-    It gets a row of its own, which is cancelled; the present attempt makes way, and what is too much is closed.
+    It gets a row of its own, which is cancelled; the present attempt makes way, and what is too much is closed. So it
+    is with what the broker has made twice under one name (a power cut had taken the first from the ledger, and the
+    snapshot did not show it yet), but that the first one stays. `counted` is what of it has been counted as ours.
     """
-    counted = before.filled if before is not None else 0
-    if order.status.finished and order.filled <= counted:
-        return
     stray = Copy(
         id=CopyId(f"{copy.id}+{order.id}"),
         client_id=f"{copy.id}+{order.id}",
@@ -68,14 +81,15 @@ def _earlier_attempt_seen(draft: Draft, copy: Copy, order: Order, before: Order 
         terms=order.terms or copy.terms,
         order_id=order.id,
         earlier=-counted,
-        reason="an earlier attempt of the same copy",
+        reason="it was made twice" if present else "an earlier attempt of the same copy",
     )
-    if copy.open:
+    if copy.open and not present:
         draft.keep(evolve(copy, chase_at=draft.at))
     draft.keep(stray)
     draft.book = evolve(draft.book, orders=Register.of(draft.book.orders).entered(order.id, stray.id))
     absorb(draft, stray, order, rules)
-    unknowns.turned_up(draft, draft.book.copies[stray.id], rules)
+    what = "the broker has made an order of ours twice" if present else unknowns.TURNED_UP
+    unknowns.turned_up(draft, draft.book.copies[stray.id], rules, what)
 
 
 def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:

@@ -26,6 +26,7 @@ from statecharts.values import OrderId
 LOOK_UPS_THAT_AGREE = 2
 NEXT_LOOK_UP = timedelta(seconds=2)  # the least time between look-ups that find nothing
 AFTER_A_FAILED_LOOK_UP = timedelta(seconds=5)
+TURNED_UP = "an order believed lost turned up"
 NOT_AT_ONCE = timedelta(seconds=1)  # a request that never left is not repeated into the same dead session
 
 
@@ -120,17 +121,17 @@ def not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
         draft.tell("copy.skipped", f"{words(copy)} not copied: {why}", Severity.WARNING, reason=why, copy=copy.id)
 
 
-def turned_up(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+def turned_up(draft: Draft, copy: Copy, rules: CopyRules, what: str = TURNED_UP) -> None:
     """Real world: an order that two look-ups did not find exists after all. What it opened is closed at once, and
     what it has taken us out of too far is told."""
     draft.tell(
         "copy.failed",
-        f"{copy.symbol}: an order believed lost turned up ({copy.stage.value}); what it did is corrected at once",
+        f"{copy.symbol}: {what} ({copy.stage.value}); what it did is corrected at once",
         Severity.WARNING,
         copy=copy.id,
     )
     draft.keep(evolve(draft.book.copies[copy.id], cancel_wanted="it turned up after it had been given up"))
-    exposure.want_as_leader(draft, copy.symbol, rules, "an order believed lost turned up")
+    exposure.want_as_leader(draft, copy.symbol, rules, what)
     shortage.done_twice(draft, copy, rules)
 
 
