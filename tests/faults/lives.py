@@ -37,7 +37,8 @@ class Disk:
     directory: Path
     dice: random.Random
     synced: int = 0
-    _salts: bytes = b""  # of the log that `synced` speaks of: it is begun anew under others
+    _salts: bytes = b""  # of the log that `synced` and `_known` speak of: it is begun anew under others
+    _known: int = HEADER  # up to here it has been walked through
     full: bool = False
     slow: float = 0.0  # seconds that a commit takes at the most
 
@@ -50,7 +51,7 @@ class Disk:
 
     def keep(self) -> Path:
         """The files as a process that dies now leaves them: a clean close would tidy them up."""
-        self.written()
+        self._look()
         kept = self.directory / "kept"
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir()
@@ -72,19 +73,19 @@ class Disk:
         size = self._end()
         end = self.dice.randint(min(self.synced, size), size)
         os.truncate(log, end)
-        self.synced = end
+        self.synced, self._known = end, HEADER
         return size - end
 
     def sync(self) -> None:
         """Now and then the system writes everything out by itself."""
-        self.written()
+        self._look()
         self.synced = self._end()
 
-    def written(self) -> None:
-        """Something may have been: a log begun anew has only its header synced, one that was checkpointed is whole."""
+    def _look(self) -> None:
+        """A log begun anew has only its header synced, one that was checkpointed all that went into the database."""
         salts = self._header()[16:24]
         if salts != self._salts:
-            self._salts, self.synced = salts, HEADER
+            self._salts, self.synced, self._known = salts, HEADER, HEADER
         with suppress(FileNotFoundError), (self.directory / INDEX).open("rb") as index:
             index.seek(ATTEMPTED)
             pages = int.from_bytes(index.read(4), sys.byteorder)
@@ -105,7 +106,7 @@ class Disk:
         header = self._header()
         if len(header) < HEADER:
             return len(header)
-        page, end = self._page(), HEADER
+        page, end = self._page(), self._known
         with (self.directory / LOG).open("rb") as log:
             size = os.fstat(log.fileno()).st_size
             while end + page <= size:
@@ -113,6 +114,7 @@ class Disk:
                 if log.read(FRAME)[8:16] != header[16:24]:
                     break
                 end += page
+        self._known = end
         return end
 
 

@@ -219,7 +219,6 @@ class Storm(World):
 
     def _committed(self, turns: Any) -> None:
         self.invariants.committed(turns)
-        self.disk.written()
         if self.disk.dice.random() < 0.2:
             self.disk.sync()
         if self.disk.slow:
