@@ -7,7 +7,7 @@ Rule 2: told once for each contract and closure.
 
 from __future__ import annotations
 
-from statecharts import exposure, sizing
+from statecharts import exposure, openings, sizing
 from statecharts import states as s
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -25,6 +25,8 @@ def look(draft: Draft, state: s.Maintenance, rules: CopyRules) -> None:
         target = exposure.total_target(draft.book, symbol, rules)
         beyond = exposure.goal(contract.own, target) != contract.own
         if contract.own == target or contract.left or (contract.no_entry is not None and not beyond):
+            continue
+        if not beyond and not openings.is_copied(draft, symbol, rules):
             continue
         if contract.apart == state.until:
             continue

@@ -99,7 +99,7 @@ def _orders_before(draft: Draft, theirs: View, rules: CopyRules) -> None:
     draft.book = evolve(draft.book, placed={**draft.book.placed, **over})
     for order in unknown:
         if order.id not in over:
-            _skipped(draft, order, rules, "the leader had this order before copying began")
+            _skipped(draft, order, rules, shortage.BEFORE)
 
 
 def _pairs(draft: Draft, rules: CopyRules) -> None:
@@ -208,7 +208,7 @@ def _position(draft: Draft, symbol: Symbol, rules: CopyRules, waits: bool) -> No
         _other_side(draft, symbol, own, target)
     elif abs(target) > abs(keep):
         missing = abs(target - keep) - exposure.coming(draft.book, symbol, Side.of(target))
-        shortage.tell(draft, symbol, missing, target, "entry missed")
+        shortage.tell(draft, symbol, missing, target, "entry missed", rules)
 
 
 def _at_once(copy: Copy) -> bool:

@@ -27,6 +27,7 @@ from statecharts import (
     revisions,
     shadows,
     shares,
+    shortage,
     sizing,
     template,
     terms,
@@ -63,6 +64,8 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
             executions.of_order(draft, order, rules)
         elif order.id not in draft.book.placed:
             consider(draft, order, rules)
+        elif order.filled > (before.filled if before is not None else 0):
+            shortage.of_before(draft, order, rules)
     if rules.mode == "orders" and draft.acting and not draft.book.held_back():
         for order in orders:  # what becomes of an order may depend on what its partner has become
             if order.id in copied:

@@ -25,9 +25,9 @@ from statecharts.values import Order, Side, Symbol, root_of
 
 def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | None:
     """Why nothing may open in this contract now; None when it may."""
-    not_copied = _not_copied(order, rules)
-    if not_copied is not None:
-        return not_copied
+    kept_out = _not_copied(order.symbol, rules)
+    if kept_out is not None:
+        return kept_out
     latch = flattening.latched(draft.book, symbol)
     if latch is not None:
         return f"flattened: {latch.why}"
@@ -61,8 +61,15 @@ def _exit_put_off(draft: Draft, order: Order, symbol: Symbol) -> bool:
     return any(one is not None and one.filled for one in others)
 
 
-def _not_copied(order: Order, rules: CopyRules) -> str | None:
-    root = root_of(order.symbol)
+def is_copied(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
+    """Does any position of the leader's stand for one of ours here, in a product that is to be copied?"""
+    theirs = draft.book.theirs.net if draft.book.theirs is not None else {}
+    here = (one for one, net in theirs.items() if net and sizing.follower_symbol(one, rules) == symbol)
+    return any(_not_copied(one, rules) is None for one in here)
+
+
+def _not_copied(leaders: Symbol, rules: CopyRules) -> str | None:
+    root = root_of(leaders)
     if rules.allow is not None and root not in rules.allow:
         return f"{root} is not among the products to copy (allow)"
     if root in rules.deny:
@@ -83,7 +90,7 @@ def allowed(draft: Draft, copy: Copy, found: Size, barred: str | None) -> Size:
 
 def missed(draft: Draft, order: Order, symbol: Symbol, why: str | None, rules: CopyRules) -> None:
     """An opening for this order of the leader's was barred. What is not copied at all is not missed either."""
-    if draft.contract(symbol).no_entry is None and _not_copied(order, rules) is None:
+    if draft.contract(symbol).no_entry is None and _not_copied(order.symbol, rules) is None:
         draft.note(symbol, no_entry=f"an entry was missed ({why}); waits until the leader is flat")
 
 

@@ -8,13 +8,14 @@ Rule 1: an order of ours has ended with less than the leader's order has filled,
 Rule 2: in mode "fills" an exit of ours that came to nothing is missing on the other side, where the leader has gone
         on through flat: the entries behind it have brought only their own part, and may have filled before it was lost.
 Rule 3: an exit of ours that is done twice, because the first one was believed lost, leaves us short as well.
-Rule 4: what our own caps, rounding or the operator leave out is not missed.
+Rule 4: an order that the leader had before copying began, and that fills now, is not copied: we are short of it.
+Rule 5: what our own caps, rounding or the operator leave out is not missed.
 """
 
 from __future__ import annotations
 
-from statecharts import excess, exposure, flattening, shares
-from statecharts.book import Copy
+from statecharts import excess, exposure, flattening, openings, shares, sizing
+from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.order import Stage
@@ -23,6 +24,8 @@ from statecharts.sizing import Kind
 from statecharts.values import Order, Side, Status, Symbol
 
 _ENDED = frozenset({Stage.FILLED, Stage.CANCELED, Stage.EXPIRED})  # what was skipped or refused was told then
+
+BEFORE = "the leader had this order before copying began"
 
 
 def look(draft: Draft, copy: Copy, order: Order | None, rules: CopyRules) -> None:
@@ -44,7 +47,19 @@ def look(draft: Draft, copy: Copy, order: Order | None, rules: CopyRules) -> Non
     if less or (copy.filled > share and not towards and order.status.finished):
         why = "entry missed" if towards else "ours has filled and the leader's has not"
         there = max(0, Side.of(target).sign * excess.expected(draft, copy.symbol))
-        tell(draft, copy.symbol, abs(target) - there, target, why)
+        tell(draft, copy.symbol, abs(target) - there, target, why, rules)
+
+
+def of_before(draft: Draft, order: Order, rules: CopyRules) -> None:
+    """This order of the leader's has filled. Had he it before copying began, and are we short of him now?"""
+    row = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
+    symbol = sizing.follower_symbol(order.symbol, rules)
+    if (row is not None and row.reason != BEFORE) or rules.shadow or flattening.latched(draft.book, symbol) is not None:
+        return
+    target = exposure.total_target(draft.book, symbol, rules)
+    if sizing.follower_side(order, rules).sign * target > 0:
+        there = max(0, Side.of(target).sign * excess.expected(draft, symbol))
+        tell(draft, symbol, abs(target) - there, target, BEFORE, rules)
 
 
 def _was_small(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
@@ -69,7 +84,7 @@ def done_twice(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     coming = sum(exposure.due(draft.book, one) for one in draft.book.in_progress(copy.symbol) if one.kind is Kind.ENTRY)
     there = max(0, Side.of(target).sign * draft.contract(copy.symbol).own) + coming
     why = "an exit that was believed lost was there, and was done twice"
-    tell(draft, copy.symbol, abs(target) - there, target, why)
+    tell(draft, copy.symbol, abs(target) - there, target, why, rules)
 
 
 def lost(draft: Draft, copy: Copy, rules: CopyRules) -> None:
@@ -84,11 +99,13 @@ def lost(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     missing = min(abs(target) - there, copy.terms.quantity + copy.earlier - copy.filled)
     exits = copy.kind is Kind.EXIT
     why = "an exit came to nothing, and the leader went on" if exits else "entry missed"
-    tell(draft, copy.symbol, missing, target, why)
+    tell(draft, copy.symbol, missing, target, why, rules)
 
 
-def tell(draft: Draft, symbol: Symbol, missing: int, target: int, why: str) -> None:
+def tell(draft: Draft, symbol: Symbol, missing: int, target: int, why: str, rules: CopyRules) -> None:
     if missing <= 0 or draft.contract(symbol).no_entry is not None:  # told already, with a reason of its own
+        return
+    if not openings.is_copied(draft, symbol, rules):
         return
     draft.note(symbol, no_entry=f"short of the leader: {why}, which is not chased; waits until the leader is flat")
     draft.tell(

@@ -49,6 +49,34 @@ def test_what_the_leader_has_at_the_first_start_is_not_copied_until_it_is_flat(t
     run(story, tmp_path)
 
 
+@pytest.mark.rule("outcomes.baseline")
+def test_an_order_that_rested_at_the_first_start_is_told_when_it_fills_and_the_follower_stays_out(
+    tmp_path: Path,
+) -> None:
+    async def story(world: World) -> None:
+        world.lead("Buy", 2, "Limit", price="5190")
+        async with world.daemon():
+            await world.copying()
+            await trio.sleep(3)
+            world.move("5189")
+            await trio.sleep(1)
+            assert world.positions("lead") == {SYMBOL: 2} and world.positions("f1") == {}
+            assert any("short by 2 of 2" in words for words in world.said("position.drifted"))
+            more = world.lead("Buy", 1)
+            await trio.sleep(1)
+            assert world.row(more)["outcome"] == "skipped"
+            world.lead("Sell", 3)
+            await trio.sleep(1)
+            again = world.lead("Buy", 1)
+            await trio.sleep(1)
+            assert world.row(again)["outcome"] == "filled"
+            world.lead("Sell", 1)
+            await trio.sleep(30)
+            truth.all_is_well(world)
+
+    run(story, tmp_path)
+
+
 async def clean(world: World, before: Story) -> None:
     async with world.daemon():
         await world.copying()

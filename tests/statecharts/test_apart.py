@@ -7,6 +7,7 @@ import pytest
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.effects import Severity, Tell
+from statecharts.values import Root
 from statecharts.view import View
 from tests.statecharts.desk import BUY, ES, LEAD_ID, SELL, Desk, follower, in_position, order, terms
 from tests.statecharts.trading_hours import CLOSED, WEDNESDAY, chicago, with_hours
@@ -83,3 +84,10 @@ def test_a_follower_that_knows_nothing_of_its_leader_has_nothing_to_be_like() ->
     desk.restarted()
     desk.hear(e.SessionLost(at=desk.now, reason="closed"))
     assert isinstance(desk.account.connection, s.Maintenance) and alarms(desk) == []
+
+
+def test_a_product_that_is_not_copied_makes_nobody_unlike_his_leader() -> None:
+    desk = follower(deny=frozenset({Root("ES")}))
+    desk.leader(order(100, BUY, terms(2), 2))
+    lost(desk)
+    assert alarms(desk) == []

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
 from statecharts import events as e
+from statecharts import states as s
+from statecharts.account import Account
 from statecharts.effects import PlaceOrder
-from statecharts.values import Status
-from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, in_position, limit, order, terms
+from statecharts.rules import Rules
+from statecharts.values import Order, Root, Status
+from statecharts.view import View
+from tests.statecharts.desk import (
+    BUY,
+    ES,
+    EVAL,
+    LEAD,
+    LEAD_ID,
+    NOON,
+    SELL,
+    Desk,
+    follower,
+    in_position,
+    limit,
+    order,
+    rules,
+    terms,
+)
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.families import bracket, done, ended
+from tests.statecharts.gaps import gap
 from tests.statecharts.test_protection import fill, work
 from tests.statecharts.trader import Trader
 
@@ -261,3 +284,47 @@ def test_an_exit_that_took_the_leader_through_flat_is_told_where_ours_ended_flat
     assert desk.own == {}
     assert desk.heard("position.drifted") == [f"ESZ6: short by 1 of 1 {MISSED}"]
     assert waits(desk)
+
+
+def began_with(*orders: Order, **more: Any) -> Desk:
+    """Copying begins, and the leader has these orders."""
+    desk = Desk(Account(name=EVAL, connection=s.Resyncing(since=NOON), rules=Rules(copy=rules(**more))))
+    desk.read_anew()
+    desk.leader_read_anew(View(LEAD_ID, 1, {one.id: one for one in orders}))
+    return desk
+
+
+@pytest.mark.parametrize("how", ["as it was", "as somebody else's follower"])
+def test_an_order_of_before_copying_began_that_fills_is_told_and_its_contract_waits(how: str) -> None:
+    desk = began_with(order(50, BUY, limit(2)))
+    if how == "as somebody else's follower":
+        desk.hear(e.FollowsAnew(at=desk.now))
+        desk.leader_read_anew()
+    assert not waits(desk)
+    desk.leader(order(50, BUY, limit(2), 1))
+    desk.leader(order(50, BUY, limit(2), 2))
+    before = "the leader had this order before copying began, not chased"
+    assert desk.heard("position.drifted") == [f"ESZ6: short by 1 of 1 ({before})"]
+    desk.leader(order(51, BUY, terms(1), 1))
+    assert desk.places == []
+    desk.leader(order(52, SELL, terms(3), 3))
+    assert not waits(desk)
+    desk.leader(order(53, BUY, terms(1), 1))
+    assert desk.quantities == [(BUY, 1)]
+
+
+def test_an_exit_of_before_copying_began_is_missed_by_nobody() -> None:
+    desk = began_with(order(50, SELL, limit(2)))
+    desk.leader(order(51, BUY, terms(2), 2))
+    desk.fills(desk.place, 901)
+    desk.leader(order(50, SELL, limit(2), 2))
+    assert desk.quantities == [(SELL, 2)] and not waits(desk)
+    assert [words for words in desk.heard("position.drifted") if "short by" in words] == []
+
+
+@pytest.mark.parametrize("more", [{"shadow": True}, {"deny": frozenset({Root("ES")})}, {"ratio": Decimal("0.1")}])
+def test_what_is_not_copied_at_all_is_not_missed(more: dict[str, Any]) -> None:
+    desk = began_with(order(50, BUY, limit(2)), **more)
+    desk.leader(order(50, BUY, limit(2), 2))
+    gap(desk, "theirs", net=2)
+    assert not waits(desk) and desk.heard("position.drifted") == []
