@@ -108,7 +108,7 @@ def _forget(draft: Draft) -> None:
         copy.id
         for copy in book.copies.values()
         if not _with_its_carrier(book, copy).open
-        and not _may_turn_up(copy, draft.at)
+        and not _may_turn_up(_with_its_carrier(book, copy), draft.at)
         and copy.id not in looked_after
         and (copy.order_id is None or copy.order_id not in book.mine.orders)
         and (book.theirs is None or copy.leader_order_id not in book.theirs.orders)

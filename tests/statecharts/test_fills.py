@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from statecharts import events as e
+from statecharts import resync
 from statecharts.book import Copy, Verb
 from statecharts.effects import PlaceOrder, Priority, Request
 from statecharts.identity import client_order_id
@@ -862,6 +863,10 @@ def test_rows_are_forgotten_with_their_order_and_not_before_their_carrier() -> N
     desk.read_anew()
     assert [copy.stage for copy in rows(desk)] == [Stage.UNKNOWN, Stage.UNKNOWN]
     absent(desk)
+    interrupted(desk)
+    desk.read_anew()
+    assert [copy.stage for copy in rows(desk)] == [Stage.SKIPPED, Stage.SKIPPED], "it may turn up yet"
+    desk.now += resync.TURNS_UP_WITHIN
     interrupted(desk)
     desk.read_anew()
     assert rows(desk) == [] and desk.account.book.executions == {}
