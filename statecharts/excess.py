@@ -34,9 +34,11 @@ def look_for(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
         return
     keep = may_stay(draft, symbol, rules)  # nothing below changes it: what is wanted closed is still there
     _flat_with_the_leader(draft, symbol, rules, keep)
-    _on_the_leaders_side(draft, symbol, rules, keep)
-    _exit_what_had_no_order(draft, symbol, rules, keep)
-    _for_too_long(draft, symbol, rules, keep)
+    untold = _untold_exits(draft, symbol, rules)
+    if not untold:
+        _on_the_leaders_side(draft, symbol, rules, keep)
+        _exit_what_had_no_order(draft, symbol, rules, keep)
+    _for_too_long(draft, symbol, rules, keep, untold)
 
 
 def nothing(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
@@ -180,8 +182,31 @@ def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules, keep
         exposure.want_as_leader(draft, symbol, rules, "the leader's exit has filled, and ours is not there")
 
 
-def _for_too_long(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int) -> None:
-    """Whatever it was: nothing explains any more that we have more than the leader's, and nothing will mend it."""
+def _untold_exits(draft: Draft, symbol: Symbol, rules: CopyRules) -> list[Order]:
+    """His orders that have taken from what we hold as well, and of which we know nothing but that.
+
+    Real world: a fill is told before the terms of its order. With those ours is placed, and takes its part: what has
+    been closed until then would be taken away twice.
+    """
+    own, theirs = draft.contract(symbol).own, draft.book.theirs
+    assert theirs is not None, "copying begins with both views"
+    return [
+        order
+        for order in theirs.orders.values()
+        if order.terms is None
+        and order.unsupported is None
+        and order.filled
+        and order.id not in draft.book.placed
+        and sizing.follower_symbol(order.symbol, rules) == symbol
+        and sizing.follower_side(order, rules).sign * own < 0
+    ]
+
+
+def _for_too_long(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int, untold: list[Order]) -> None:
+    """Whatever it was: nothing explains any more that we have more than the leader's, and nothing will mend it.
+
+    What of his is still `untold` gets no order of ours any more: it is closed here.
+    """
     contract = draft.contract(symbol)
     if contract.due or contract.close_to is not None or abs(contract.own - keep) <= leaving(draft, symbol):
         draft.note(symbol, too_much_since=None)
@@ -190,4 +215,6 @@ def _for_too_long(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int) -> 
     if contract.too_much_since is not None and draft.at >= contract.too_much_since + rules.chase_after:
         target = exposure.total_target(draft.book, symbol, rules)
         draft.note(symbol, too_much_since=None)
+        for order in untold:
+            follower.give_up(draft, order, "its terms are not told; what it exits is closed at market", rules)
         exposure.want_closed(draft, symbol, keep, f"we own {contract.own}, the leader's position stands for {target}")

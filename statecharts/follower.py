@@ -144,6 +144,12 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     return _smaller(draft, copy, found)
 
 
+def give_up(draft: Draft, order: Order, why: str, rules: CopyRules) -> None:
+    """An exit of the leader's that no order of ours will follow, whatever is still told of it."""
+    copy = new_copy(draft, order, rules)
+    draft.skip(evolve(copy, stage=Stage.SKIPPED, kind=Kind.EXIT, reason=why), why)
+
+
 def _smaller(draft: Draft, copy: Copy, found: Size) -> Copy:
     """Of an entry max_position leaves a part out, maybe for what else is to fill and never will: that is told."""
     if not found.no_room:

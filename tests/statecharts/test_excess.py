@@ -364,3 +364,49 @@ def test_what_is_known_of_an_order_without_its_terms_stands_for_nothing() -> Non
     desk = in_position(2)
     assert exposure.share(desk.copy_of(100), order(100, BUY, terms(2), 2)) == 2
     assert exposure.share(desk.copy_of(100), order(100, BUY, None, 2, Status.FILLED)) == 0
+
+
+def had_an_exit_skipped() -> Desk:
+    """Both are short 2; an exit of the leader's before that found nothing of ours, and was skipped."""
+    desk = follower()
+    strange = order(101, BUY, None, 1, Status.FILLED, unsupported="QTS")
+    desk.leader(strange, order(102, SELL, terms(1), 1))
+    assert desk.places == []
+    desk.leader(order(103, SELL, terms(2), 2))
+    desk.fills(desk.place, 901)
+    assert desk.own == {ES: -2}
+    return desk
+
+
+def test_a_fill_that_is_told_before_the_terms_of_its_exit_is_exited_once() -> None:
+    desk = had_an_exit_skipped()
+    desk.leader(order(104, BUY, None, 1, Status.WORKING))
+    assert desk.places == [], "its terms are about to come"
+    desk.wait(1)
+    desk.leader(order(104, BUY, terms(1), 1))
+    assert desk.quantities == [(BUY, 1)]
+    desk.fills(desk.place, 902)
+    desk.wait(60)
+    assert desk.own == {ES: -1} and desk.places == []
+
+
+def test_an_exit_whose_terms_do_not_come_is_closed_and_what_comes_later_is_nothing() -> None:
+    desk = had_an_exit_skipped()
+    desk.leader(order(104, BUY, None, 1, Status.WORKING))
+    desk.wait(4)
+    assert desk.places == []
+    desk.wait(1)
+    assert desk.quantities == [(BUY, 1)]
+    assert "its terms" in desk.heard("copy.skipped")[-1]
+    desk.fills(desk.place, 902)
+    desk.leader(order(104, BUY, terms(1), 1))
+    desk.wait(60)
+    assert desk.own == {ES: -1} and desk.places == []
+
+
+def test_a_reversal_whose_terms_come_after_its_fill_is_no_position_on_the_wrong_side() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, None, 4, Status.WORKING))
+    assert desk.places == [] and desk.heard("position.drifted") == []
+    desk.leader(order(101, SELL, terms(4), 4))
+    assert desk.quantities == [(SELL, 4)]

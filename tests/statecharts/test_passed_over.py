@@ -39,13 +39,9 @@ def nothing(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
     contract = draft.contract(symbol)
     if passed_over and contract.own and not contract.left and contract.close_to is None:
         long, short, keep = _like(draft), _like(draft), excess.may_stay(draft, symbol, rules)
-        for look in (
-            excess._flat_with_the_leader,
-            excess._on_the_leaders_side,
-            excess._exit_what_had_no_order,
-            excess._for_too_long,
-        ):
+        for look in (excess._flat_with_the_leader, excess._on_the_leaders_side, excess._exit_what_had_no_order):
             look(long, symbol, rules, keep)
+        excess._for_too_long(long, symbol, rules, keep, [])
         short.note(symbol, too_much_since=None)
         assert (long.book, long.effects) == (short.book, short.effects)
     return passed_over
