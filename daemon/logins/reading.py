@@ -230,12 +230,15 @@ class Reading:
             if not self.spare():
                 continue
             read = await self._read_lists()
-            if self._untold(read):
+            unexplained = self._unexplained(read)
+            if unexplained or self._untold(read):
                 await trio.sleep(EVENTS_LATE)
             untold = self._untold(read)
             if untold:
                 raise SocketLost(f"events were lost: no event told of {untold[0]} ({len(untold)} in all)")
             await self._look_for_terms()
+            for _, _, words in unexplained & self._unexplained(read):
+                raise SocketLost(f"events were lost: {words}")
             if None not in read.values():
                 agreed = ReadBack(at=self.ports.wall())
                 self.hand_out([(account, agreed) for account in self.mirror.in_position()], ())
@@ -282,6 +285,11 @@ class Reading:
         if found is not None:
             raise SocketLost(f"{endpoint}: {self.penalised(found)}")
         return data
+
+    def _unexplained(self, read: Mapping[str, object]) -> set[tuple[BrokerAccountId, int, str]]:
+        """Real world: a fill that nobody can read. The same a moment later, with no event in between, it is certain."""
+        found = self.mirror.unexplained(read["position"]).items()
+        return {(account, self.mirror.moves(account), words) for account, words in found}
 
     def _untold(self, read: Mapping[str, object], account: BrokerAccountId | None = None) -> tuple[str, ...]:
         return tuple(words for kind, rows in read.items() for words in self.mirror.lacks(kind, rows, account))

@@ -34,6 +34,7 @@ from daemon.tradovate.parts import (
 )
 from daemon.tradovate.past import Past
 from daemon.tradovate.positions import Positions
+from daemon.tradovate.reckoning import Reckoning
 from daemon.tradovate.standings import Standings
 from daemon.tradovate.touched import Touched
 from statecharts.events import Event, OrderSeen, PositionSeen, ReplaySeen
@@ -66,6 +67,7 @@ class Mirror:
         self._shown: set[int] = set()  # orders that a snapshot has shown: nothing of them is held any more
         self._told: dict[int, Order] = {}
         self._past = Past(self._paperwork)
+        self._reckoning = Reckoning()
         self._comparison = Comparison(self._accounts, self._paperwork, self._positions)
         self._moves: Counter[int] = Counter()  # by account id; 0: of an order whose account is not known yet
 
@@ -182,6 +184,20 @@ class Mirror:
         """What a read-back shows, of one account or of all, that no event has told, in words. Takes nothing in."""
         return self._comparison.lacks(entity_type, rows, account)
 
+    def unexplained(self, rows: object) -> dict[BrokerAccountId, str]:
+        """Which of the positions in a list do not follow from what the accounts were told; the first of each."""
+        listed = (decode("position", row).part for row in (rows if isinstance(rows, list) else []))
+        found: dict[BrokerAccountId, str] = {}
+        for part in listed:
+            if not isinstance(part, PositionPart) or part.contract_id not in self._contracts:
+                continue
+            symbol, net = Symbol(self._contracts[part.contract_id]), self._positions.net(part)
+            expected = self._reckoning.expected(part.account_id, symbol)
+            if expected not in (None, net):
+                words = f"a position of {net} {symbol}, and the fills make it {expected}"
+                found.setdefault(BrokerAccountId(part.account_id), words)
+        return found
+
     def without_terms(self) -> frozenset[int]:
         """Orders that no event has told the terms of: they cannot be copied."""
         return frozenset(self._paperwork.without_terms())
@@ -222,11 +238,13 @@ class Mirror:
             order = self._paperwork.order(number, self._contracts, awaiting=False)
             if order is not None:
                 orders[order.id] = order
+                self._reckoning.count(account, order)
         positions: dict[Symbol, int] = {}
         for contract, net in self._positions.of_account(account):
             if contract in self._contracts:
                 symbol = Symbol(self._contracts[contract])
                 positions[symbol] = positions.get(symbol, 0) + net
+        self._reckoning.begin(account, positions)
         replayed_at, risk, balance = self._past.told_at.get(account), *self._standings.of(account)
         return Snapshot(account, at, orders, positions, replayed_at, risk, balance)
 
@@ -285,6 +303,7 @@ class Mirror:
             order = self._paperwork.order(number, self._contracts, awaiting=True)
             if order is not None and self._told.get(number) != order:
                 self._told[number] = order
+                self._reckoning.count(account, order)
                 facts.append((BrokerAccountId(account), OrderSeen(at=at, order=order)))
         for key in sorted(touched.positions):
             name = self._contracts.get(key[1])

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from daemon.tradovate import entities
+from daemon.tradovate.parts import Part
 from statecharts import states as s
+from tests.scenarios import truth
 from tests.scenarios.world import SYMBOL, World, config_of, run
 
 TWO = config_of(("f1", "f2"))
@@ -229,3 +232,40 @@ def test_an_account_read_again_while_a_new_contract_has_no_name_yet_waits_for_it
             _undisturbed(world)
 
     run(story, tmp_path, TWO)
+
+
+@pytest.mark.parametrize("mode", ["fills", "orders"])
+def test_a_leader_s_exit_whose_fill_nobody_can_read_is_found_by_his_position(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker has no price of it, in no event and in no list. What our own order makes of it is not to matter."""
+    readers = entities.READERS
+
+    def unpriced(of: entities.Fields, faults: list[str]) -> Part:
+        return readers["fill"]({**of, "price": None} if of.get("orderId") in spoiled else of, faults)
+
+    spoiled: set[int] = set()
+    monkeypatch.setattr(entities, "READERS", {**readers, "fill": unpriced})
+
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 2)
+            await trio.sleep(2)
+            exit_ = world.lead("Sell", 2, "Limit", price="5210")
+            await trio.sleep(2)
+            assert world.positions("f1") == {SYMBOL: 2}
+            if mode == "orders":  # ours does not fill: nobody chases it, for the leader's has not, as far as is known
+                world.broker.cancel(world.ours("f1")[-1].order_id)
+                await trio.sleep(2)
+            spoiled.add(exit_)
+            world.move("5211")
+            await trio.sleep(1)
+            assert world.positions("lead") == {} and world.positions("f1") == {SYMBOL: 2}
+            await world.until(lambda: world.positions("f1") == {}, within=60)
+            assert any("a position of 0 ESZ6, and the fills make it 2" in words for words in world.said("state"))
+            await trio.sleep(300)
+            assert world.server.sockets_opened == 2, "once, and not again and again"
+            truth.in_step(world)
+
+    run(story, tmp_path, config_of(copy=f'mode = "{mode}"'))
