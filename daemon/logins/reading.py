@@ -176,16 +176,23 @@ class Reading:
         raise SocketLost(self._useless or "")
 
     def another_answer(self, response: Response) -> None:
-        """To a request that has been answered already: a part of the snapshot, or to nobody."""
+        """To a request that has been answered already: a part of the snapshot, or to nobody.
+
+        One that comes when the accounts have been read may show what they lack: as news, it would be copied.
+        """
         if self._sync is None or response.id != self._sync.id or response.status != 200:
             return
         if not self.synced.is_set():
             self._load(response.data)
             self._part_came.set()
         elif isinstance(response.data, dict):
-            for name, kind in COLLECTIONS.items():
-                if isinstance(response.data.get(name), list):
-                    self.hand_out(*self.mirror.learn(kind, response.data[name], self.ports.wall()))
+            rows = {kind: response.data.get(name) for name, kind in COLLECTIONS.items()}
+            if self._untold(rows):
+                self._useless = "a part of the broker's snapshot came when the accounts had been read already"
+                self._useless_told.set()
+                return
+            for kind in (kind for kind, listed in rows.items() if isinstance(listed, list)):
+                self.hand_out(*self.mirror.learn(kind, rows[kind], self.ports.wall()))
 
     async def run(self, token: Token) -> None:
         """The one syncrequest of this socket; afterwards names the contracts that turn up. Raises SocketLost."""
@@ -207,12 +214,14 @@ class Reading:
         await self.names.go_on(self.held)
 
     async def _further_parts(self) -> None:
-        while self.mirror.absent:
+        """Where there are some, a list may be cut as well: none must have come for a moment."""
+        in_parts = False
+        while in_parts or self.mirror.absent:
             with trio.move_on_after(PART_LIMIT) as patience:
                 await self._part_came.wait()
             if patience.cancelled_caught:
                 return
-            self._part_came = trio.Event()
+            in_parts, self._part_came = True, trio.Event()
 
     def _load(self, data: object) -> None:
         faults = self.mirror.load(data, self.ports.wall(), self.ahead())

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from statecharts.events import ReadBack
-from tests.daemon.logins.scripted import Peer, told
+from tests.daemon.logins.scripted import Peer, told, wall
 from tests.daemon.logins.test_session import Stage
 from tests.daemon.logins.test_settled import ACCOUNT, NAMED, POSITION, STAMP, _pushed, _serve, _settles
 
@@ -122,5 +122,73 @@ def test_an_order_whose_terms_no_event_has_told_is_asked_for(known: bool) -> Non
         else:
             asked = [frame for frame in peers[0].heard if frame.startswith("orderVersion/deps")]
             assert loss is None and len(asked) == 1, "what the broker does not know it is not asked again"
+
+    told(story)
+
+
+# A snapshot in parts
+
+FILL = {"id": 78, "orderId": 77, "contractId": 11, "timestamp": STAMP, "action": "Buy", "qty": 1, "price": 5000}
+COMMAND = {"id": 77, "orderId": 77, "timestamp": STAMP, "commandType": "New", "commandStatus": "AtExecution"}
+LATER = {"orders": [ORDER], "orderVersions": [VERSION], "commands": [COMMAND], "fills": [FILL]}
+
+
+async def _in_parts(peer: Peer, wait: float, later: object = LATER) -> None:
+    """Three answers to the one request; of the lists in the last one the first has a piece as well."""
+    await peer.say("o")
+    await peer.answer(await peer.hear())
+    request = await peer.hear()
+    await peer.answer(request, {name: rows for name, rows in HELD.items() if name != "positions"})
+    await peer.answer(request, {"positions": [{**POSITION, "netPos": 1}]})
+    await trio.sleep(wait)
+    await peer.answer(request, later)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(peer._beat)
+        while True:
+            await peer.answer(await peer.hear(), [])
+
+
+def test_a_list_that_is_cut_as_well_is_awaited_and_is_no_news() -> None:
+    async def script(peer: Peer) -> None:
+        await _in_parts(peer, 0.9)
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await stage.session.synced.wait()
+        assert trio.current_time() == pytest.approx(1.9)
+        await stage.session.settled(ACCOUNT, anew=False)
+        snapshot = stage.session.mirror.snapshot(ACCOUNT, wall())
+        assert snapshot is not None
+        assert [order.filled for order in snapshot.orders.values()] == [1]
+        assert snapshot.positions == {"ESZ6": 1}
+        await trio.sleep(5)
+        assert stage.facts == [] and stage.session.loss is None
+
+    told(story)
+
+
+def test_a_part_that_comes_when_the_accounts_were_read_ends_the_session_and_is_no_news() -> None:
+    async def script(peer: Peer) -> None:
+        await _in_parts(peer, 5.0)
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await trio.sleep(6)
+        assert stage.facts == []
+        assert stage.session.loss is not None and "a part of the broker's snapshot" in stage.session.loss.reason
+
+    told(story)
+
+
+def test_a_late_part_that_shows_nothing_new_is_no_harm() -> None:
+    async def script(peer: Peer) -> None:
+        await _in_parts(
+            peer, 5.0, {"positions": [{**POSITION, "netPos": 1}], "contracts": [{"id": 12, "name": "NQZ6"}]}
+        )
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await trio.sleep(10)
+        assert stage.session.loss is None
 
     told(story)
