@@ -27,6 +27,7 @@ from statecharts.values import Order, Symbol, root_of
 AFTER_THE_OPENING = timedelta(seconds=1)  # clocks differ, and the first moment belongs to the auction
 SHUT = timedelta(minutes=1)  # after a SessionClosed that no table explains
 EDGE = timedelta(seconds=30)  # so close to an edge, clocks and the last prints of a session prove nothing
+WAKING = timedelta(seconds=5)  # after the opening, for what slept at the broker while the market was closed
 LOOK_AGAIN = timedelta(days=1)  # at a group whose opening is beyond the table's reach
 REMEDY = "compare with: copierd hours. When the table is wrong, correct that day with [[market_hours]]"
 _UNSEEN = Market()
@@ -47,6 +48,15 @@ def opens_at(draft: Draft, symbol: Symbol) -> datetime | None:
     if market.traded == window.start or hours.guessed(window):
         return None
     return draft.at + LOOK_AGAIN if window.end is None else window.end + AFTER_THE_OPENING
+
+
+def sleeps(draft: Draft, symbol: Symbol) -> bool:
+    """Is its market closed, or has it opened just now, so that all orders in it may sleep at the broker?"""
+    if opens_at(draft, symbol) is not None:
+        return True
+    hours = _market(draft, symbol)[1]
+    window = None if hours is None else hours.window_at(draft.at)
+    return window is not None and window.open and draft.at < window.start + WAKING
 
 
 def closing_waits(draft: Draft, symbol: Symbol) -> bool:

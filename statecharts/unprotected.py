@@ -3,6 +3,7 @@
 Rule 1: a stop that the leader has and we have not (gone, refused, too small) is restored; one that was refused is
         answered by closing at market, or told only.
 Rule 2: a leg that sleeps although its entry has filled something protects nothing: it is cancelled and placed anew.
+        Not while its market is closed: whatever sleeps then has slept since the close, and wakes with it.
 Rule 3: what is missing is missing for `guards.GRACE` before anything is done: its events may be on their way. Where
         our answer is under way already, or the leg only sleeps, it is told after as long again.
 Rule 4: while the leader is not Connected his stops are those that he had when he was last seen; what is missing of
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from statecharts import closing, exposure, follower, guards, template
+from statecharts import calendar, closing, exposure, follower, guards, template
 from statecharts.book import LEADERS_OWN, Copy, Exposure
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -48,6 +49,9 @@ def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: 
         return
     stop = next((one for one in stops if one.stage is Stage.REJECTED), stops[0])
     exposed = contract.exposed
+    if all(draft.book.asleep(one) for one in stops) and calendar.sleeps(draft, symbol):
+        draft.note(symbol, exposed=exposed if exposed is not None and exposed.told else None)
+        return
     if exposed is None or (not exposed.told and covered >= exposed.needed):  # what was missing then is there by now
         exposed = Exposure(since=draft.at, quantity=gap, why="", needed=needed)
     mending = exposed.mending or stop.pending is not None or draft.book.asleep(stop)
