@@ -19,6 +19,8 @@ from typing import Any, Literal, TextIO
 
 import attrs
 
+from daemon.outlet import Outlet, after, room_at, text_to
+
 try:
     from systemd import journal as systemd_journal
 except ImportError:  # the extra `systemd` is not installed: plain lines are all there is
@@ -48,6 +50,7 @@ _END_OF_COLOUR = "\x1b[0m"
 _LOUD_LIBRARIES = ("httpx", "httpcore", "trio-websocket", "trio_websocket", "wsproto")
 # The namespace of our MESSAGE_IDs. Never change it: filters on other machines hold the ids that come of it.
 _NAMESPACE = uuid.UUID("6f1c9f7e-0f3b-5d0a-9a55-2f4f4c1c7c55")
+JOURNALD = "/run/systemd/journal/socket"  # sd_journal_print(3)
 _SHORTEST_SECRET = 4  # masking shorter ones would blacken every other word
 
 
@@ -169,7 +172,11 @@ def fitting_sink(stream: TextIO, environ: Mapping[str, str]) -> Sink:
         return readable(stream, colour=stream.isatty() and "NO_COLOR" not in environ)
     if systemd_journal is None:
         return prioritized(stream)
-    return structured(systemd_journal.send)
+    return Outlet(after(room_at(JOURNALD), structured(systemd_journal.send)), _missing).put
+
+
+def _missing(lost: int) -> Entry:
+    return Entry("daemon.log", f"{lost} lines are missing here: journald took no more", "warning")
 
 
 def _goes_to_journald(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -193,9 +200,11 @@ def structured(send: Callable[..., Any]) -> Sink:
 def prioritized(stream: TextIO) -> Sink:
     """sd-daemon(3): journald takes a leading <N> for the priority of that line, so every line needs one."""
 
+    write = _writer(stream)
+
     def sink(entry: Entry) -> None:
         prefix = f"<{PRIORITIES[entry.severity]}>"
-        _write(stream, "".join(f"{prefix}{line}\n" for line in (entry.message.splitlines() or [""])))
+        write("".join(f"{prefix}{line}\n" for line in (entry.message.splitlines() or [""])))
 
     return sink
 
@@ -207,19 +216,20 @@ def _now() -> datetime:
 def readable(stream: TextIO, *, colour: bool, now: Callable[[], datetime] = _now) -> Sink:
     """With the local time of day in front: no journald adds one here."""
 
+    write = _writer(stream)
+
     def sink(entry: Entry) -> None:
         paint = _COLOURS[entry.severity] if colour else ""
         end = _END_OF_COLOUR if paint else ""
         loud = "" if entry.severity in ("debug", "info") else f"{entry.severity.upper()}: "
-        _write(stream, f"{paint}{now():%H:%M:%S} {loud}{entry.message}{end}\n")
+        write(f"{paint}{now():%H:%M:%S} {loud}{entry.message}{end}\n")
 
     return sink
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _writer(stream: TextIO) -> Callable[[str], object]:
+    """Past the stream's buffer, where there is a descriptor below it."""
     try:
-        stream.write(text)
-        stream.flush()
-    except (BrokenPipeError, ValueError):
-        # Real world: the terminal is closed or the pipe's reader is gone. A daemon that trades does not die of it.
-        return
+        return text_to(stream.fileno())
+    except (OSError, ValueError):  # closed, or nothing but memory
+        return stream.write

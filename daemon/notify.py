@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+
+from daemon.outlet import Outlet, after, room_at
 
 try:
     from systemd.daemon import notify as _systemd_notify
@@ -20,10 +23,7 @@ def reloading() -> str:
 
 def notifier() -> Notify:
     """Answers what tells systemd one line such as READY=1; does nothing where no systemd listens."""
-    if _systemd_notify is None:
+    address = os.environ.get("NOTIFY_SOCKET")
+    if _systemd_notify is None or not address:
         return lambda line: None
-
-    def notify(line: str) -> None:
-        _systemd_notify(line)
-
-    return notify
+    return Outlet(after(room_at(address), _systemd_notify)).put

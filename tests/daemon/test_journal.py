@@ -8,12 +8,13 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from daemon import journal as journal_module
 from daemon.journal import Entry, Journal, fitting_sink, message_id, prioritized, readable, structured
+from tests.daemon.test_outlet import fill, listening
 
 
 @pytest.fixture
@@ -170,8 +171,37 @@ def test_the_form_fits_what_standard_error_is_connected_to(tmp_path: Path, monke
 
 def test_a_reader_that_is_gone_does_not_end_the_daemon() -> None:
     read, write = os.pipe()
-    os.close(read)
-    stream = os.fdopen(write, "w")
-    Journal(readable(stream, colour=False)).say("a", "to nobody")
-    with pytest.raises(BrokenPipeError):
-        stream.close()
+    with os.fdopen(write, "w") as stream:
+        journal = Journal(readable(stream, colour=False))
+        os.close(read)
+        journal.say("a", "to nobody")
+        journal.say("a", "to nobody again")
+        Journal(readable(stream, colour=False)).say("a", "nobody from the beginning")
+
+
+def test_a_log_on_a_full_disk_does_not_end_the_daemon() -> None:
+    with Path("/dev/full").open("w") as stream:
+        Journal(readable(stream, colour=False)).say("a", "no room for this")
+
+
+def test_journald_that_takes_nothing_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        """As systemd.journal: it would wait for journald."""
+
+        said: ClassVar[list[str]] = []
+
+        def send(self, message: str, **fields: object) -> None:
+            self.said.append(message)
+
+    monkeypatch.setattr(journal_module, "systemd_journal", Slow())
+    monkeypatch.setattr(journal_module, "JOURNALD", str(tmp_path / "socket"))
+    monkeypatch.setattr(journal_module, "_goes_to_journald", lambda stream, environ: True)
+    with listening(tmp_path / "socket") as journald:
+        journal = Journal(fitting_sink(io.StringIO(), {}))
+        journal.say("a", "one")
+        fill(tmp_path / "socket")
+        journal.say("b", "two")
+        assert Slow.said == ["one"]
+        journald.recv(10)
+        journal.say("c", "three")
+        assert Slow.said == ["one", "two", "three"]
