@@ -98,13 +98,17 @@ class Login:
                     await self.hang_up()
 
     async def _keep_token(self) -> None:
-        """A bug in here must not end the other logins, and without a token this one would never come back."""
+        """A bug in here must not end the other logins, and without a token this one would never come back.
+
+        Meanwhile a dial gets its token: it would wait for it with one of the process's two handshakes in its hand.
+        """
         while True:
             try:
                 await self.tokens.keep_fresh()
             except Exception as bug:  # noqa: BLE001 - told with its traceback; tried again when a minute has passed
                 self.hooks.crashed(bug)
-            await trio.sleep(AFTER_A_BUG)
+            with trio.move_on_after(AFTER_A_BUG):
+                await self.tokens.serve()
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Session]:

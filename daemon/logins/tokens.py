@@ -8,6 +8,7 @@ Rule 3: one task asks (see clerk.py). What is granted is written down before it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -171,6 +172,12 @@ class Tokens:
             if not await self._clerk.serve() and self.renewal.wait <= 0 and not self._put_off():
                 await seen_through(self._renew)
             self._end.tell_when_due(self._failure)
+
+    async def serve(self) -> None:
+        """Asks for tokens when one is wanted, and renews none by itself. Does not end."""
+        while True:
+            await self._clerk.wait(math.inf)
+            await self._clerk.serve()
 
     def _put_off(self) -> bool:
         """Until the reopening nobody is asked, unless what we have ends before it."""

@@ -13,6 +13,7 @@ from daemon.control import views
 from daemon.control.evidence import Evidence
 from daemon.ledger import Ledger
 from daemon.logins.authorization import Unfit
+from daemon.logins.tokens import Tokens
 from daemon.simulator import LoginSpec
 from statecharts import states as s
 from statecharts.states import Cause
@@ -335,3 +336,29 @@ def test_a_token_that_ends_in_any_moment_of_a_dial_costs_one_more_dial_at_most(t
             await world.copying(within=0.1)
 
     run(story, tmp_path, TWO)
+
+
+def test_a_bug_in_the_renewal_keeps_no_dial_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dial would have waited for a minute, with one of two handshakes that all logins share."""
+
+    async def renewed(tokens: Tokens) -> None:
+        bugs.append(trio.current_time())
+        raise RuntimeError("a bug")
+
+    bugs: list[float] = []
+    monkeypatch.setattr(Tokens, "_renew", renewed)
+
+    async def story(world: World) -> None:
+        world.fault(token_life=60.0)
+        async with world.daemon():
+            await world.copying()
+            await world.until(lambda: bool(bugs))
+            await trio.sleep(60 - trio.current_time() + 1)
+            world.server.drop_sockets()
+            await trio.sleep(0.1)
+            await world.copying(within=5)
+            assert world.server.token_requests["jane"] == 2
+            await world.until(lambda: len(bugs) > 1, within=120)
+            assert bugs[1] >= bugs[0] + 60, "no storm of them"
+
+    run(story, tmp_path)

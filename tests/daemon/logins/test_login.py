@@ -48,6 +48,9 @@ class Purse:
             raise self.upkeep
         await trio.sleep_forever()
 
+    async def serve(self) -> None:
+        await trio.sleep_forever()
+
     async def valid(self) -> Token:
         await trio.lowlevel.checkpoint()
         if self.bug is not None:
@@ -274,7 +277,8 @@ def test_where_nobody_can_be_asked_only_the_user_we_know_is_taken(
 ) -> None:
     async def story(nursery: trio.Nursery) -> None:
         login = (await Stage.of(nursery)).login
-        login.tokens = SimpleNamespace(purse=SimpleNamespace(user_id=known))  # type: ignore[assignment]
+        task = {"keep_fresh": trio.sleep_forever, "serve": trio.sleep_forever}
+        login.tokens = SimpleNamespace(purse=SimpleNamespace(user_id=known), **task)  # type: ignore[assignment]
         granted = Granted("tok-2", wall() + timedelta(hours=1), user, "Active", None)
         if refusal is None:
             await login._fits(granted)
