@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache
@@ -204,7 +205,7 @@ class Order:
         """This view on top of an earlier one: no fill, no end and no newer terms are forgotten, whatever came first."""
         fills = {fill.id: fill for fill in before.fills}
         fills |= {f.id: f for f in self.fills if f.id not in fills or f.corrected >= fills[f.id].corrected}
-        busted = {fill.id for fill in (*self.fills, *before.fills) if not fill.active}
+        busted = _taken_back(self.fills, before.fills)
         older = (before.version or 0) > (self.version or 0) or self.terms is None
         ended = before.status.finished and not self.status.finished
         return evolve(
@@ -219,3 +220,17 @@ class Order:
             oco_id=self.oco_id or before.oco_id,
             reject_reason=self.reject_reason or before.reject_reason,
         )
+
+
+def _taken_back(fills: tuple[Fill, ...], before: tuple[Fill, ...]) -> frozenset[FillId]:
+    """Those of an order's fills that were taken back, as it is known now and as it was.
+
+    Real world: the report of it names none. Of several alike one was taken for it, and it turns out to be another: that
+    is one and not two.
+    """
+    now = [fill for fill in fills if not fill.active]
+    known = [fill for fill in before if not fill.active]
+    if known:
+        told, counted = (Counter([(one.quantity, one.price) for one in those]) for those in (now, known))
+        now += [one for one in known if told[one.quantity, one.price] < counted[one.quantity, one.price]]
+    return frozenset([fill.id for fill in now])

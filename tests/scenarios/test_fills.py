@@ -267,6 +267,26 @@ def test_an_execution_of_ours_that_is_busted(mode: str, side: str, tmp_path: Pat
     told(story, tmp_path, config_of(copy=f'mode = "{mode}"'))
 
 
+@pytest.mark.parametrize("whose", ["lead", "f1"])
+def test_of_alike_executions_one_is_busted_though_its_report_comes_long_before_the_fill(
+    whose: str, tmp_path: Path
+) -> None:
+    """The report names none of them, and another was taken for it meanwhile: two were counted as taken back."""
+
+    async def story(world: World) -> None:
+        world.fault(fill_size=1)
+        world.lead("Buy", 3)
+        await trio.sleep(1)
+        world.fault(props_delay=(0.1, 2.0))
+        world.broker.bust(last_execution(world, whose))
+        await trio.sleep(30)
+        assert world.positions("f1") == {SYMBOL: 2}
+        world.fault(props_delay=(0.0, 0.0))
+        world.lead("Sell", 2 if whose == "lead" else 3)
+
+    told(story, tmp_path, config_of(copy='mode = "orders"'))
+
+
 @pytest.mark.parametrize("mode", ["fills", "orders"])
 def test_a_trade_that_is_corrected_to_fewer_contracts(mode: str, tmp_path: Path) -> None:
     async def story(world: World) -> None:

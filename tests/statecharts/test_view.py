@@ -39,6 +39,21 @@ def test_a_busted_fill_stays_busted_and_moves_the_position_back() -> None:
     assert isinstance(whole.fills[0], Fill)
 
 
+def test_a_bust_that_is_told_of_one_fill_and_then_of_another_like_it_is_one_bust() -> None:
+    """The report of it comes first, and names none."""
+    whole = order(1, SELL, terms(3), 3)
+
+    def without(*places: int) -> Order:
+        return attrs.evolve(
+            whole, fills=tuple(attrs.evolve(fill, active=n not in places) for n, fill in enumerate(whole.fills))
+        )
+
+    view = View(LEAD_ID, 1).with_order(whole).with_order(without(0)).with_order(without(2))
+    assert view.position(ES) == -2
+    view = view.with_order(without(1, 2)).with_order(whole)
+    assert view.position(ES) == -1
+
+
 @pytest.mark.parametrize(
     ("status", "parent", "asleep"),
     [
