@@ -102,9 +102,11 @@ class AccountActivities:
         async def take() -> None:
             nonlocal taken
             await session.whole()
-            account = session.mirror.account_id(self.name)
+            account, asked = session.mirror.account_id(self.name), False
+            if account is None:  # younger than the snapshot, or that one was empty: the broker's list decides
+                account, asked = await session.account_listed(self.name), True
             if account is not None:
-                await session.settled(account, anew)
+                await session.settled(account, anew or asked)
             if not session.ended.is_set():
                 self._take(post, session)
                 taken = True

@@ -98,6 +98,15 @@ class Reading:
         if not await self.names.complete():
             await self._give_up(f"the broker did not name a contract within {NAMES_LIMIT:g} s")
 
+    async def accounts_listed(self) -> None:
+        """Takes in which accounts there are. When the broker does not say, the session ends."""
+        try:
+            rows = await self._asked(_NEEDED["accounts"])
+        except SocketLost as lost:
+            await self._give_up(lost.reason)
+            return
+        self.hand_out(*self.mirror.learn("account", rows, self.ports.wall()))
+
     async def settled(self, account: BrokerAccountId, anew: bool) -> None:
         """Returns in a moment in which the mirror holds this account's fills and positions, or neither of the two.
 

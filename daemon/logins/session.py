@@ -101,6 +101,11 @@ class Session:
         await self.synced.wait()
         await self._reading.all_named()
 
+    async def account_listed(self, name: str) -> BrokerAccountId | None:
+        """The account of this name, when the broker's list has it now. When that cannot be had the session ends."""
+        await self._reading.accounts_listed()
+        return self.mirror.account_id(name)
+
     async def settled(self, account: BrokerAccountId, anew: bool) -> None:
         """Waits for a moment in which this account can be read; `anew`: on a session that has been live for a while."""
         await self._reading.settled(account, anew)

@@ -116,6 +116,7 @@ class Faults:
     sync_gap: float = 0.0  # the subscription starts so long after the snapshot was taken: events in between are lost
     sync_silent: bool = False
     sync_empty: bool = False  # a snapshot without any list but the required ones
+    sync_bare: bool = False  # the user is in the snapshot; every other list is there, and empty
     sync_truncated: bool = False  # the frame with the snapshot is cut in the middle
     sync_parts: int = 1  # the snapshot comes in so many answers with the same id
     sync_always_split: bool = False  # split even when splitResponses was not asked for

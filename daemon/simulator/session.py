@@ -218,6 +218,8 @@ class Session:
             await trio.sleep(faults.sync_delay)
         if faults.sync_empty:
             snapshot = {plural: [] for plural in PLURALS.values()}
+        elif faults.sync_bare:
+            snapshot = {plural: rows if plural == "users" else [] for plural, rows in snapshot.items()}
         self._service.observer("answer", "ws", "user/syncrequest", 200, snapshot)
         split = bool(body.get("splitResponses"))
         parts = [snapshot]

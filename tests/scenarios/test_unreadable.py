@@ -184,6 +184,7 @@ def test_a_snapshot_in_parts_is_whole_before_anything_is_believed(tmp_path: Path
     "faults",
     [
         {"sync_empty": True},
+        {"sync_bare": True},
         {"sync_truncated": True},
         {"sync_silent": True},
         {"sync_status": 429},

@@ -219,6 +219,9 @@ def test_snapshots_can_be_refused_cut_empty_split_and_silent() -> None:
             assert await client.ask("user/syncrequest", {}) == {"s": 429, "i": 3}
             house.server.faults = Faults(sync_empty=True)
             assert (await client.ask("user/syncrequest", {}))["d"]["orders"] == []
+            house.server.faults = Faults(sync_bare=True)
+            bare = (await client.ask("user/syncrequest", {}))["d"]
+            assert len(bare.pop("users")) == 1 and "accounts" in bare and not any(bare.values())
             house.server.faults = Faults(sync_parts=3)
             assert len((await client.ask("user/syncrequest", {}))["d"]["orders"]) == 1
             assert "users" in (await client.ask("user/syncrequest", {"splitResponses": False}))["d"]
