@@ -187,7 +187,7 @@ class AccountErrands:
 
     async def _await_answer(self, effect: Request, call: Call, session: Session, queued_at: datetime) -> None:
         try:
-            outcome = await self._soon(effect, call)
+            outcome = await self._soon(effect, call, queued_at)
             if outcome is None:
                 outcome = await call.answer(ANSWER_LIMIT - SLOW_ANSWER)
         finally:
@@ -199,11 +199,12 @@ class AccountErrands:
             if late is not None:
                 self.post(self._told(effect, late, queued_at, session))
 
-    async def _soon(self, effect: Request, call: Call) -> Answered | Lost | None:
+    async def _soon(self, effect: Request, call: Call, sent_at: datetime) -> Answered | Lost | None:
         with trio.move_on_after(SLOW_ANSWER):
             await call.done.wait()
         if call.outcome is None and call.written.is_set():
-            self.post(RequestSent(at=self.ports.wall(), copy=effect.copy, client_id=effect.client_id))
+            now = self.ports.wall()
+            self.post(RequestSent(at=now, copy=effect.copy, client_id=effect.client_id, sent_at=sent_at))
         return call.outcome
 
     def _told(self, effect: Request, outcome: Answered | Lost, sent_at: datetime, session: Session) -> Event:

@@ -67,8 +67,8 @@ def errand_came_back(draft: Draft, carried: Iterable[Copy], event: ErrandEvent, 
 def _came_back(draft: Draft, copy: Copy, before: Copy, event: ErrandEvent, rules: CopyRules) -> None:
     alone = before.sent_with != before.guards  # it does without the order that carried it
     match event:
-        case RequestSent(at=at):
-            draft.news(draft.keep(evolve(copy, sent_at=at)), News.SENT)
+        case RequestSent(at=at, sent_at=sent_at):
+            draft.news(draft.keep(evolve(copy, sent_at=sent_at or at)), News.SENT)
         case RequestAccepted(legs=ids, sent_at=sent_at):
             found = dict(ids).get(copy.id)
             if found is not None:

@@ -35,8 +35,8 @@ def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None
         return
     carried = legs.of(draft.book, copy)
     match event:
-        case RequestSent(at=at):
-            draft.news(draft.keep(evolve(copy, sent_at=at)), News.SENT)
+        case RequestSent(at=at, sent_at=sent_at):
+            draft.news(draft.keep(evolve(copy, sent_at=sent_at or at)), News.SENT)
         case RequestAccepted():
             accepted(draft, copy, event.order_id, event.at, event.sent_at, rules)
         case RequestRefused():
@@ -83,6 +83,7 @@ def accepted(
         draft.keep(evolve(copy, lost_at=answered_at))
         return
     denials.order_accepted(draft)
-    draft.tell("copy.placed", unknowns.words(copy), copy=copy.id)
+    if copy.stage is not Stage.REJECTED:  # the broker's word on the order may overtake the one on the request
+        draft.tell("copy.placed", unknowns.words(copy), copy=copy.id)
     if seen is not None:
         own_orders.absorb(draft, copy, seen, rules)

@@ -18,7 +18,12 @@ class ErrandEvent(Event):
 
 @attrs.frozen(kw_only=True)
 class RequestSent(ErrandEvent):
-    """The last byte of the request has been handed to the connection."""
+    """The last byte of the request has been handed to the connection, which is said when the answer is slow to come.
+
+    `sent_at` is when; older ledgers have none.
+    """
+
+    sent_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)

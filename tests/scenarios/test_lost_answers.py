@@ -26,6 +26,18 @@ ARRIVED: dict[str, Deed] = {
 }
 
 
+def test_a_request_was_sent_when_it_left_and_not_when_it_was_found_unanswered(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.server.accept_and_lose_answer(endpoint=PLACE)
+        entry = world.lead("Buy", 2)
+        await trio.sleep(2)
+        row = world.row(entry)
+        assert row["outcome"] == "filled" and str(row["sent_at"]) <= str(row["answered_at"])
+        assert isinstance(row["latency_ms"], float) and row["latency_ms"] < 100
+
+    told(story, tmp_path)
+
+
 def accepted(world: World) -> list[tuple[str, int]]:
     return [(one.action, one.terms.qty) for one in world.ours("f1")]
 

@@ -111,6 +111,7 @@ def events(at: datetime = NOON, copy: str = "cpd-x") -> tuple[e.Event, ...]:
         e.ReadBack(at=at),
         e.ErrandEvent(**of),
         e.RequestSent(**of),
+        e.RequestSent(**of, sent_at=at - timedelta(milliseconds=500)),
         e.RequestAccepted(**of, order_id=OrderId(901), sent_at=at),
         e.RequestAccepted(**of, sent_at=at),
         e.RequestRefused(**of, reason="Other", text="no margin", sent_at=at),

@@ -42,6 +42,16 @@ def test_sent_accepted_working_filled_in_any_order() -> None:
     assert desk.own == {ES: 2}
 
 
+def test_an_order_whose_refusal_overtook_its_answer_is_not_told_as_placed() -> None:
+    desk = follower()
+    desk.leader(order(1, BUY, terms(2), 2))
+    place = desk.place
+    desk.seen(place, 900, status=Status.REJECTED, reject_reason="InvalidPrice")
+    desk.accepted(place, 900, working=False)
+    assert desk.copy_of(1).stage is Stage.REJECTED
+    assert [one.event for one in desk.told if one.event.startswith("copy.")] == ["copy.failed"]
+
+
 def test_an_order_that_was_seen_before_its_answer_is_known_by_the_answer_too() -> None:
     desk = follower()
     desk.leader(order(1, BUY, terms(2), 2))
