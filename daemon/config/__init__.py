@@ -115,7 +115,7 @@ class Config:
 def load(path: Path) -> Config:
     """Raises ConfigErrors, also when the file cannot be read."""
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin a file with a mark that nobody sees
     except OSError as error:
         remedy = "Name another one, or start from the example copier.toml."
         raise _single(path, 1, "file", f"cannot be read: {error.strerror}", remedy) from error

@@ -119,13 +119,13 @@ def status_lines(status: Json) -> Iterable[Text]:
     """Below the table: what to do, once for all accounts that have the same trouble, and the daemon itself."""
     from rich.text import Text
 
-    troubles: dict[str, list[Json]] = {}
+    troubles: dict[tuple[str, str], list[str]] = {}
     for account in status["accounts"]:
         if account["remedy"]:
-            troubles.setdefault(account["reason"] or account["state"], []).append(account)
-    for trouble, accounts in troubles.items():
-        names = ", ".join(account["account"] for account in accounts)
-        yield Text(plain(f"{names}: {trouble}. {accounts[0]['remedy']}"))
+            trouble = account["reason"] or account["state"]
+            troubles.setdefault((trouble, account["remedy"]), []).append(account["account"])
+    for (trouble, remedy), names in troubles.items():
+        yield Text(plain(f"{', '.join(names)}: {trouble}. {remedy}"))
     for login in status["logins"]:
         if login["hold_until"]:
             yield Text(plain(f"login {login['login']}: {login['hold_reason']}, until {clock(login['hold_until'])}"))

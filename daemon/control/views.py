@@ -245,6 +245,9 @@ def _close_only(known: Account) -> str | None:
 def login(supervisor: Supervisor, one: Login) -> Json:
     token = one.tokens.current
     hold = one.tokens.restraint.hold
+    until, why = one.gate.budget.held_until, one.gate.budget.hold_reason  # the process's: it holds for all logins
+    if hold is not None and (until is None or hold.until > until):
+        until, why = hold.until, hold.reason
     state = _login_state(supervisor, one, hold is not None)
     skew = one.tokens.skew
     loss = one.session.loss if one.session is not None else None
@@ -259,8 +262,8 @@ def login(supervisor: Supervisor, one: Login) -> Json:
         "refresh_expires_at": instant(one.tokens.purse.refresh_expires_at),
         "password_expires_at": None,
         "requests_left": one.rate.left,
-        "hold_until": instant(hold.until if hold else one.gate.budget.held_until),
-        "hold_reason": hold.reason if hold else one.gate.budget.hold_reason,
+        "hold_until": instant(until),
+        "hold_reason": why,
         "clock_skew_ms": None if skew is None else round(skew / timedelta(milliseconds=1)),
     }
 

@@ -41,7 +41,7 @@ class Reception:
             case Granted():
                 return self.granted(answer)
             case BadCredentials(text=text):
-                raise self.refuse(f"the broker refused the login: {text}")
+                raise self.refuse(f"the broker refused the login: {_without_stop(text)}")
             case NotActive(status=status):
                 raise self.refuse(f"the broker says that this user is {status}")
             case Doubted(text=text):
@@ -49,7 +49,7 @@ class Reception:
                 self.renewal.at = self.restraint.doubted_until
                 raise doubt
             case TokenExpired(text=text):
-                raise NoToken(f"the broker says that the token has ended: {text}", Cause.CREDENTIALS)
+                raise NoToken(f"the broker says that the token has ended: {_without_stop(text)}", Cause.CREDENTIALS)
             case Penalised(ticket=ticket, seconds=seconds, captcha=captcha):
                 self.slowed()
                 penalty = self.restraint.penalise(seconds, ticket, captcha)
@@ -83,3 +83,8 @@ class Reception:
             raise NoToken("the broker's token has already ended: check this machine's clock", Cause.BROKER)
         self.use(token)
         return token
+
+
+def _without_stop(text: str) -> str:
+    """The broker's sentence as the last part of one of ours, which ends by itself."""
+    return text.rstrip(". ")

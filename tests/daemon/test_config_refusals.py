@@ -179,6 +179,9 @@ def test_what_is_no_toml_is_told_in_the_same_form() -> None:
 def test_a_file_that_cannot_be_read_is_told_in_the_same_form(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors, match=r"missing\.toml:1: file: cannot be read: No such file"):
         load(tmp_path / "missing.toml")
+    (tmp_path / "marked.toml").write_bytes(b"\xef\xbb\xbf[daemon]\nlog_levle = 1\n")
+    with pytest.raises(ConfigErrors, match=r"marked\.toml:2: daemon\.log_levle: unknown key"):
+        load(tmp_path / "marked.toml")
     (tmp_path / "latin.toml").write_bytes(b"[daemon]\n# \xe9\n")
     with pytest.raises(ConfigErrors, match=r"latin\.toml:2: encoding: this is not UTF-8"):
         load(tmp_path / "latin.toml")

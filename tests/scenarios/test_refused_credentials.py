@@ -45,6 +45,8 @@ def test_restarts_do_not_ask_again(tmp_path: Path) -> None:
                 reason = world.account("f1").account.connection.reason
                 assert reason is not None and reason.startswith("the broker refused the login: Incorrect username")
                 assert any("copierctl authorize apex" in line for line in world.said("token.refused"))
+                told = world.said("token.refused") + world.said("token.expired") + [reason]
+                assert not any(".." in line for line in told), "the broker's sentence ends, and ours goes on"
 
     run(story, tmp_path, TWO, logins=LOGINS)
 

@@ -97,6 +97,16 @@ def test_a_trouble_of_many_accounts_is_told_once_with_its_remedy() -> None:
     assert lines[2] == "copierd 0.1.0, up 3h, last stop clean; 120 requests sent within 1.2 ms (p50), 4 ms (p99)"
 
 
+def test_the_same_trouble_with_another_remedy_is_told_beside_it() -> None:
+    def lost(name: str, login: str) -> dict[str, Any]:
+        return {**LOST, "account": name, "remedy": f"copierctl reconnect --login {login}"}
+
+    shown = status(lost("eval1", "apex"), lost("fund1", "fund"), lost("eval2", "apex"))
+    lines = [line.plain for line in tables.status_lines(shown)]
+    assert lines[0] == f"eval1, eval2: {LOST['reason']}. copierctl reconnect --login apex"
+    assert lines[1] == f"fund1: {LOST['reason']}. copierctl reconnect --login fund"
+
+
 def test_the_reason_is_whatever_keeps_it_from_copying() -> None:
     assert tables.reason(LOST) == LOST["reason"]
     paused = account("a", blocked_by=["holding", "paused"], holding="leader lead is Reconnecting")

@@ -329,6 +329,10 @@ def test_a_login_that_the_broker_holds_back_says_until_when(tmp_path: Path) -> N
     login.tokens.restraint.wait_until(Hold(supervisor.ports.wall() - timedelta(seconds=1), "it was"))
     shown = views.login(supervisor, login)
     assert (shown["state"], shown["hold_until"], shown["hold_reason"]) == ("Idle", None, None)
+    login.tokens.restraint.wait_until(Hold(until, "the broker limits requests (429)"))
+    later = login.gate.budget.limited("the broker limits requests (423)", timedelta(hours=1))
+    shown = views.login(supervisor, login)
+    assert (shown["hold_until"], shown["hold_reason"]) == (views.instant(later), "the broker limits requests (423)")
 
 
 def test_no_secret_and_no_token_is_shown(tmp_path: Path) -> None:
