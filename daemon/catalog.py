@@ -214,7 +214,7 @@ EXPLAINED: Final[Mapping[str, Explanation]] = {
     "disk.full": Explanation(
         "The disk is full",
         "Nothing opens; exits go on in room that was kept for this. When that is used up too, copierd ends.",
-        "Make room there now; copierd notices by itself.",
+        "Make room there now, until 64 MB are free; copierd looks every 30 s.",
     ),
     "disk.writable": Explanation("The disk has room again", "The accounts are read anew, and copying resumes."),
     "broker.unreadable": Explanation(

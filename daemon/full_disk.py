@@ -53,6 +53,11 @@ class DiskWatch:
             if await self._kept(ballast, spare=ballast.size):
                 return
 
+    @property
+    def _wanted(self) -> int:
+        ballast = self.ledger.ballast
+        return 0 if ballast is None else 2 * ballast.size
+
     async def _kept(self, ballast: Ballast, spare: int) -> bool:
         def put() -> None:
             ballast.put(spare)
@@ -69,7 +74,7 @@ class DiskWatch:
             "kept for this",
             severity="page",
             reason="disk full",
-            remedy="make room there now; copierd notices by itself",
+            remedy=f"make room there now, until {self._wanted >> 20} MB are free; copierd looks every {LOOK_AGAIN:g} s",
         )
 
     def _tell_writable(self) -> None:

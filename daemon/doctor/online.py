@@ -24,6 +24,7 @@ from daemon.ledger import Ledger
 from daemon.logins.budget import Budget
 from daemon.logins.tokens import NoToken, Tokens
 from daemon.ports import Network, Ports
+from daemon.tradovate import unreached
 from daemon.tradovate.answers import Asked, Said
 from daemon.tradovate.rest import EXPECTED, Rest
 from daemon.wiring import Addresses, grant_of, home_of
@@ -67,8 +68,8 @@ def _not_there(host: str, error: BaseException) -> Knock:
             return Knock(host, "certificate", str(reason or one))
         if isinstance(one, socket.gaierror):
             step = "name"
-    words = f"no answer within {KNOCK_LIMIT:g} s" if isinstance(error, trio.TooSlowError) else str(error)
-    return Knock(host, step, words or type(error).__name__)
+    late = isinstance(error, trio.TooSlowError)
+    return Knock(host, step, f"no answer within {KNOCK_LIMIT:g} s" if late else unreached.what(error))
 
 
 def hosts_of(where: Addresses) -> tuple[str, ...]:

@@ -22,9 +22,14 @@ _PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 
 def why(error: BaseException, url: str) -> str:
     """Which host, and what went wrong on the way to it or back."""
+    return f"{_place(url)}: {what(error)}"
+
+
+def what(error: BaseException) -> str:
+    """What went wrong, without where."""
     said = next(filter(None, map(_of_the_system, _chain(error))), None)
     name = type(error).__name__
-    return f"{_place(url)}: {said or _LATE.get(name, name)}"
+    return said or _LATE.get(name, name)
 
 
 def first(error: BaseException) -> BaseException:

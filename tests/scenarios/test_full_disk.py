@@ -52,6 +52,7 @@ def test_on_a_full_disk_exits_go_and_nothing_opens_until_there_is_room(small_dis
                 if world.said("disk.full"):
                     break
             (page,) = [entry for entry in world.journal if entry.kind == "disk.full"]
+            assert "until 2 MB are free; copierd looks every 30 s" in page.message
             assert page.severity == "page" and not (small_disk / "ballast").exists()
             await trio.sleep(1)
             entry = world.lead("Buy", 1)

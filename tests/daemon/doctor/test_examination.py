@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -10,12 +11,14 @@ import attrs
 import pytest
 import trio
 
+from daemon.doctor.facts import Knock
 from daemon.doctor.offline import held
-from daemon.doctor.online import CANCEL, NO_ORDER, TRIAL
+from daemon.doctor.online import CANCEL, NO_ORDER, TRIAL, knocked
 from daemon.doctor.report import Report
 from daemon.doctor.verdicts import Unknown, Well, Wrong
 from daemon.ledger import Ledger, LedgerError
 from daemon.logins.budget import Budget
+from daemon.ports import Ports
 from daemon.simulator import Faults
 from daemon.state_lock import StateLock
 from tests.daemon.doctor.clinic import ADDRESSES, ARMED, LIVE, SPEC, Clinic, shown, text_of, verdict, visit, wrong
@@ -286,6 +289,14 @@ def test_nobody_is_asked_where_nobody_answers(tmp_path: Path) -> None:
         assert clinic.said == []
 
     visit(tmp_path, story)
+
+
+def test_a_host_that_refuses_is_told_in_the_system_s_words() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        place = f"127.0.0.1:{nobody.getsockname()[1]}"
+        found = trio.run(knocked, Ports.real().network, f"http://{place}/v1")
+    assert found == Knock(place, "connection", "Connection refused")
 
 
 def test_a_lock_that_does_not_answer_over_the_socket_leaves_the_simulated_broker_alone(tmp_path: Path) -> None:
