@@ -5,6 +5,7 @@ The daemon's bytes go through the real WebSocket and HTTP stacks on both sides; 
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -74,7 +75,7 @@ class MemoryNetwork:
         if urlsplit(url).hostname in self.unknown:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if self.refusing or any(url.startswith(address) for address in self.refused):
-            raise ConnectionRefusedError("nobody listens")
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens")
         ours, theirs = memory_stream_pair()
         self.nursery.start_soon(self.server.serve_stream, theirs)
         return ours

@@ -286,7 +286,7 @@ PROVOCATIONS: Final = (
         "must end in /v1",
         text_of(environment=ADDRESSES.replace('/v1"', '"', 1)),
     ),
-    Provocation("reachability", "reachability", "nobody listens", "firewall", visit=refusing),
+    Provocation("reachability", "reachability", "Connection refused", "firewall", visit=refusing),
     Provocation("reachability", "reachability", "HTTP 503", "maintenance", faults=Faults(down=True)),
     Provocation("session limit", "session-limit", "HTTP 408, as after a log-in", "log out", visit=pushed_out),
     Provocation(
