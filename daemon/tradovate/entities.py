@@ -189,7 +189,11 @@ def _terms(of: Fields) -> tuple[Terms | None, str | None]:
 def _command(of: Fields, faults: list[str]) -> CommandPart:
     names = frozenset(filter(None, (phrase(of.get("clOrdId")), phrase(of.get("customTag50")))))
     new = phrase(of.get("commandType")).lower() not in ("modify", "cancel")
-    return CommandPart(_id(of, "id"), _id(of, "orderId"), names, new)
+    return CommandPart(_id(of, "id"), _id(of, "orderId"), names, new, _is_rejected(of))
+
+
+def _is_rejected(of: Fields) -> bool:
+    return phrase(of.get("commandStatus")).lower() in ("riskrejected", "executionrejected")
 
 
 def _reason(of: Fields) -> str:
@@ -201,7 +205,7 @@ def _reason(of: Fields) -> str:
 
 
 def _command_report(of: Fields, faults: list[str]) -> CommandReportPart:
-    return CommandReportPart(_id(of, "id"), _id(of, "commandId"), _reason(of))
+    return CommandReportPart(_id(of, "id"), _id(of, "commandId"), _reason(of), _is_rejected(of))
 
 
 def _execution(of: Fields, faults: list[str]) -> ExecutionPart:

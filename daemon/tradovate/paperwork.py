@@ -5,6 +5,8 @@ Rule 2: a status climbs: unknown, pending new, live, finished; the past that is 
 Rule 3: the newest terms are those of the highest version id; every name that an order ever had stays.
 Rule 4: what is pushed is told as Filled only together with its fills: the status may overtake them, and a position that
         is closed already would be taken for one that is still open.
+Rule 5: a refusal is one whoever tells it: the order itself, its New command, or a report. (On the one capture of a
+        refused order it is a report; whether the order says so as well nobody knows.)
 """
 
 from __future__ import annotations
@@ -90,13 +92,16 @@ class Paperwork:
             case CommandPart():
                 folder = self._folders[part.order_id]
                 known = folder.commands.get(part.id)
-                if known is not None and not known.names <= part.names:
-                    part = attrs.evolve(part, names=part.names | known.names)
+                if known is not None and not (known.names <= part.names and known.rejected <= part.rejected):
+                    rejected = part.rejected or known.rejected
+                    part = attrs.evolve(part, names=part.names | known.names, rejected=rejected)
                 folder.commands[part.id] = part
                 self._order_of[part.id] = part.order_id
                 folder.reports.update(self._early.pop(part.id, {}))
             case CommandReportPart():
                 number = self._order_of.get(part.command_id)
+                if number is None and not self.unknown(part.command_id):
+                    number = part.command_id  # of an order's New command, which nobody has shown
                 if number is None:
                     self._early[part.command_id][part.id] = part
                     return set()
@@ -130,6 +135,7 @@ class Paperwork:
         if status is not part.status or part.at is None:
             part = attrs.evolve(part, status=status, at=part.at or (before.at if before else None) or at)
         folder.order = part
+        folder.reports.update(self._early.pop(part.id, {}))
 
     def account(self, number: int) -> int | None:
         order = self._folders[number].order if number in self._folders else None
@@ -190,11 +196,12 @@ class Paperwork:
         if symbol is None:
             return None
         newest = folder.versions[max(folder.versions)] if folder.versions else None
+        status = _status(folder, part, awaiting)
         return Order(
             id=OrderId(part.id),
             symbol=Symbol(symbol),
             side=part.side,
-            status=Status.WORKING if awaiting and _short_of_fills(folder, part) else part.status,
+            status=status,
             at=part.at,
             terms=None if spread or newest is None else newest.terms,
             version=VersionId(newest.id) if newest else None,
@@ -205,8 +212,27 @@ class Paperwork:
             oco_id=OrderId(part.oco_id) if part.oco_id else None,
             admin=part.admin,
             unsupported="Spread" if spread else newest.unsupported if newest else None,
-            reject_reason=_reject_reason(folder) if part.status is Status.REJECTED else None,
+            reject_reason=_reject_reason(folder) if status is Status.REJECTED else None,
         )
+
+
+_NOT_AT_WORK = frozenset({Status.UNKNOWN, Status.PENDING_NEW, Status.SUSPENDED})
+
+
+def _status(folder: Folder, order: OrderPart, awaiting: bool) -> Status:
+    if order.status in _NOT_AT_WORK and not folder.fills and _is_rejected(folder, order):
+        return Status.REJECTED
+    return Status.WORKING if awaiting and _short_of_fills(folder, order) else order.status
+
+
+def _is_rejected(folder: Folder, order: OrderPart) -> bool:
+    """Has its New command been refused? That has the order's own number, where nobody has shown the command."""
+    if any(command.new and command.rejected for command in folder.commands.values()):
+        return True
+    new = {order.id, *(command.id for command in folder.commands.values() if command.new)}
+    refused = [report.command_id for report in folder.reports.values() if report.rejected]
+    refused += [one.command_id or order.id for one in folder.executions.values() if one.kind == "Rejected"]
+    return not new.isdisjoint(refused)
 
 
 def _short_of_fills(folder: Folder, order: OrderPart) -> bool:

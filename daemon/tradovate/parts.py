@@ -88,12 +88,16 @@ class VersionPart:
 
 @attrs.frozen
 class CommandPart:
-    """One command. `names` are its client order ids; `new` is False for a Modify or a Cancel."""
+    """One command. `names` are its client order ids; `new` is False for a Modify or a Cancel.
+
+    `rejected`: risk or the exchange has refused it.
+    """
 
     id: int
     order_id: int
     names: frozenset[str]
     new: bool
+    rejected: bool = False
 
 
 @attrs.frozen
@@ -101,6 +105,7 @@ class CommandReportPart:
     id: int
     command_id: int
     reject_reason: str
+    rejected: bool = False
 
 
 @attrs.frozen

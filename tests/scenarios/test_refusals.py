@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from daemon.tradovate import entities
+from daemon.tradovate.parts import Part
 from tests.scenarios.test_copying import told
 from tests.scenarios.world import SYMBOL, World, config_of, run
 
@@ -238,3 +240,31 @@ def test_a_refused_change_is_told_and_the_order_stays(stage: str, tmp_path: Path
                 assert any("AnotherCommandPending" in words for words in world.said("copy.failed"))
 
     run(whole, tmp_path)
+
+
+def test_a_refusal_that_the_order_itself_never_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop that is only called PendingNew, while a report says that the exchange has refused it, protects nothing."""
+    readers = entities.READERS
+
+    def silent(of: entities.Fields, faults: list[str]) -> Part:
+        return readers["order"]({**of, "ordStatus": _unless_rejected(of["ordStatus"])}, faults)
+
+    monkeypatch.setattr(entities, "READERS", {**readers, "order": silent})
+
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 2)
+            await trio.sleep(2)
+            world.server.reject_next("F1", "InvalidPrice", stage="exchange")
+            stop = world.lead("Sell", 2, "Stop", stop="5150")
+            await trio.sleep(2)
+            assert world.row(stop)["outcome"] == "rejected"
+            assert world.positions("f1") == {}, "on_stop_refused = flatten"
+            assert any("HAS NO STOP" in words for words in world.said("position.unprotected"))
+
+    run(story, tmp_path)
+
+
+def _unless_rejected(status: object) -> object:
+    return "PendingNew" if status == "Rejected" else status

@@ -368,6 +368,45 @@ def test_the_reason_may_come_with_an_execution_report_and_later() -> None:
     assert told.reject_reason == "NoQuote"
 
 
+REFUSED = {"id": 9, "commandId": ORDER, "timestamp": STAMP, "commandStatus": "RiskRejected", "rejectReason": "NoQuote"}
+
+
+@pytest.mark.parametrize("status", ["PendingNew", "Unknown", "Suspended"])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        props("commandReport", REFUSED),
+        props("command", command(commandStatus="ExecutionRejected"), "Updated"),
+        props("executionReport", execution(5, "Rejected", rejectReason="NoQuote")),
+    ],
+    ids=["a report", "its command", "an execution report"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_an_order_is_rejected_whoever_says_so(refusal: Pushed, status: str, first: bool) -> None:
+    """The one capture of a refused order shows the report alone."""
+    mirror = loaded()
+    pushes = [props("order", order(status)), props("orderVersion", version())]
+    told = seen(mirror, *([refusal, *pushes] if first else [*pushes, refusal]))
+    assert isinstance(told[-1], Order) and told[-1].status is Status.REJECTED
+    assert told[-1].reject_reason == (None if refusal.data["entityType"] == "command" else "NoQuote")  # type: ignore[index]
+    assert seen(mirror, props("command", command())) == [], "the past that is pushed again"
+    snapshot = mirror.snapshot(ACCOUNT, NOW)
+    assert snapshot is not None and snapshot.orders[OrderId(ORDER)].status is Status.REJECTED
+
+
+def test_what_works_or_has_filled_is_not_rejected_by_a_report_nor_by_a_refused_change() -> None:
+    mirror = loaded()
+    pushes = (props("order", order("Working")), props("orderVersion", version()), props("commandReport", REFUSED))
+    assert [one.status for one in seen(mirror, *pushes) if isinstance(one, Order)] == [Status.WORKING]
+    mirror = loaded(fills=[fill(6)])
+    pushes = (props("order", order("PendingNew")), props("orderVersion", version()), props("commandReport", REFUSED))
+    assert {one.status for one in seen(mirror, *pushes) if isinstance(one, Order)} == {Status.PENDING_NEW}
+    mirror = loaded(commands=[command(id=77, commandType="Modify")])
+    change = props("commandReport", {**REFUSED, "commandId": 77})
+    told = seen(mirror, props("order", order("PendingNew")), props("orderVersion", version()), change)
+    assert {one.status for one in told if isinstance(one, Order)} == {Status.PENDING_NEW}
+
+
 # Fills
 
 
