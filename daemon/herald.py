@@ -52,8 +52,12 @@ class Herald:
         self.notify("STOPPING=1")
         self.board.tell("daemon.stopped", "stopping: no new copies, waiting for orders in flight")
 
-    def stopped(self) -> None:
-        self.board.tell("daemon.stopped", "stopped cleanly; orders and positions stay at the broker")
+    def stopped(self, unanswered: int) -> None:
+        """`unanswered` requests had left, and nobody knows what became of them."""
+        words = "stopped cleanly; orders and positions stay at the broker"
+        if unanswered:
+            words += f"; {unanswered} sent without an answer, looked up at the next start"
+        self.board.tell("daemon.stopped", words, severity="warning" if unanswered else "info")
 
     async def caught_up(self) -> None:
         """Waits until every follower has been compared with its leader, but not for ever, and tells."""

@@ -143,9 +143,10 @@ class Supervisor:
                     nursery.start_soon(self._trade, self.embedded)
             await self.stopping.wait()
             await self._drain()
+            unanswered = sum(running.errands.under_way for running in self.accounts.values())
             await notifications.flush()
             nursery.cancel_scope.cancel()
-        self._close()
+        self._close(unanswered)
 
     def _first_words(self, running: Running) -> tuple[Event, ...]:
         """What an account hears at the start. To get out also what was disconnected is connected."""
@@ -198,13 +199,13 @@ class Supervisor:
             everybody = self.accounts.values()
             await self.herald.until(lambda: all(not r.errands.under_way and r.runner.inbox.empty for r in everybody))
 
-    def _close(self) -> None:
+    def _close(self, unanswered: int) -> None:
         for running in self.accounts.values():
             self.ledger.save(running.account)
         if not self.getting_out:
             last_stop.stopped(self.ledger)
         self.ledger.close()
-        self.herald.stopped()
+        self.herald.stopped(unanswered)
 
     def _go_by_other_hours(self, trusted: bool) -> None:
         """The clock is to be trusted from now on, or no more."""
