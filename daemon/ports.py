@@ -9,7 +9,7 @@ import random
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -64,7 +64,8 @@ async def _in_a_thread(act: Callable[[], None]) -> None:
 class Ports:
     """`wall` answers aware UTC; waiting is always done with trio's own clock. `aside` does what blocks the loop.
 
-    `steady` counts seconds, and nobody sets it: the time of day is held against it.
+    `steady` counts seconds, and nobody sets it: the time of day is held against it. `ahead` is how far the broker's
+    clock is known to be before `wall`.
     """
 
     wall: Callable[[], datetime]
@@ -72,6 +73,7 @@ class Ports:
     network: Network
     aside: Callable[[Callable[[], None]], Awaitable[None]] = _in_a_thread
     steady: Callable[[], float] = trio.current_time
+    ahead: Callable[[], timedelta] = timedelta
 
     @staticmethod
     def real() -> Ports:

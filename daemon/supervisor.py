@@ -10,7 +10,7 @@ Rule 2: the supervisor alone catches what nobody expected: it is logged with its
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,7 @@ class Supervisor:
     def __attrs_post_init__(self) -> None:
         clock = Clock(self.ports.wall, self.ports.steady, judged=self._go_by_other_hours)
         self.almanac = Almanac(clock, self.journal, markets_of(self.config, self.config_path))
-        self.ports = attrs.evolve(self.ports, wall=clock.now)
+        self.ports = attrs.evolve(self.ports, wall=clock.now, ahead=lambda: clock.skew or timedelta(0))
         self.started_at = self.ports.wall()
         self.last_stop = last_stop.found(self.ledger, self.boot, __version__)
         self.board = Board.of(self.journal, self.ports.wall, self.ledger)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 
 import attrs
 import trio
@@ -78,7 +77,6 @@ class Reading:
     readable: Callable[[], bool] = lambda: True
     spare: Callable[[], bool] = lambda: True
     held: Callable[[], bool] = lambda: False
-    ahead: Callable[[], timedelta] = timedelta  # how far the broker's clock is known to be before ours
     names: Names = attrs.field(init=False)
     _sync: Call | None = None
     _part_came: trio.Event = attrs.field(factory=trio.Event)
@@ -233,7 +231,7 @@ class Reading:
             in_parts, self._part_came = True, trio.Event()
 
     def _load(self, data: object) -> None:
-        faults = self.mirror.load(data, self.ports.wall(), self.ahead())
+        faults = self.mirror.load(data, self.ports.wall(), self.ports.ahead())
         self.hand_out((), faults)
 
     async def read_back(self) -> None:

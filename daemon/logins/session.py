@@ -8,7 +8,6 @@ Rule 2: what may be expected to go wrong is named in `run` and becomes `loss`; a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
 
 import attrs
 import trio
@@ -89,7 +88,6 @@ class Session:
             self._readable,
             lambda: self._readable() and self.rate.allows(Urgency.SPARE),
             self.rate.held,
-            lambda: self.tokens.skew or timedelta(0),
         )
 
     def request(self, endpoint: str, body: object | None, urgency: int, query: str = "") -> Call:

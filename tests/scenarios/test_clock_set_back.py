@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import trio
 
 from statecharts.events import AlarmRang
 from statecharts.values import AccountName
 from tests.scenarios import truth
-from tests.scenarios.world import World, config_of, run
+from tests.scenarios.world import SYMBOL, World, config_of, run
 
 
 def told(story: Callable[[World], Awaitable[None]], state: Path, ahead: timedelta = timedelta(hours=1)) -> None:
@@ -74,3 +75,30 @@ def test_a_working_order_follows_the_leader_at_once(tmp_path: Path) -> None:
         assert not world.broker.working("F1")
 
     told(story, tmp_path)
+
+
+@pytest.mark.parametrize("minutes", [5, -5])
+def test_a_clock_that_goes_wrong_keeps_nothing_from_being_copied_once_the_broker_has_told_the_time(
+    minutes: int, tmp_path: Path
+) -> None:
+    """With the token of the last process no login hears the time: what the broker dated was taken for the past."""
+
+    async def story(world: World) -> None:
+        world.ahead = timedelta(minutes=minutes)
+        async with world.daemon():
+            await world.copying()
+        async with world.daemon():
+            await world.copying()
+            assert world.server.token_requests["jane"] == 1
+            await trio.sleep(45)
+            world.server.drop_sockets()
+            await trio.sleep(1)
+            await world.copying()
+            world.lead("Buy", 1)
+            await trio.sleep(1)
+            assert world.positions("f1") == {SYMBOL: 1}
+            world.lead("Sell", 1)
+            await trio.sleep(1)
+            assert world.positions("f1") == {}
+
+    run(story, tmp_path)
