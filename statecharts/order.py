@@ -18,6 +18,8 @@ from statecharts.values import Status
 
 
 class Stage(enum.Enum):
+    __hash__ = object.__hash__  # as in values.py
+
     HELD = "held"
     INTENDED = "intended"
     SENT = "sent"
@@ -55,6 +57,8 @@ class Stage(enum.Enum):
 class Family(enum.Enum):
     """Superstates of the stages."""
 
+    __hash__ = object.__hash__
+
     ANY = "any"
     OPEN = "open"  # not at its end
     LIVE = "live"  # perhaps at the broker
@@ -63,6 +67,8 @@ class Family(enum.Enum):
 
 class News(enum.Enum):
     """What can be heard of a copy."""
+
+    __hash__ = object.__hash__
 
     RELEASED = "released"  # from held: its turn has come
     SENT = "sent"

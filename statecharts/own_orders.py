@@ -139,7 +139,8 @@ def _shows(order: Order, change: Copy) -> bool:
 
 
 def _goes_to_work(draft: Draft, copy: Copy) -> None:
-    draft.keep(evolve(draft.book.copies[copy.id], refusals=0))
+    if draft.book.copies[copy.id].refusals:
+        draft.keep(evolve(draft.book.copies[copy.id], refusals=0))
     if copy.kind is Kind.ENTRY:
         margin.entry_works(draft)
 

@@ -83,6 +83,8 @@ class TimeInForce(enum.Enum):
 class Status(enum.Enum):
     """Tradovate's `ordStatus`."""
 
+    __hash__ = object.__hash__  # a member is equal to nothing but itself, and that of `enum` is written in Python
+
     PENDING_NEW = "PendingNew"
     PENDING_CANCEL = "PendingCancel"
     PENDING_REPLACE = "PendingReplace"
