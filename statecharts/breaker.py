@@ -34,7 +34,16 @@ def placed(draft: Draft, rules: CopyRules) -> None:
 
 def guard(draft: Draft, event: Event, before: Book, rules: Rules) -> None:
     """What must hold after every turn. It cannot fail, and when it does, the follower must not go on opening."""
-    found = list(invariants.broken(seen(draft, event, before, rules)))
+    seen = invariants.Seen(
+        event=event,
+        before=before,
+        after=draft.book,
+        effects=tuple(draft.effects),
+        rules=rules,
+        acting=draft.acting,
+        no_openings=draft.no_openings,
+    )
+    found = list(invariants.broken(seen))
     if not found:
         return
     why = f"{BROKEN}: {found[0].why}"
@@ -61,19 +70,6 @@ def _not_once_more(draft: Draft, modify: ModifyOrder) -> None:
     subject = draft.book.copies.get(change.subject or LEADERS_OWN) if change is not None else None
     if subject is not None and subject.open and subject.pending is None:
         draft.keep(evolve(subject, wanted=None, refusals=subject.refusals + 1))
-
-
-def seen(draft: Draft, event: Event, before: Book, rules: Rules) -> invariants.Seen:
-    """The turn that is being worked out, as it would be handed out."""
-    return invariants.Seen(
-        event=event,
-        before=before,
-        after=draft.book,
-        effects=tuple(draft.effects),
-        rules=rules,
-        acting=draft.acting,
-        no_openings=draft.no_openings,
-    )
 
 
 def _answer(draft: Draft, before: Book, request: Request, why: str) -> NeverSent | AnswerLost:

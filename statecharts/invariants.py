@@ -15,7 +15,7 @@ import attrs
 
 from statecharts import flattening, sizing, strangers, unknowns
 from statecharts.bars import Bar
-from statecharts.book import LEADERS_OWN, Book, Copy, Verb
+from statecharts.book import LEADERS_OWN, NOTHING, Book, Copies, Copy, Verb
 from statecharts.effects import Effect, Leg, ModifyOrder, PlaceOrder, Request
 from statecharts.events import (
     Event,
@@ -28,15 +28,17 @@ from statecharts.events import (
     SnapshotTaken,
 )
 from statecharts.order import Stage
-from statecharts.register import since
 from statecharts.rules import CopyRules, Rules
 from statecharts.sizing import Kind
 from statecharts.values import CopyId, OrderType, Symbol
 
 _NOT_PROCESSED = (NeverSent, RequestRefused, RequestPenalised)
+_PLACED = (PlaceOrder, Leg)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(
+    kw_only=True
+)  # lives for one look, as a draft for one step: to make one that is frozen takes thrice as long
 class Seen:
     """One turn from outside. `rules` are those in force; `acting`: the account is Copying; `no_openings` as its own."""
 
@@ -63,20 +65,16 @@ def broken(seen: Seen) -> Iterator[Broken]:
     ids: set[str] = set()
     for place, effect in enumerate(seen.effects):
         if isinstance(effect, Request):
-            together = _each(effect)
+            together: tuple[Request | Leg, ...] = (effect, *effect.legs)
             for name, why in _of_request(seen, effect, together, ids):
                 yield Broken(name, why, place)
-            ids.update([one.client_id for one in together])
-    for _, copy in since(seen.before.copies, seen.after.copies):  # those that are new or have changed
+            for one in together:
+                ids.add(one.client_id)
+    for _, copy in Copies.of(seen.after.copies).since(seen.before.copies):  # those that are new or have changed
         for why in _misplaced(seen.after, copy):
             yield Broken("index", f"{copy.id}: {why}")
     if isinstance(seen.event, LeaderEvent) and seen.after.mine is not seen.before.mine:
         yield Broken("apart", "what the leader tells has changed what the broker tells of this account")
-
-
-def _each(request: Request) -> tuple[Request | Leg, ...]:
-    """What goes out with it: itself and its legs."""
-    return (request, *request.legs)
 
 
 def opens(book: Book, effect: Effect) -> bool:
@@ -85,7 +83,8 @@ def opens(book: Book, effect: Effect) -> bool:
         return _grows(book, effect) is not None
     if not isinstance(effect, PlaceOrder):
         return False
-    copies = [book.copies.get(one.copy) for one in _each(effect)]
+    together: tuple[Request | Leg, ...] = (effect, *effect.legs)
+    copies = [book.copies.get(one.copy) for one in together]
     return any(copy is None or copy.kind is not Kind.EXIT for copy in copies)
 
 
@@ -136,8 +135,8 @@ def _of_request(
 
 def _is_written(copy: Copy, sent: Request | Leg) -> bool:
     same = copy.client_id == sent.client_id and copy.stage is Stage.INTENDED
-    if isinstance(sent, PlaceOrder | Leg):
-        same = same and copy.terms == sent.terms and copy.side is sent.side
+    if isinstance(sent, _PLACED):
+        same = same and (copy.terms is sent.terms or copy.terms == sent.terms) and copy.side is sent.side
     if isinstance(sent, PlaceOrder):
         same = same and copy.symbol == sent.symbol
     return same
@@ -209,7 +208,8 @@ def _placement(seen: Seen, copy: Copy, rules: CopyRules) -> Iterator[tuple[str, 
 
 def _bars(seen: Seen, copy: Copy, there: Sequence[Copy]) -> Iterator[str]:
     """What has barred openings since before this turn, or came with its event. `there`: all in its contract."""
-    book, was, now = seen.after, seen.before.contract(copy.symbol), seen.after.contract(copy.symbol)
+    book = seen.after
+    was, now = seen.before.contracts.get(copy.symbol, NOTHING), book.contracts.get(copy.symbol, NOTHING)
     if seen.no_openings is not None:
         yield seen.no_openings
     for bar, why in book.barred.items():
@@ -229,7 +229,7 @@ def _bars(seen: Seen, copy: Copy, there: Sequence[Copy]) -> Iterator[str]:
 
 
 def _in_doubt(there: Sequence[Copy], but: Copy) -> bool:
-    return any(one.stage is Stage.UNKNOWN and one.trades and one.id != but.id for one in there)
+    return bool([one for one in there if one.stage is Stage.UNKNOWN and one.trades and one.id != but.id])
 
 
 def _own(seen: Seen, copy: Copy) -> int:
@@ -253,8 +253,8 @@ def _beyond_the_cap(
     if cap is None:
         return
     beside = 0
-    if copy.kind is Kind.ENTRY:
-        entries = {c.id: c for c in there if _enters_beside(c, copy)}
+    entries = {c.id: c for c in there if _enters_beside(c, copy)} if copy.kind is Kind.ENTRY else {}
+    if entries:
         beside = sum(one.rest for one in entries.values() if one.mate not in entries or (one.mate or "") > one.id)
     if own + size + beside > max(cap, own):
         yield "max_position", f"{own + size + beside} {copy.symbol} could become ours, and max_position is {cap}"
