@@ -30,12 +30,14 @@ def total_target(book: Book, symbol: Symbol, rules: CopyRules) -> int:
 
 def target_of(net: Mapping[Symbol, int], symbol: Symbol, rules: CopyRules) -> int:
     """Our target in `symbol` if the leader held `net`; together the contracts have no more than the largest cap."""
-    copied = {s: n for s, n in net.items() if n and sizing.follower_symbol(s, rules) == symbol}
-    if not copied:
-        return 0
-    caps = [sizing.agreement(s, rules).max_position for s in copied]
-    total = sum(sizing.target(n, s, rules) for s, n in copied.items())
-    return sizing.within(None if None in caps else max((cap for cap in caps if cap is not None), default=None), total)
+    total, largest, caps = 0, 0, True
+    for one, n in net.items():
+        agreed = sizing.agreement(one, rules)
+        if n and agreed.to == symbol:
+            total += sizing.target_by(n, agreed)
+            caps = caps and agreed.max_position is not None
+            largest = max(largest, agreed.max_position or 0)
+    return sizing.within(largest, total) if caps else total
 
 
 def is_against_the_leader(book: Book, symbol: Symbol, rules: CopyRules) -> bool:
@@ -73,7 +75,7 @@ def _missed(book: Book, number: OrderId) -> bool:
 
 def unknown(book: Book, symbol: Symbol) -> bool:
     """Is the answer to an order in this contract lost, so that nothing is placed there before it has been looked up?"""
-    return any(copy.stage is Stage.UNKNOWN and copy.trades for copy in book.in_progress(symbol))
+    return bool([copy for copy in book.in_progress(symbol) if copy.stage is Stage.UNKNOWN and copy.trades])
 
 
 def goal(own: int, target: int) -> int:
@@ -104,13 +106,10 @@ def free(book: Book, symbol: Symbol, own: int, but: CopyId, resting: bool = Fals
 
     `resting`: nor any other exit, but those of a template, which give way. Of two that cancel each other one counts.
     """
-    in_progress = book.in_progress(symbol)
-    if not in_progress:
-        return own
     partner = _partner(book, but)
     taking = {
         copy.id: copy
-        for copy in in_progress
+        for copy in book.in_progress(symbol)
         if copy.id != but
         and reduces(copy, own)
         and copy.stage is not Stage.HELD
@@ -135,7 +134,7 @@ def _partner(book: Book, number: CopyId) -> CopyId | None:
 
 def opening(book: Book, but: Copy) -> int:
     """Contracts that our other openings on the side of `but` may still add."""
-    return sum(_adds(copy, but.side) for copy in book.in_progress(but.symbol) if copy.id != but.id)
+    return sum([_adds(copy, but.side) for copy in book.in_progress(but.symbol) if copy.id != but.id])
 
 
 def within_cap(book: Book, copy: Copy, found: Size, own: int, cap: int) -> Size:
@@ -165,7 +164,9 @@ def within_cap(book: Book, copy: Copy, found: Size, own: int, cap: int) -> Size:
 
 def room(book: Book, copy: Copy, cap: int) -> int:
     """Contracts that this order may yet fill within max_position, when all else that opens on its side fills too."""
-    ours = copy.side.sign * book.contract(copy.symbol).own + opening(book, copy)
+    ours = copy.side.sign * book.contract(copy.symbol).own
+    if book.open.get(copy.symbol):
+        ours += opening(book, copy)
     return cap - beside(book, copy.symbol, copy.side) - ours
 
 

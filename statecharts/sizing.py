@@ -21,7 +21,7 @@ import attrs
 from statecharts.evolution import evolve
 from statecharts.rules import Agreement, CopyRules
 from statecharts.values import Order, OrderId, OrderType, Side, Symbol, root_of, with_root
-from statecharts.view import View
+from statecharts.view import View, worked_out
 
 ROUNDS_TO_NOTHING = "the follower's size for it rounds to 0"
 CAPPED = "max_position is reached"
@@ -100,7 +100,7 @@ def side_by(order: Order, agreed: Agreement) -> Side:
 
 def target(n: int, symbol: Symbol, rules: CopyRules) -> int:
     """The follower's position for the leader's position `n` in `symbol` (the leader's contract)."""
-    return _target(n, agreement(symbol, rules))
+    return target_by(n, agreement(symbol, rules))
 
 
 def uncapped(n: int, symbol: Symbol, rules: CopyRules) -> int:
@@ -108,7 +108,7 @@ def uncapped(n: int, symbol: Symbol, rules: CopyRules) -> int:
     return _uncapped(n, agreement(symbol, rules))
 
 
-def _target(n: int, agreed: Agreement) -> int:
+def target_by(n: int, agreed: Agreement) -> int:
     return within(agreed.max_position, _uncapped(n, agreed))
 
 
@@ -133,9 +133,10 @@ def size(order: Order, view: View, own: int, rules: CopyRules, beside: int = 0) 
     """
     agreed = agreement(order.symbol, rules)
     asked = (size, order.id, own, beside, agreed)
-    known = view.worked_out.get(asked)
+    all_known = worked_out(view)
+    known = all_known.get(asked)
     if known is None or known[0] is not order:
-        known = view.worked_out[asked] = (order, _size(order, view, own, agreed, beside))
+        known = all_known[asked] = (order, _size(order, view, own, agreed, beside))
     found: Size = known[1]
     return found
 
@@ -151,18 +152,18 @@ def _size(order: Order, view: View, own: int, agreed: Agreement, beside: int) ->
     change = abs(_target_from(held, then, agreed) - _target_from(held, first, agreed))
     if kind is Kind.EXIT:
         goes_flat = quantity == abs(held)  # the leader flat means the follower flat, whatever rounding said
-        meant = abs(_target(held, agreed)) if goes_flat else change
+        meant = abs(target_by(held, agreed)) if goes_flat else change
         wanted = max(0, side.sign * (beside - own)) if goes_flat else change
         return evolve(_exit(side, wanted, own, _why_nothing(first, then, agreed)), meant=meant)
     cap = change if agreed.max_order is None else agreed.max_order
     if kind is Kind.REVERSAL:
-        beyond = _target(held + order.side.sign * quantity, agreed)
+        beyond = target_by(held + order.side.sign * quantity, agreed)
         against = abs(own) if own * side.sign < 0 else 0
         opens = min(abs(beyond), cap)
         # His exits that rest may fill before it, and then all of it opens: no cap keeps back what exits, and only that.
-        within_cap = abs(_target(then, agreed) - _target(first, agreed))
+        within_cap = abs(target_by(then, agreed) - target_by(first, agreed))
         change = max(within_cap, min(change, against))
-        meant = min(change, abs(_target(held, agreed)) + opens)
+        meant = min(change, abs(target_by(held, agreed)) + opens)
         found = Size(Kind.REVERSAL, side, min(change, against + opens), ROUNDS_TO_NOTHING)
         return evolve(found, meant=meant, opens=opens)
     whole = abs(_uncapped(then, agreed) - _uncapped(first, agreed))
@@ -171,7 +172,7 @@ def _size(order: Order, view: View, own: int, agreed: Agreement, beside: int) ->
 
 def _target_from(held: int, n: int, agreed: Agreement) -> int:
     """The target for `n`. Beyond flat, where the leader's exits end together, no cap makes one of them nothing."""
-    return _target(n, agreed) if n * held >= 0 else _uncapped(n, agreed)
+    return target_by(n, agreed) if n * held >= 0 else _uncapped(n, agreed)
 
 
 def _why_nothing(first: int, then: int, agreed: Agreement) -> str:
@@ -181,9 +182,10 @@ def _why_nothing(first: int, then: int, agreed: Agreement) -> str:
 
 def apart(order: Order, view: View) -> bool:
     """Does the leader's position cover this exit and every other that he has working, each taking its own part?"""
-    known = view.worked_out.get((apart, order.id))
+    all_known = worked_out(view)
+    known = all_known.get((apart, order.id))
     if known is None or known[0] is not order:
-        known = view.worked_out[apart, order.id] = (order, _apart(order, view))
+        known = all_known[apart, order.id] = (order, _apart(order, view))
     found: bool = known[1]
     return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 import attrs
@@ -161,11 +160,6 @@ class View:
         """The orders that something may yet become of."""
         return Orders.of(self.orders).alive
 
-    @cached_property
-    def worked_out(self) -> dict[Any, tuple[Order, Any]]:
-        """What one follower has worked out of an order in this view, for those that ask the same after it."""
-        return {}
-
     def position(self, symbol: Symbol) -> int:
         return self.net.get(symbol, 0)
 
@@ -186,3 +180,17 @@ class View:
 RECENT = 16  # as many as one event may bring, and no more: each keeps a view alive
 # By the identity of both; they are kept with it, so that no other object takes their place meanwhile.
 _RECENT: dict[tuple[int, int], tuple[View, Order, View]] = {}
+_WORKED_OUT: dict[int, tuple[View, dict[Any, tuple[Order, Any]]]] = {}
+
+
+def worked_out(view: View) -> dict[Any, tuple[Order, Any]]:
+    """What one follower has worked out of an order in this view, for those that ask the same after it.
+
+    (It is no part of the view: a slotted class that remembers by itself finds each of its fields at half the speed.)
+    """
+    known = _WORKED_OUT.get(id(view))
+    if known is None:
+        if len(_WORKED_OUT) >= RECENT:
+            del _WORKED_OUT[next(iter(_WORKED_OUT))]
+        known = _WORKED_OUT[id(view)] = (view, {})
+    return known[1]
