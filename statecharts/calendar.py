@@ -36,6 +36,8 @@ _ALWAYS = datetime.min.replace(tzinfo=UTC)  # the beginning of the one window of
 
 def opens_at(draft: Draft, symbol: Symbol) -> datetime | None:
     """When an order of copierd's own may be sent in this contract; None: now."""
+    if draft.markets is None and not draft.book.markets:
+        return None
     market, hours = _market(draft, symbol)
     if market.shut_until is not None and market.shut_until > draft.at:
         return market.shut_until
@@ -94,22 +96,23 @@ def leader_seen(draft: Draft, order: Order, before: Order | None, *, tells: bool
     """A fact about an order of the leader's. `tells`: this is the leader's own account, which tells it for all."""
     if draft.markets is None:
         return
-    market, hours = _market(draft, order.symbol)
+    hours = draft.markets.of(root_of(order.symbol))
     if hours is None:
         return
     known = {fill.id for fill in before.fills} if before is not None else set()
     fills = [fill.at for fill in order.fills if fill.active and fill.id not in known]
-    changed = before is None or (order.version or 0) > (before.version or 0)
-    if not fills and (order.status.finished or not changed):
-        return  # an order that ends at the close, or is withdrawn, proves nothing
+    if not fills:
+        changed = before is None or (order.version or 0) > (before.version or 0)
+        if not tells or not changed or order.status.finished:
+            return  # an order that ends at the close, or is withdrawn, proves nothing
     moment = max(fills) if fills else order.at if before is None else draft.at
     window = hours.window_at(moment)
     near = moment - window.start < EDGE or (window.end is not None and window.end - moment <= EDGE)
     if window.open or near:
         return
     if fills:
-        market = _note(draft, order.symbol, traded=window.start)
-    if tells and market.told != window.start:
+        _note(draft, order.symbol, traded=window.start)
+    if tells and _market(draft, order.symbol)[0].told != window.start:
         _note(draft, order.symbol, told=window.start)
         what = f"the leader's order {order.id} in {order.symbol} was {'filled' if fills else 'taken'}"
         _contradicted(draft, order.symbol, window, f"{what} {moment:%H:%M:%S} UTC. It is copied")

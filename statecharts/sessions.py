@@ -103,6 +103,8 @@ class MarketHours:
     # Plain dicts, filled with values that anybody would compute alike: safe between threads without a lock.
     _edges: dict[date, tuple[tuple[datetime, bool], ...]] = attrs.field(factory=dict, init=False, eq=False, repr=False)
     _windows: dict[date, tuple[Window, ...]] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    # The latest answer, with the stretch of one local day for which it is the answer: nearly all ask for now.
+    _latest: list[tuple[datetime, datetime, Window]] = attrs.field(factory=list, init=False, eq=False, repr=False)
 
     def is_open(self, t: datetime) -> bool:
         """Is continuous trading scheduled at `t` (aware)? Raises ValueError when naive, as all of these do."""
@@ -110,11 +112,19 @@ class MarketHours:
 
     def window_at(self, t: datetime) -> Window:
         t = _instant(t)
+        for since, until, window in self._latest:
+            if since <= t < until:
+                return window
         day = t.astimezone(CHICAGO).date()
         windows = self._windows.get(day)
         if windows is None:
             windows = self._windows[day] = self._windows_of(day)
-        return next(w for w in reversed(windows) if w.start <= t)
+        window = next(w for w in reversed(windows) if w.start <= t)
+        since, until = _utc(day, 0), _utc(day + _DAY, 0)
+        if window.end is not None:
+            until = min(until, window.end)
+        self._latest[:] = [(max(since, window.start), until, window)]
+        return window
 
     def next_open(self, t: datetime) -> datetime | None:
         """The first opening after `t`, also while it is open; None: the next edge is more than 400 days off."""
