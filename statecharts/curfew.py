@@ -6,7 +6,6 @@ Rule 2: from `flat_by` to the end of the trading day nothing opens either, and w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from statecharts.rules import Limits
@@ -28,10 +27,8 @@ def closes(limits: Limits, at: datetime) -> str | None:
     return f"flat_by {limits.flat_by:%H:%M} (Chicago)"
 
 
-def edges(limits: Limits, at: datetime) -> Iterator[datetime]:
+def edges(limits: Limits, at: datetime) -> list[datetime]:
     """The moments to come in this trading day at which the answers change."""
-    for wall in (limits.no_open_after, limits.flat_by):
-        if wall is None:
-            continue
-        day = trading_day(at)
-        yield from (moment for moment in (day.moment(wall), day.end) if moment > at)
+    walls = [wall for wall in (limits.no_open_after, limits.flat_by) if wall is not None]
+    day = trading_day(at)
+    return [moment for wall in walls for moment in (day.moment(wall), day.end) if moment > at]

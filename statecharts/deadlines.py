@@ -32,40 +32,47 @@ def earliest(draft: Draft, rules: CopyRules) -> datetime | None:
     book = draft.book
     if book.silent_until is not None:
         return book.silent_until
-    deadlines = [*book.asked.values(), *expiry.edges(draft), *risk.deadlines(draft, rules), *_of_leader(draft, rules)]
+    deadlines = [*book.asked.values(), *expiry.edges(draft), *risk.deadlines(draft, rules)]
+    _of_leader(draft, rules, deadlines)
     waits_for_a_reading = False
     for symbol, contract in book.contracts.items():
-        deadlines += _of_contract(contract, draft.at, rules)
-        waits_for_a_reading = waits_for_a_reading or firm.frozen(book, symbol)
+        _of_contract(contract, draft.at, rules, deadlines)
+        if contract.frozen_since is not None and firm.frozen(book, symbol):
+            waits_for_a_reading = True
     for copy in book.all_open():
-        deadlines += _of_copy(draft, copy, rules)
+        _of_copy(draft, copy, rules, deadlines)
     if waits_for_a_reading:
         deadlines = [at for at in deadlines if at > draft.at]
     return min(deadlines, default=None)
 
 
-def _of_leader(draft: Draft, rules: CopyRules) -> list[datetime]:
+def _of_leader(draft: Draft, rules: CopyRules, found: list[datetime]) -> None:
     """What he has begun and not ended, and his absence."""
-    found = [absence.deadline(draft, rules)]
-    if draft.book.held_back():
-        found += [replays.over_at(draft, rules)]
-    else:
+    away = absence.deadline(draft, rules)
+    if away is not None:
+        found.append(away)
+    if not draft.book.held_back():
         found += draft.book.waiting.values()
-    return [at for at in found if at is not None]
+    elif (over := replays.over_at(draft, rules)) is not None:
+        found.append(over)
 
 
-def _of_contract(contract: Contract, at: datetime, rules: CopyRules) -> list[datetime]:
+def _of_contract(contract: Contract, at: datetime, rules: CopyRules, found: list[datetime]) -> None:
     """What waits in a contract beside its orders."""
-    found = [overdue.next_deadline(contract)]
+    times = [overdue.next_deadline(contract)] if contract.out_since is not None else []
     if not contract.plain:
-        found += [contract.retry_at, excess.next_deadline(contract, rules), protection.next_deadline(contract, at)]
-        found += [calendar.next_deadline(contract, at)]
-    return [deadline for deadline in found if deadline is not None]
+        times += [
+            contract.retry_at,
+            excess.next_deadline(contract, rules),
+            protection.next_deadline(contract, at),
+            calendar.next_deadline(contract, at),
+        ]
+    if times:
+        found += [deadline for deadline in times if deadline is not None]
 
 
-def _of_copy(draft: Draft, copy: Copy, rules: CopyRules) -> list[datetime]:
+def _of_copy(draft: Draft, copy: Copy, rules: CopyRules, found: list[datetime]) -> None:
     """What waits for an order to do, or to be allowed."""
-    found = []
     if copy.stage is Stage.HELD:
         times = (copy.ask_after, copy.opens_at, fills.gathered_until(draft, copy))
         found += [at for at in times if at is not None and at > draft.at]
@@ -75,4 +82,3 @@ def _of_copy(draft: Draft, copy: Copy, rules: CopyRules) -> list[datetime]:
         found += [changes.not_before(copy)]
     if copy.lost_at is not None and not copy.trades:
         found += [copy.lost_at + rules.settle]
-    return found

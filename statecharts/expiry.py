@@ -15,19 +15,17 @@ from statecharts.values import Symbol
 
 def bar(draft: Draft, symbol: Symbol) -> str | None:
     """Why nothing opens in this contract any more; None when it may."""
-    last = _last(draft, symbol)
-    if last is None or draft.at < last:
+    known = draft.book.facts.get(symbol)
+    if known is None or known.expires is None or draft.at < last_sessions(known.expires):
         return None
-    expires = draft.book.facts[symbol].expires
-    return f"{symbol} is in its last two sessions (it expires {expires:%Y-%m-%d %H:%M} UTC)"
+    return f"{symbol} is in its last two sessions (it expires {known.expires:%Y-%m-%d %H:%M} UTC)"
 
 
 def edges(draft: Draft) -> list[datetime]:
     """When the last sessions begin of contracts in which orders of ours are at work."""
-    begin = [_last(draft, symbol) for symbol, copies in draft.book.open.items() if copies]
-    return [last for last in begin if last is not None and last > draft.at]
-
-
-def _last(draft: Draft, symbol: Symbol) -> datetime | None:
-    known = draft.book.facts.get(symbol)
-    return None if known is None or known.expires is None else last_sessions(known.expires)
+    found = []
+    for symbol, copies in draft.book.open.items():
+        known = draft.book.facts.get(symbol) if copies else None
+        if known is not None and known.expires is not None and last_sessions(known.expires) > draft.at:
+            found.append(last_sessions(known.expires))
+    return found

@@ -10,7 +10,7 @@ Rule 4: what the broker says of the account is news only when it changes: the sa
 from __future__ import annotations
 
 from statecharts.bars import Bar
-from statecharts.book import Book
+from statecharts.book import NOTHING, Book
 from statecharts.draft import Draft
 from statecharts.effects import ReadAnew, Severity
 from statecharts.evolution import evolve
@@ -53,7 +53,7 @@ def order_refused(draft: Draft, symbol: Symbol, why: str) -> None:
 
 def frozen(book: Book, symbol: Symbol) -> bool:
     """Is nothing to be sent in this contract yet?"""
-    since = book.contract(symbol).frozen_since
+    since = book.contracts.get(symbol, NOTHING).frozen_since
     if since is None or book.mine is None:
         return False
     return book.mine.generation <= since or any(
@@ -63,7 +63,7 @@ def frozen(book: Book, symbol: Symbol) -> bool:
 
 def holds(draft: Draft, symbol: Symbol) -> bool:
     """As `frozen`; what is over is forgotten."""
-    if draft.contract(symbol).frozen_since is None:
+    if draft.book.contracts.get(symbol, NOTHING).frozen_since is None:
         return False
     if frozen(draft.book, symbol):
         return True

@@ -52,12 +52,11 @@ class Measure:
 
 def heed(draft: Draft, event: e.Event, rules: CopyRules) -> None:
     """What the event and the time mean for the limits, before anything is decided that could open."""
-    limits, names = rules.limits, _names(rules.limits)
-    standing, hours = draft.book.standing, limits.no_open_after is not None or limits.flat_by is not None
+    limits, standing = rules.limits, draft.book.standing
     at_ease = standing is AT_EASE or standing == AT_EASE  # to compare each of its fields takes long
-    if names is None and not hours and at_ease and flattening.by_whom(draft.book, FlattenedBy.RISK) is None:
+    if limits.none and at_ease and flattening.by_whom(draft.book, FlattenedBy.RISK) is None:
         return
-    standing = _today(draft, standing)
+    names, standing = _names(limits), _today(draft, standing)
     if isinstance(event, e.UnlockAsked) and standing.lock is not None:
         standing = evolve(standing, lock=None, forgive=True)
         draft.tell("risk.unlocked", "UNLOCKED by the operator: its limits count anew from here")
@@ -95,9 +94,10 @@ def unread(book: Book, limits: Limits) -> str | None:
 def deadlines(draft: Draft, rules: CopyRules) -> list[datetime]:
     """When the limits are to be looked at again."""
     standing = draft.book.standing
-    found = [*curfew.edges(rules.limits, draft.at)]
-    if standing.day_end is not None:
-        found += [standing.day_end]
+    found = [] if standing.day_end is None else [standing.day_end]
+    if rules.limits.none:
+        return found
+    found += curfew.edges(rules.limits, draft.at)
     if rules.limits.of_money:
         found += purse.deadlines(draft)
         if standing.read_at is not None and not standing.blind:

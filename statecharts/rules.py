@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import time, timedelta
 from decimal import Decimal
-from functools import cached_property
 from typing import Literal
 
 import attrs
@@ -85,10 +84,16 @@ class Limits:
     no_open_after: time | None = None
     flat_by: time | None = None
 
-    @cached_property
+    @property
     def of_money(self) -> bool:
         """Is one set that is of money?"""
-        return any(limit is not None for limit in (self.daily_loss, self.daily_profit, self.drawdown))
+        return self.daily_loss is not None or self.daily_profit is not None or self.drawdown is not None
+
+    @property
+    def none(self) -> bool:
+        """Is none set at all?"""
+        of_time = self.no_open_after is not None or self.flat_by is not None
+        return not of_time and self.daily_loss is None and self.daily_profit is None and self.drawdown is None
 
 
 @attrs.frozen
@@ -137,8 +142,5 @@ class Rules:
     leads: bool = False
     markets: Markets | None = None
     products: frozenset[Root] | None = None
-
-    @cached_property
-    def latest(self) -> list[tuple[Mapping[Symbol, Agreement], Rules]]:
-        """What these rules are by the latest agreements (agreements.py): every event asks for it."""
-        return []
+    # What these rules are by the latest agreements (agreements.py): no part of the value, and every event asks for it.
+    latest: list[tuple[Mapping[Symbol, Agreement], Rules]] = attrs.field(factory=list, init=False, eq=False, repr=False)
