@@ -66,7 +66,8 @@ def deadline(draft: Draft, rules: CopyRules) -> datetime | None:
 def pursue(draft: Draft, rules: CopyRules) -> None:
     """Closes what is ours when the time has come. Only while Copying."""
     if not rules.flatten_when_leader_lost:
-        flattening.lift(draft, FlattenedBy.LEADER_LOST, rules)
+        if draft.book.latches:
+            flattening.lift(draft, FlattenedBy.LEADER_LOST, rules)
         return
     due = deadline(draft, rules)
     if due is not None and due <= draft.at:

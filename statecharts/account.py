@@ -96,7 +96,7 @@ def step(account: Account, event: e.Event) -> Turn:
     after = before
     of_leader = isinstance(event, e.LeaderEvent)  # it says nothing of this account
     effects: list[Effect] = []
-    if isinstance(event, connection.EVENTS):
+    if not of_leader and isinstance(event, connection.EVENTS):
         closure = closures.closure(account.rules, account.book, event.at)
         found = connection.step(before, event, account.rules.reconnect, closure)
         if found is None:
@@ -249,7 +249,8 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
         strangers.settle(draft)
     if not isinstance(event, e.LeaderEvent):  # those say nothing of this account
         strangers.look(draft)
-    if not draft.acting or penalties.silent(draft):
+    silent_until = draft.book.silent_until
+    if not draft.acting or (silent_until is not None and penalties.silent(draft, silent_until)):
         return
     absence.pursue(draft, rules)
     if not draft.book.held_back():
@@ -260,7 +261,8 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
     if rules.limits.of_money:
         purse.watch(draft)
     pursuit.advance(draft, rules)
-    flattening.verify(draft)
+    if draft.book.latches:
+        flattening.verify(draft)
 
 
 def fail(account: Account, at: datetime, what: str, during: e.Event | None = None, dropped: bool = False) -> Turn:

@@ -8,7 +8,7 @@ Rule 2: an agreement is a value in the book, so it holds through a reload and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from statecharts import sizing
 from statecharts.book import Book
@@ -36,8 +36,10 @@ def keep(draft: Draft, rules: CopyRules) -> None:
     book = draft.book
     entered = {copy.leader_symbol for copy in book.all_open() if copy.leader_symbol is not None}
     if book.theirs is not None:
-        entered |= {symbol for symbol, n in book.theirs.net.items() if n}
-        waiting = {symbol for symbol, contract in book.contracts.items() if contract.no_entry}
+        for symbol, n in book.theirs.net.items():
+            if n:
+                entered.add(symbol)
+        waiting = [symbol for symbol, contract in book.contracts.items() if contract.no_entry]
         entered |= _awaited(book.theirs, waiting, rules) if waiting else set()
     if entered == book.agreed.keys():
         return
@@ -47,7 +49,7 @@ def keep(draft: Draft, rules: CopyRules) -> None:
         draft.book = evolve(book, agreed=agreed)
 
 
-def _awaited(theirs: View, waiting: set[Symbol], rules: CopyRules) -> set[Symbol]:
+def _awaited(theirs: View, waiting: Collection[Symbol], rules: CopyRules) -> set[Symbol]:
     """Where our contract waits until the leader is flat, and an order of his may yet take him into a position."""
     copied = {order.symbol for order in theirs.alive if order.rest}
     return {symbol for symbol in copied if sizing.follower_symbol(symbol, rules) in waiting}

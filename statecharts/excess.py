@@ -131,7 +131,7 @@ def expected(draft: Draft, symbol: Symbol) -> int:
 
 def _coming(draft: Draft, copy: Copy) -> int:
     """Contracts that this order is about to fill. One that rests at the leader too, untouched, fills none."""
-    if brackets.waits_for_its_entry(draft, copy):
+    if copy.guards is not None and brackets.waits_for_its_entry(draft, copy):
         return 0
     if copy.stage is Stage.HELD and copy.leader_fill_id is not None and not copy.put_off:
         return 0  # `fills.py` sends it for what is beyond the target, and for nothing else

@@ -53,7 +53,7 @@ def ask(draft: Draft, event: e.Event, rules: CopyRules) -> None:
     """Asks for what is wanted and not known."""
     match event:
         case e.LeaderOrderSeen(orders=orders):
-            wanted = {s for order in orders if is_contract(s := sizing.follower_symbol(order.symbol, rules))}
+            wanted = {s for order in orders if is_contract(s := sizing.agreement(order.symbol, rules).to)}
         case e.LeaderViewTaken() | e.SnapshotTaken() | e.RulesChanged() | e.AlarmRang():
             # What did not exist is looked for again, also while nobody trades it: the next order would come too early.
             wanted = _wanted(draft.book, rules) | draft.book.absent.keys()
@@ -61,9 +61,10 @@ def ask(draft: Draft, event: e.Event, rules: CopyRules) -> None:
         case _:
             return
     for symbol in sorted(wanted):
+        if symbol in draft.book.facts and symbol not in draft.book.absent:
+            continue
         again = draft.book.asked.get(symbol)
-        known = symbol in draft.book.facts and symbol not in draft.book.absent
-        if known or (again is not None and again > draft.at):
+        if again is not None and again > draft.at:
             continue
         draft.book = evolve(draft.book, asked={**draft.book.asked, symbol: draft.at + ASK_AGAIN})
         draft.do(ReadContract(symbol=symbol))

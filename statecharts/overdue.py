@@ -25,10 +25,11 @@ LATE = timedelta(seconds=30)  # a lost exit may take that long by itself: the se
 def look_at(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """`current`: is the leader's view?"""
     contract = draft.contract(symbol)
-    if not _to_go(draft, symbol, rules, current) or calendar.opens_at(draft, symbol) is not None:
+    if not _to_go(draft, symbol, contract, rules, current) or calendar.opens_at(draft, symbol) is not None:
         if contract.out_paged and not _holds(draft, symbol):
             draft.tell("position.drifted", f"{symbol}: out, at last")
-        draft.note(symbol, out_since=None, out_paged=False)
+        if contract.out_since is not None or contract.out_paged:
+            draft.note(symbol, out_since=None, out_paged=False)
         return
     contract = draft.note(symbol, out_since=contract.out_since or draft.at)
     assert contract.out_since is not None, "noted"
@@ -42,9 +43,8 @@ def next_deadline(contract: Contract) -> datetime | None:
     return None if contract.out_since is None or contract.out_paged else contract.out_since + LATE
 
 
-def _to_go(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> bool:
+def _to_go(draft: Draft, symbol: Symbol, contract: Contract, rules: CopyRules, current: bool) -> bool:
     """Is something of ours on its way out, or should it be?"""
-    contract = draft.contract(symbol)
     if flattening.latched(draft.book, symbol) is not None:
         return bool(contract.own) or any(copy.trades for copy in draft.book.in_progress(symbol))
     if contract.close_to is not None:

@@ -134,12 +134,10 @@ def silence(draft: Draft, until: datetime) -> None:
     )
 
 
-def silent(draft: Draft) -> bool:
-    """Is nothing to be sent at all? When the time is over, what was missed is made up for as after a reconnect."""
+def silent(draft: Draft, until: datetime) -> bool:
+    """Is nothing to be sent at all yet? When the time is over, what was missed is made up for as after a reconnect."""
     book = draft.book
-    if book.silent_until is None:
-        return False
-    if book.silent_until > draft.at:
+    if until > draft.at:
         return True
     barred = dict(book.barred)
     barred.pop(Bar.PENALTY, None)

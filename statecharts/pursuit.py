@@ -45,12 +45,14 @@ from statecharts.values import Status, Symbol
 def advance(draft: Draft, rules: CopyRules) -> None:
     """Asks for everything that may be asked for now, in every contract. Only while Copying."""
     book = draft.book
-    if not book.held_back():
+    current = not book.held_back()
+    if current and book.waiting:
         brackets.go_on(draft, rules)
-    waiting = {symbol for symbol, contract in book.contracts.items() if _wants_something(contract)}
-    for symbol in sorted(waiting | {s for s, copies in draft.book.open.items() if copies}):
+    looked_at = {symbol for symbol, contract in book.contracts.items() if _wants_something(contract)}
+    looked_at.update([symbol for symbol, copies in draft.book.open.items() if copies])
+    for symbol in sorted(looked_at):
         if firm.holds(draft, symbol) or _is_undisturbed(draft, symbol, rules):
-            overdue.look_at(draft, symbol, rules, not book.held_back())
+            overdue.look_at(draft, symbol, rules, current)
             continue
         held = [copy for copy in draft.book.in_progress(symbol) if copy.stage is Stage.HELD]
         _advance(draft, symbol, rules)
@@ -67,26 +69,23 @@ def _is_undisturbed(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
     contract, theirs = draft.contract(symbol), draft.book.theirs
     if rules.mode == "fills" or not contract.plain or openings.taken_back(draft, symbol) is not None:
         return False
-    if not all(_is_unanswered(draft, copy) for copy in draft.book.in_progress(symbol)):
-        return False
+    for copy in draft.book.in_progress(symbol):
+        if not copy.trades or not copy.stage.in_doubt or copy.wanted is not None:
+            return False  # this is no order on its way, or something else is wanted of it
+        if copy.chase_at is not None and copy.chase_at <= draft.at:
+            return False
     if not contract.own:
         return True
     return theirs is not None and not theirs.alive and excess.nothing(draft, symbol, rules)
 
 
-def _is_unanswered(draft: Draft, copy: Copy) -> bool:
-    """Is this an order on its way, of which nothing else is wanted yet?"""
-    if not copy.trades or not copy.stage.in_doubt or copy.wanted is not None:
-        return False
-    return copy.chase_at is None or copy.chase_at > draft.at
-
-
 def _wants_something(contract: Contract) -> bool:
+    if contract.own or contract.guarded or contract.left:
+        return True
     waits = contract.retry_at is not None or contract.close_to is not None or contract.no_entry is not None
-    stays = bool(contract.own) or contract.left or contract.busted is not None
     looks = contract.exposed is not None or contract.excess_since is not None or contract.too_much_since is not None
-    looks = looks or contract.short_at is not None
-    return waits or stays or looks or bool(contract.guarded) or contract.out_since is not None
+    looks = looks or contract.short_at is not None or contract.busted is not None
+    return waits or looks or contract.out_since is not None
 
 
 def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
