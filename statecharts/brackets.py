@@ -22,7 +22,7 @@ from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, Order
+from statecharts.values import CopyId, Order, Status
 from statecharts.view import Orders, View
 
 PARTNER_WAIT = timedelta(milliseconds=500)  # the broker makes both at once; what tells of the second is on its way
@@ -40,6 +40,13 @@ def partner_of(view: View, order: Order) -> Order | None:
 
 def children_of(view: View, order: Order) -> list[Order]:
     return Orders.of(view.orders).children_of(order.id)
+
+
+def is_single(draft: Draft, order: Order, rules: CopyRules) -> bool:
+    """Does it belong to nobody, and nobody to it, so that nothing of all that follows here could concern it?"""
+    if order.oco_id is not None or order.parent_id is not None or order.status is Status.SUSPENDED:
+        return False
+    return not rules.bracket_wait and not children_of(_view(draft), order)
 
 
 def family(draft: Draft, order: Order) -> tuple[Order, ...]:
@@ -92,8 +99,10 @@ def _is_missing_somebody(draft: Draft, order: Order, rules: CopyRules) -> bool:
     if order.parent_id is not None or order.terms is None:
         return False
     children = children_of(view, order)
-    if children or not rules.bracket_wait:
+    if children:
         return any(_lacks_its_partner(view, child) for child in children)
+    if not rules.bracket_wait:
+        return False
     held = view.position(order.symbol) - order.net
     return sizing.kind_of(held, order.side, order.terms.quantity) is not Kind.EXIT
 
@@ -222,7 +231,7 @@ def send(draft: Draft, copies: Sequence[Copy], rules: CopyRules) -> None:
     left = list(copies)
     while left:
         first = left.pop(0)
-        other = next((one for one in left if _are_partners(draft, first, one)), None)
+        other = next((one for one in left if _are_partners(draft, first, one)), None) if left else None
         if other is not None:
             left.remove(other)
             _send_oco(draft, first, other, rules)
@@ -259,11 +268,15 @@ def _send_alone(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     if order is None or copy.kind is Kind.EXIT or rules.shadow:
         follower.send(draft, copy, rules)
         return
-    children = [
-        child
-        for child in children_of(_view(draft), order)
-        if _copy_of(draft.book, child) is None and child.terms is not None and follower.refusal(child, rules) is None
-    ]
+    children = children_of(_view(draft), order)
+    if children:
+        children = [
+            child
+            for child in children
+            if _copy_of(draft.book, child) is None
+            and child.terms is not None
+            and follower.refusal(child, rules) is None
+        ]
     if copy.kind is Kind.ENTRY and _fit_one_oso(order, children):
         draft.keep(copy)
         _send_oso(draft, copy, [_guard(draft, child, copy, rules) for child in children], rules)

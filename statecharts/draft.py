@@ -87,7 +87,8 @@ class Draft:
     @property
     def opens_nothing(self) -> str | None:
         """Why nothing may open on this account."""
-        return self.no_openings or next(iter(self.book.barred.values()), None)
+        barred = self.book.barred
+        return self.no_openings or (next(iter(barred.values())) if barred else None)
 
     def bar(self, bar: Bar, why: str) -> bool:
         """From now on nothing opens. Answers whether that is news."""

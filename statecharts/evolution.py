@@ -42,10 +42,11 @@ def _maker(kind: type) -> Callable[[Any, dict[str, Any]], Any]:
 
 
 def _of_a_dictionary(value: Any, changes: dict[str, Any]) -> Any:
-    fields = value.__dict__ | changes
-    if len(fields) != len(value.__dict__):
-        raise TypeError(f"{type(value).__name__} has no field {', '.join(changes.keys() - value.__dict__.keys())}")
-    after = object.__new__(type(value))
+    known = value.__dict__
+    fields = known | changes
+    if len(fields) != len(known):
+        raise TypeError(f"{type(value).__name__} has no field {', '.join(changes.keys() - known.keys())}")
+    after = object.__new__(value.__class__)
     object.__setattr__(after, "__dict__", fields)
     return after
 

@@ -40,10 +40,11 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
         return f"our position in {symbol} is being closed"
     if contract.due:
         return f"{symbol} is not yet compared with the leader: an order of ours is in doubt"
-    if exposure.unknown(draft.book, symbol):
-        return f"the answer to an order in {symbol} was lost, and it is looked up"
-    if _exit_put_off(draft, order, symbol):
-        return f"the broker has put off an exit of ours in {symbol}"
+    if draft.book.open.get(symbol):
+        if exposure.unknown(draft.book, symbol):
+            return f"the answer to an order in {symbol} was lost, and it is looked up"
+        if _exit_put_off(draft, order, symbol):
+            return f"the broker has put off an exit of ours in {symbol}"
     return (
         draft.opens_nothing or risk.unread(draft.book, rules.limits) or expiry.bar(draft, symbol) or contract.no_entry
     )
@@ -51,10 +52,8 @@ def bar(draft: Draft, order: Order, symbol: Symbol, rules: CopyRules) -> str | N
 
 def _exit_put_off(draft: Draft, order: Order, symbol: Symbol) -> bool:
     """Is the leader out by another order than this, while ours waits for its time? What it takes is still there."""
-    own, theirs, in_progress = draft.contract(symbol).own, draft.book.theirs, draft.book.in_progress(symbol)
-    if not in_progress:
-        return False
-    put_off = (c for c in in_progress if c.put_off and exposure.reduces(c, own))
+    own, theirs = draft.contract(symbol).own, draft.book.theirs
+    put_off = (c for c in draft.book.in_progress(symbol) if c.put_off and exposure.reduces(c, own))
     waiting = {copy.leader_order_id for copy in put_off if copy.leader_order_id is not None}
     orders = theirs.orders if theirs is not None else {}
     others = (orders.get(number) for number in waiting - {order.id})

@@ -24,7 +24,7 @@ _GONE = frozenset({Stage.CANCELED, Stage.EXPIRED})
 
 def known_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
     """Is ours for this order of the leader's there already? `copy` is its row."""
-    if not is_there(draft.book, copy):
+    if _forgotten(draft.book, copy) is None:
         return False
     if order.terms is not None:
         found = shares.size_of(draft, copy, order, rules)

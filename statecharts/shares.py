@@ -36,7 +36,9 @@ def met(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> int:
     if rules.shadow:  # nothing of ours is ever there: suppose that all before was copied
         own = sizing.target(book.theirs.position(order.symbol) - order.net, order.symbol, rules)
     else:
-        own = exposure.free(book, copy.symbol, book.contract(copy.symbol).own, copy.id, is_apart(draft, order))
+        own = book.contract(copy.symbol).own
+        if book.open.get(copy.symbol):
+            own = exposure.free(book, copy.symbol, own, copy.id, is_apart(draft, order))
     return own - copy.side.sign * copy.filled
 
 

@@ -39,8 +39,8 @@ STOP, TARGET = 1, 2  # `Copy.leg`
 
 def along(draft: Draft, entry: Copy, order: Order, rules: CopyRules) -> tuple[Copy, list[Copy]]:
     """The entry, and the legs that go out with it in one request; none when they can only follow it."""
-    template = _for(draft, entry, rules)
-    if template is None or entry.kind is not Kind.ENTRY or order.filled:
+    template = None if entry.kind is not Kind.ENTRY or order.filled else _for(draft, entry, rules)
+    if template is None:
         return entry, []
     if any(leg.leg for leg in guards.of_entry(draft, entry)):  # it comes again: those of before follow, as new attempts
         return entry, []
@@ -51,7 +51,6 @@ def along(draft: Draft, entry: Copy, order: Order, rules: CopyRules) -> tuple[Co
 
 def provide(draft: Draft, entry: Copy, rules: CopyRules) -> None:
     """An opening goes out: the legs that are to protect it wait for what it fills, unless they go out with it."""
-    entry = draft.book.copies[entry.id]
     template = entry.template or _for(draft, entry, rules)
     if template is None:
         return
@@ -199,8 +198,10 @@ def _tell_short(draft: Draft, leg: Copy, short: int, target: int) -> None:
 
 def beside(draft: Draft, copy: Copy, order: Order, found: Size, rules: CopyRules) -> Size:
     """What an exit of the leader's at market has left to take, when a leg of ours has just taken it."""
+    if found.kind is not Kind.EXIT:
+        return found
     short_at, theirs = draft.contract(copy.symbol).short_at, draft.book.theirs
-    if found.kind is not Kind.EXIT or short_at is None or draft.at >= short_at or theirs is None or order.terms is None:
+    if short_at is None or draft.at >= short_at or theirs is None or order.terms is None:
         return found
     if order.terms.order_type is not OrderType.MARKET:
         return found  # what rests stays as large as his, and is made certain as his is

@@ -153,7 +153,7 @@ class Book:
     def with_copy(self, copy: Copy) -> Book:
         """The book after a copy is new or has changed; keeps the indexes and what is ours."""
         before = self.copies.get(copy.id)
-        if before == copy:
+        if before is not None and before == copy:
             return self
         changed: dict[str, Any] = {"copies": Copies.of(self.copies).entered(copy.id, copy)}
         if copy.client_id not in self.names:
@@ -165,13 +165,11 @@ class Book:
             changed["placed"] = Register.of(self.placed).entered(copy.leader_order_id, copy.id)
         if copy.order_id is not None and copy.trades and copy.order_id not in self.orders:
             changed["orders"] = Register.of(self.orders).entered(copy.order_id, copy.id)
-        listed = self.open.get(copy.symbol, ())
-        if copy.open:
-            if copy.id not in listed:
-                changed["open"] = {**self.open, copy.symbol: (*listed, copy.id)}
-        elif copy.id in listed:
-            changed["open"] = {**self.open, copy.symbol: tuple(one for one in listed if one != copy.id)}
-        more = copy.filled - (before.filled if before else 0)
+        listed, is_open = self.open.get(copy.symbol, ()), copy.open
+        if is_open != (copy.id in listed):
+            listed = (*listed, copy.id) if is_open else tuple([one for one in listed if one != copy.id])
+            changed["open"] = {**self.open, copy.symbol: listed}
+        more = copy.filled - (0 if before is None else before.filled)
         if more:
             contract = self.contract(copy.symbol)
             own = contract.own + copy.side.sign * more

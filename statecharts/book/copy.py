@@ -139,4 +139,4 @@ class Copies(Register[CopyId, Copy]):
 
     @staticmethod
     def lives(value: Copy) -> bool:
-        return value.alive
+        return value.open or value.alive
