@@ -43,7 +43,7 @@ def children_of(view: View, order: Order) -> list[Order]:
 
 
 def is_single(draft: Draft, order: Order, rules: CopyRules) -> bool:
-    """Does it belong to nobody, and nobody to it, so that nothing of all that follows here could concern it?"""
+    """Does it belong to nobody, and nobody to it? Then all that is asked of a family need not be asked of it."""
     if order.oco_id is not None or order.parent_id is not None or order.status is Status.SUSPENDED:
         return False
     return not rules.bracket_wait and not children_of(_view(draft), order)

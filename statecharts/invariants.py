@@ -36,11 +36,12 @@ _NOT_PROCESSED = (NeverSent, RequestRefused, RequestPenalised)
 _PLACED = (PlaceOrder, Leg)
 
 
-@attrs.define(
-    kw_only=True
-)  # lives for one look, as a draft for one step: to make one that is frozen takes thrice as long
+@attrs.define(kw_only=True)
 class Seen:
-    """One turn from outside. `rules` are those in force; `acting`: the account is Copying; `no_openings` as its own."""
+    """One turn from outside. `rules` are those in force; `acting`: the account is Copying; `no_openings` as its own.
+
+    It lives for one look, as a draft does for one step: to make one that is frozen takes three times as long.
+    """
 
     event: Event
     before: Book

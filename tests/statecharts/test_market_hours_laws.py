@@ -129,6 +129,18 @@ def test_the_zone_of_the_question_does_not_matter(place: tuple[str, list[dt.date
     assert hours.window_at(folded) == hours.window_at(folded.astimezone(dt.UTC))
 
 
+@laws
+@given(places(), st.timedeltas(dt.timedelta(days=-2), dt.timedelta(days=2)))
+def test_what_was_asked_before_changes_no_answer(place: tuple[str, list[dt.datetime]], later: dt.timedelta) -> None:
+    name, (t,) = place
+    hours = HOURS[name]
+    for before, then in ((t, t + later), (t + later, t)):
+        hours.window_at(before)
+        answered = hours.window_at(then)
+        hours._latest.clear()
+        assert hours.window_at(then) == answered
+
+
 def test_the_longest_closure_of_the_equity_index_is_christmas_of_2026() -> None:
     hours = HOURS["equity_index"]
     closed = [(end - start, start) for start, end in pairwise(EDGES["equity_index"]) if not hours.is_open(start)]

@@ -1,4 +1,4 @@
-"""What `pursuit` passes over could not have acted: each time that a look is left out, here it is taken all the same."""
+"""What is passed over could not have acted: each time that a look is left out, here it is taken all the same."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from statecharts import excess, overdue, pursuit
+from statecharts import brackets, excess, overdue, pursuit
 from statecharts.book import NOTHING, Contract
 from statecharts.draft import Draft
 from statecharts.rules import CopyRules
-from statecharts.values import Symbol
+from statecharts.values import Order, Symbol
 from tests import examples
 from tests.statecharts.desk import BUY, EVAL, SELL, Desk, follower, in_position, order, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_worlds import CAP, Leader, live, moves
 
-_undisturbed, _nothing = pursuit._is_undisturbed, excess.nothing
+_undisturbed, _nothing, _single = pursuit._is_undisturbed, excess.nothing, brackets.is_single
 
 
 def undisturbed(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
@@ -47,6 +47,19 @@ def nothing(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
     return passed_over
 
 
+def single(draft: Draft, order: Order, rules: CopyRules) -> bool:
+    """The same answer, after the long way: it is not too early, nothing holds it, and it is its whole family."""
+    passed_over = _single(draft, order, rules)
+    if passed_over:
+        long = _like(draft)
+        assert not brackets.too_early(long, order, rules)
+        assert not brackets.hold(long, order, rules)
+        assert not brackets.asleep(long, order)
+        assert brackets.family(long, order) == (order,)
+        assert (long.book, long.effects) == (draft.book, draft.effects)
+    return passed_over
+
+
 def _like(draft: Draft) -> Draft:
     return attrs.evolve(draft, effects=list(draft.effects))
 
@@ -56,6 +69,7 @@ def _the_long_way() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pursuit, "_is_undisturbed", undisturbed)
         patch.setattr(excess, "nothing", nothing)
+        patch.setattr(brackets, "is_single", single)
         yield
 
 
