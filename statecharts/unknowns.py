@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from statecharts import closing, exposure, shortage
+from statecharts import calendar, closing, exposure, shortage
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import LookUp, ReadAnew, Severity
@@ -26,6 +26,7 @@ from statecharts.values import OrderId
 LOOK_UPS_THAT_AGREE = 2
 NEXT_LOOK_UP = timedelta(seconds=2)  # the least time between look-ups that find nothing
 AFTER_A_FAILED_LOOK_UP = timedelta(seconds=5)
+WHILE_CLOSED = timedelta(minutes=1)
 TURNED_UP = "an order believed lost turned up"
 NOT_AT_ONCE = timedelta(seconds=1)  # a request that never left is not repeated into the same dead session
 
@@ -56,6 +57,9 @@ def not_found(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> No
     settled = lost_at + rules.settle
     if event.asked_at < settled:  # it may yet be found; that it is absent nobody can say before
         look_up(draft, copy, min(settled, draft.at + max(NEXT_LOOK_UP, draft.at - lost_at)))
+        return
+    if calendar.sleeps(draft, copy.symbol):
+        look_up(draft, copy, draft.at + WHILE_CLOSED)
         return
     if copy.absent_at is not None and event.asked_at < copy.absent_at + NEXT_LOOK_UP:
         # The same moment asked twice agrees with itself: another look-up was under way when the account was read anew.

@@ -3,7 +3,8 @@
 Rule 1: a stop that the leader has and we have not (gone, refused, too small) is restored; one that was refused is
         answered by closing at market, or told only.
 Rule 2: a leg that sleeps although its entry has filled something protects nothing: it is cancelled and placed anew.
-        Not while its market is closed: whatever sleeps then has slept since the close, and wakes with it.
+        Not while its market is closed: whatever sleeps then has slept since the close, and wakes with it. So it is
+        with what the broker's lists do not show meanwhile.
 Rule 3: what is missing is missing for `guards.GRACE` before anything is done: its events may be on their way. Where
         our answer is under way already, or the leg only sleeps, it is told after as long again.
 Rule 4: while the leader is not Connected his stops are those that he had when he was last seen; what is missing of
@@ -49,7 +50,7 @@ def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: 
         return
     stop = next((one for one in stops if one.stage is Stage.REJECTED), stops[0])
     exposed = contract.exposed
-    if all(draft.book.asleep(one) for one in stops) and calendar.sleeps(draft, symbol):
+    if calendar.sleeps(draft, symbol) and all(draft.book.asleep(one) or one.stage is Stage.UNKNOWN for one in stops):
         draft.note(symbol, exposed=exposed if exposed is not None and exposed.told else None)
         return
     if exposed is None or (not exposed.told and covered >= exposed.needed):  # what was missing then is there by now

@@ -5,9 +5,11 @@ from __future__ import annotations
 import attrs
 
 from statecharts import events as e
-from statecharts.effects import CancelOrder, Severity
+from statecharts.effects import CancelOrder, PlaceOco, PlaceOrder, Severity
+from statecharts.order import Stage
 from statecharts.values import OrderId, Status
-from tests.statecharts.desk import Desk, limit
+from statecharts.view import View
+from tests.statecharts.desk import ES, LEAD_ID, Desk, limit
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.families import bracket
 from tests.statecharts.test_protection import bracketed, fill, stops, work
@@ -71,3 +73,44 @@ def test_a_stop_that_is_gone_in_the_pause_is_missed_there_as_anywhere() -> None:
     for _ in range(4):
         desk.wait(1)
     assert [one.severity for one in desk.told if one.event == "position.unprotected"] == [Severity.PAGE]
+
+
+def unlisted(desk: Desk, now: str = "16:20:00") -> None:
+    """We are read anew in the pause, and the broker's lists are those of a session that is over."""
+    desk.lost()
+    desk.now = chicago(f"{WEDNESDAY} {now}")
+    desk.resuming()
+    desk.leader_read_anew(View(LEAD_ID, desk.theirs.generation + 1, desk.theirs.orders, {ES: 4}))
+    desk.read_anew(positions={ES: 4})
+
+
+def looked_up_until(desk: Desk, now: str) -> None:
+    """All look-ups that are asked for before then, and none finds anything."""
+    queue = list(desk.look_ups)
+    while queue:
+        queue.sort(key=lambda one: one.not_before)
+        if queue[0].not_before >= chicago(f"{WEDNESDAY} {now}"):
+            return
+        desk.looked_up(queue.pop(0))
+        queue += desk.look_ups
+
+
+def test_exits_that_no_list_shows_in_the_pause_are_awaited_and_not_placed_anew() -> None:
+    desk, exchange = in_the_pause()
+    unlisted(desk)
+    looked_up_until(desk, "17:00:04")
+    assert desk.now > chicago(f"{WEDNESDAY} 16:58:30")
+    assert [desk.copy_of(number).order_id for number in (2, 3)] == [*OURS]
+    desk.read_anew(*(one for _, one in exchange.orders.values()), positions={ES: 4})
+    called(desk, exchange, Status.WORKING)
+    assert [desk.copy_of(number).stage for number in (2, 3)] == [Stage.WORKING] * 2
+    assert desk.heard("position.unprotected") == []
+    assert [one for one in desk.everything if isinstance(one, CancelOrder | PlaceOrder)][1:] == []
+
+
+def test_exits_that_no_list_shows_when_the_market_has_opened_are_placed_anew() -> None:
+    desk, _ = in_the_pause()
+    unlisted(desk, "16:59:50")
+    looked_up_until(desk, "17:03:00")
+    (again,) = [one for one in desk.everything if isinstance(one, PlaceOrder)][1:]
+    assert isinstance(again, PlaceOco) and again.terms == limit(4, 5020)
