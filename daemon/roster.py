@@ -26,6 +26,7 @@ from daemon.journal import Journal
 from daemon.ledger import Ledger, LedgerError
 from daemon.logins.budget import Budget
 from daemon.logins.login import Login
+from daemon.logins.turns import Rank
 from daemon.ports import Ports
 from daemon.reloading import begins_anew, home
 from daemon.round import Rounds
@@ -236,7 +237,14 @@ class Roster:
             lambda: followers_on(self.config, name),
         )
         login.tokens.hear_the_time = self.almanac.clock.hear
+        login.rank = lambda: self._rank(name)
         return login
+
+    def _rank(self, login: str) -> Rank:
+        running = [one for one in self.accounts.values() if one.config.login == login]
+        if any(one.account.rules.leads for one in running):
+            return Rank.LEADS
+        return Rank.HOLDS if any(one.account.book.positions for one in running) else Rank.WAITS
 
     def _account(self, name: str) -> Running:
         login = self.logins[self.config.accounts[name].login]

@@ -1,6 +1,6 @@
 """What this process allows itself at the broker, over all of its logins; kept in the ledger, for crash loops too.
 
-Rule 1: dials come from a bucket of 40, refilled with 12 a minute; two handshakes at a time.
+Rule 1: dials come from a bucket of 40, refilled with 12 a minute; two handshakes at a time (turns.py).
 Rule 2: at most 5 failed token requests an hour: the broker locks an address out after them.
 Rule 3: a 429 or 423 holds the whole process, for the announced time, else for 30 s, doubled with each further one up
         to an hour, because requests inside the window prolong the lock-out. An hour without one begins anew.
@@ -16,12 +16,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import attrs
-import trio
+
+from daemon.logins.turns import Turns
 
 DIALS = 40
 DIALS_A_MINUTE = 12
 FAILED_TOKENS_AN_HOUR = 5
-HANDSHAKES_AT_A_TIME = 2
 FIRST_HOLD = timedelta(seconds=30)
 LONGEST_HOLD = timedelta(hours=1)
 HOUR = timedelta(hours=1)
@@ -78,7 +78,7 @@ class Budget:
 
     wall: Callable[[], datetime]
     facts: Facts
-    handshakes: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(HANDSHAKES_AT_A_TIME))
+    turns: Turns = attrs.field(factory=Turns)
     _account: Account = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """The way out of the process, for every dial of every login: is the host there, and is there budget?
 
-Rule 1: two handshakes at a time: the broker answers more at once with 429.
+Rule 1: two handshakes at a time: the broker answers more at once with 429. Who leads goes first (see turns.py).
 Rule 2: while the host is down nobody dials; one probe serves all (see host.py). Of a login that lives on a host of its
         own it says nothing.
 Rule 3: a dial costs, whatever becomes of it (see budget.py). For the next one that the bucket has it is waited here.
@@ -14,9 +14,11 @@ import trio
 from daemon.logins.budget import DIALS_A_MINUTE, Budget, Spent
 from daemon.logins.home import Home
 from daemon.logins.host import PROBE_EVERY, Host
+from daemon.logins.turns import Rank
 from statecharts.states import Cause
 
 MOMENT = 0.001  # seconds: what rounding leaves of a wait may be none at all, and no dial has come of it yet
+LET_BY = 0.05  # seconds: somebody more important takes the dial that there is
 NEXT_DIAL = 60 / DIALS_A_MINUTE + 0.1  # seconds: an empty bucket has another one by then, rounding included
 
 
@@ -35,6 +37,7 @@ class Passage:
     host: Host
     budget: Budget
     home: Home | None = None
+    rank: Rank = Rank.WAITS
     _there: bool = False  # has the host answered?
 
     @property
@@ -48,10 +51,14 @@ class Passage:
 
     async def begin(self) -> None:
         """Waits for its turn. Raises NotNow."""
-        await self.budget.handshakes.acquire_on_behalf_of(self)
+        turns = self.budget.turns
+        await turns.take(self, self.rank)
         if self.host.down and not self._elsewhere:
             raise NotNow(f"the broker's host does not answer; it is probed every {PROBE_EVERY:g} s", Cause.NETWORK)
         while True:
+            if not turns.may_dial(self):
+                await trio.sleep(LET_BY)
+                continue
             try:
                 self.budget.dial()
             except Spent as spent:
@@ -59,7 +66,9 @@ class Passage:
                 if wait > NEXT_DIAL:
                     raise NotNow(spent.reason, Cause.PENALTY) from spent
                 await trio.sleep(max(MOMENT, wait))  # it may be over meanwhile
+                await turns.give_way(self)
             else:
+                turns.dialed(self)
                 return
 
     def reached(self) -> None:
@@ -81,8 +90,7 @@ class Passage:
 
     def through(self) -> None:
         """The handshake is over, well or not: the next one may begin."""
-        if self in self.budget.handshakes.statistics().borrowers:
-            self.budget.handshakes.release_on_behalf_of(self)
+        self.budget.turns.leave(self)
 
 
 @attrs.define(eq=False, repr=False)
@@ -117,5 +125,5 @@ class Gate:
             return False
         return True
 
-    def passage(self, home: Home | None = None) -> Passage:
-        return Passage(self.host, self.budget, home)
+    def passage(self, home: Home | None = None, rank: Rank = Rank.WAITS) -> Passage:
+        return Passage(self.host, self.budget, home, rank)

@@ -24,6 +24,7 @@ from daemon.logins.outcomes import Outcome
 from daemon.logins.rate import Rate
 from daemon.logins.session import Session, SessionSettings
 from daemon.logins.tokens import NoToken, Tokens, WrongUser
+from daemon.logins.turns import Rank
 from daemon.ports import Ports
 from daemon.tradovate.answers import Granted, Owner, Unreachable
 from statecharts.events import Event
@@ -59,6 +60,7 @@ class Login:
     authorization: Authorization | None = None  # grant oauth alone
     hang_up: Callable[[], Awaitable[None]] | None = None  # closes the connections that requests have left open
     ask_the_time: Callable[[], Awaitable[datetime | None]] | None = None  # of the broker
+    rank: Callable[[], Rank] = lambda: Rank.WAITS
     session: Session | None = None
     sockets: int = 0  # sessions begun, for metrics and tests
     faults: int = 0  # messages that could not be understood
@@ -231,7 +233,9 @@ class Login:
         self._leases = 0
         self._hearers.clear()
         self.sockets += 1
-        self.session = Session(self.settings, self.tokens, self.gate, self.rate, self.ports, self._deliver, self._fault)
+        self.session = Session(
+            self.settings, self.tokens, self.gate, self.rate, self.ports, self._deliver, self._fault, self.rank()
+        )
         self._nursery.start_soon(self._run_session, self.session, last)
         return self.session
 

@@ -23,6 +23,7 @@ from daemon.logins.losses import Loss
 from daemon.logins.rate import Rate
 from daemon.logins.reading import Reading
 from daemon.logins.tokens import NoToken, Token, Tokens
+from daemon.logins.turns import Rank
 from daemon.ports import Ports
 from daemon.tradovate import bundle, frames
 from daemon.tradovate.frames import Closing, Frame, Heartbeat, Malformed, Messages, Opened, Pushed, Response
@@ -58,6 +59,7 @@ class Session:
     ports: Ports
     deliver: Deliver
     fault: Fault  # told of every message that could not be understood: logged and counted, never fatal
+    rank: Rank = Rank.WAITS  # of its dial, among those of other logins
     authorized: trio.Event = attrs.field(factory=trio.Event)
     synced: trio.Event = attrs.field(factory=trio.Event)
     ended: trio.Event = attrs.field(factory=trio.Event)
@@ -116,7 +118,7 @@ class Session:
     async def run(self) -> None:
         """Lives until the socket is lost or the last lease is gone. Raises only for bugs."""
         loss = Loss("copierd ended the session", Cause.OPERATOR)
-        passage = self.gate.passage(self.tokens.home)
+        passage = self.gate.passage(self.tokens.home, self.rank)
         try:
             await passage.begin()
             token = self._token = await self.tokens.valid()

@@ -11,7 +11,8 @@ import trio
 
 from daemon.simulator import LoginSpec
 from statecharts import states as s
-from tests.scenarios.world import PASSWORD, SYMBOL, World, config_of, run
+from statecharts.events import PauseAsked
+from tests.scenarios.world import PASSWORD, SYMBOL, World, config_of, now, run
 
 LOGINS = 40
 
@@ -81,6 +82,30 @@ def test_a_server_that_accepts_and_closes_for_an_hour_is_dialed_within_the_budge
             await world.copying(within=1200)
 
     run(story, tmp_path, many_logins(12), logins=SPECS)
+
+
+def test_with_hardly_a_dial_left_the_leader_is_back_first_and_then_who_holds_a_position(tmp_path: Path) -> None:
+    """A bad line, or two restarts, spend the bucket of a process with many logins: the others wait for theirs."""
+    idle, holders = [f"a{n}" for n in range(1, 6)], [f"a{n}" for n in range(6, 11)]
+
+    async def story(world: World) -> None:
+        async with world.daemon() as daemon:
+            await world.copying()
+            for name in idle:
+                daemon.accounts[name].runner.post(PauseAsked(at=now()))
+            await trio.sleep(1)
+            world.broker.place("A0", "Buy", SYMBOL, 1)
+            await world.until(lambda: all(world.positions(name) == {SYMBOL: 1} for name in holders))
+            daemon.budget._account = attrs.evolve(daemon.budget._account, dials=0.0, counted_at=now())
+            world.server.drop_sockets()
+            await world.until(lambda: world.leaf("a0") is not s.Copying)
+            world.broker.flatten("A0", SYMBOL)
+            await world.copying("a0", within=20)
+            await world.until(lambda: not any(world.positions(name) for name in holders), within=40)
+            assert sum(world.leaf(name) is s.Copying for name in idle) <= 2
+            await world.copying(within=60)
+
+    run(story, tmp_path, many_logins(11), logins=SPECS)
 
 
 def test_a_crash_loop_keeps_to_the_budget(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import trio
 
 from daemon.logins.budget import Budget, Spent
 from daemon.logins.gate import Gate
+from daemon.logins.turns import Rank
 from daemon.ports import Ports
 from tests.daemon.logins import scripted
 from tests.daemon.logins.scripted import ScriptedNetwork, told, wall
@@ -129,5 +130,53 @@ def test_a_bucket_that_lacks_less_than_a_clock_can_tell_is_waited_for() -> None:
             await house.gate.passage().begin()
             return
         pytest.fail("it asks again and again, and no time passes")
+
+    told(story)
+
+
+def test_of_those_that_wait_for_a_dial_the_most_important_goes_first() -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        gate = House.of(nursery).gate
+        gate.budget._account = attrs.evolve(gate.budget._account, dials=0.0, counted_at=wall())
+        went: list[str] = []
+
+        async def dial(name: str, rank: Rank) -> None:
+            passage = gate.passage(rank=rank)
+            try:
+                await passage.begin()
+                went.append(name)
+                await trio.sleep(0.1)  # the handshake
+            finally:
+                passage.through()
+
+        async with trio.open_nursery() as all_of_them:
+            for number in range(8):
+                all_of_them.start_soon(dial, f"other {number}", Rank.WAITS)
+            await trio.sleep(1)
+            for name, rank in (("holds", Rank.HOLDS), ("leads", Rank.LEADS)):
+                all_of_them.start_soon(dial, name, rank)
+                await trio.sleep(0.1)
+        assert went[:2] == ["leads", "holds"] and len(went) == 10
+
+    told(story)
+
+
+def test_a_dial_that_is_given_up_while_it_waits_leaves_its_place_to_others() -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        gate = House.of(nursery).gate
+        first, second = gate.passage(), gate.passage()
+        await first.begin()
+        await second.begin()
+        for rank in Rank:
+            with trio.move_on_after(1):
+                await gate.passage(rank=rank).begin()
+                pytest.fail("two at a time")
+        first.through()
+        with trio.CancelScope() as given_up:
+            third = gate.passage()
+            given_up.cancel()
+            await third.begin()
+        with trio.fail_after(1):
+            await gate.passage().begin()
 
     told(story)
