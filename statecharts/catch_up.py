@@ -4,11 +4,15 @@ Rule 1: it runs when the later of the two views is in, and what it cannot look a
         looks at when the doubt is gone.
 Rule 2: it reduces always, increases only when certain, and never buys a missed entry at any price.
 Rule 3: what the leader has when copying begins is its own affair, until it is flat.
+Rule 4: a leader's order that his lists do not show is gone; while its market is closed it may be there at the opening.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from statecharts import (
+    calendar,
     excess,
     executions,
     exposure,
@@ -32,6 +36,9 @@ from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce
 from statecharts.view import View
+
+GONE = "the leader's order is no longer there"
+LISTED_AGAIN = timedelta(minutes=1)  # after the opening: what is missing is found by a read-back, and read anew
 
 
 def run(draft: Draft, rules: CopyRules) -> None:
@@ -109,15 +116,27 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
     for order in _by_age(theirs):
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
         if copy is not None:
-            _pair(draft, copy, order, rules)
+            _pair(draft, _there_again(draft, copy, order), order, rules)
     for copy in draft.book.all_open():
         gone = copy.leader_order_id is not None and copy.leader_order_id not in theirs.orders
         if gone and copy.trades and not _protects(draft, copy) and copy.cancel_wanted is None:
-            why = "the leader's order is no longer there"
             if rules.catch_up == "none":
-                _leave(draft, copy, why)
+                _leave(draft, copy, GONE)
             else:
-                draft.keep(evolve(copy, cancel_wanted=why))
+                _goes(draft, copy)
+
+
+def _goes(draft: Draft, copy: Copy) -> None:
+    """Its leader order is not in his lists. Those of a session that is over may be empty: then it is given time."""
+    opens = calendar.opens_at(draft, copy.symbol)
+    after = copy.ask_after if opens is None else opens + LISTED_AGAIN
+    draft.keep(evolve(copy, cancel_wanted=GONE, ask_after=after))
+
+
+def _there_again(draft: Draft, copy: Copy, order: Order) -> Copy:
+    if copy.cancel_wanted != GONE or copy.pending is not None or order.status.finished:
+        return copy
+    return draft.keep(evolve(copy, cancel_wanted=None, ask_after=None))
 
 
 def _pair(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:

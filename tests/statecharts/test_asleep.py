@@ -114,3 +114,30 @@ def test_exits_that_no_list_shows_when_the_market_has_opened_are_placed_anew() -
     looked_up_until(desk, "17:03:00")
     (again,) = [one for one in desk.everything if isinstance(one, PlaceOrder)][1:]
     assert isinstance(again, PlaceOco) and again.terms == limit(4, 5020)
+
+
+def leader_unlisted() -> tuple[Desk, Exchange]:
+    """The leader is read anew in the pause, and his lists are empty."""
+    desk, exchange = in_the_pause()
+    desk.leader_read_anew(View(LEAD_ID, desk.theirs.generation + 1, {}, {ES: 4}))
+    read_back(desk, "16:59:59")
+    called(desk, exchange, Status.WORKING, *OURS)
+    read_back(desk, "17:00:59")
+    exchange.take()
+    assert not exchange.queue
+    return desk, exchange
+
+
+def test_what_the_leaders_emptied_lists_do_not_show_in_the_pause_stays_when_they_show_it_again() -> None:
+    desk, exchange = leader_unlisted()
+    orders = {one.id: attrs.evolve(one, status=Status.WORKING) for one in bracket(1, limit(4), 4)[1:]}
+    desk.leader_read_anew(View(LEAD_ID, desk.theirs.generation + 1, orders, {ES: 4}))
+    for _ in range(5):
+        work(exchange, 60)
+    assert [one for one in desk.everything if isinstance(one, CancelOrder)] == []
+
+
+def test_and_is_cancelled_a_minute_after_the_opening_when_they_do_not() -> None:
+    desk, _ = leader_unlisted()
+    desk.wait(3)
+    assert [one.order_id for one in desk.cancels] == [5002]
