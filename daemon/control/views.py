@@ -260,7 +260,7 @@ def login(supervisor: Supervisor, one: Login) -> Json:
         "remedy": _remedy(one, loss) if state != "Connected" else None,
         "token_expires_at": instant(token.expires_at) if token else None,
         "refresh_expires_at": instant(one.tokens.purse.refresh_expires_at),
-        "password_expires_at": None,
+        "password_expires_at": instant(one.tokens.purse.password_expires_at),
         "requests_left": one.rate.left,
         "hold_until": instant(until),
         "hold_reason": why,

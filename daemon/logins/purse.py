@@ -28,11 +28,14 @@ class Purse:
     token: Token | None = None
     user_id: int | None = None
     refresh_expires_at: datetime | None = None
+    password_expires_at: datetime | None = None
     skew: timedelta | None = None  # the broker's clock minus ours
 
     def load(self) -> Token | None:
         """What the last process had; None when it has ended meanwhile."""
         self.user_id = self.store.user(self.login)
+        ends = self.store.fact(self._password_key)
+        self.password_expires_at = datetime.fromisoformat(ends) if ends else None
         kept, refresh = self.store.token(self.login), self.store.refresh_token(self.login)
         if refresh is not None:
             self.conceal(refresh[0])
@@ -63,7 +66,14 @@ class Purse:
         for secret in filter(None, (answer.token, answer.refresh)):
             self.conceal(secret)
         self.refresh_expires_at = ends = answer.refresh_expires_at
+        if answer.password_expires_at not in (None, self.password_expires_at):
+            self.password_expires_at = answer.password_expires_at
+            self.store.keep_fact(self._password_key, answer.password_expires_at.isoformat())
         self.store.keep_token(self.login, token.text, token.expires_at, token.user_id, answer.refresh or None, ends)
+
+    @property
+    def _password_key(self) -> str:
+        return f"password expires {self.login}"
 
     def _ours(self, answer: Granted) -> None:
         """Repair, never replace, whatever way the answer came."""

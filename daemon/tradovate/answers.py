@@ -39,6 +39,7 @@ class Granted:
     refresh: str = attrs.field(default="", repr=False)  # grant oauth alone
     refresh_expires_at: datetime | None = None
     hosts: Mapping[str, str] = attrs.field(factory=dict)
+    password_expires_at: datetime | None = None  # the user's own at the broker; told with grant password
 
 
 @attrs.frozen

@@ -231,8 +231,15 @@ def _granted(
     if not token or expires_at is None:
         return Unreachable("an answer without a token or without its end", response.status_code, useless=True)
     user = identity(data.get("userId"))
-    hosts = _hosts(data.get("apiHosts"))
-    return Granted(token, expires_at, user, user_status or "Active", server_date(response), hosts=hosts)
+    return Granted(
+        token,
+        expires_at,
+        user,
+        user_status or "Active",
+        server_date(response),
+        hosts=_hosts(data.get("apiHosts")),
+        password_expires_at=moment(data.get("passwordExpirationTime")),
+    )
 
 
 def _hosts(data: object) -> Mapping[str, str]:

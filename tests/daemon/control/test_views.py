@@ -318,6 +318,14 @@ def test_a_position_without_its_stop_says_since_when_and_why(tmp_path: Path) -> 
     ]
 
 
+def test_a_login_says_when_its_password_ends(tmp_path: Path) -> None:
+    supervisor = still(tmp_path)
+    login = supervisor.logins["apex"]
+    assert views.login(supervisor, login)["password_expires_at"] is None
+    login.tokens.purse.password_expires_at = ends = supervisor.ports.wall() + timedelta(days=90)
+    assert views.login(supervisor, login)["password_expires_at"] == views.instant(ends)
+
+
 def test_a_login_that_the_broker_holds_back_says_until_when(tmp_path: Path) -> None:
     supervisor = still(tmp_path)
     login = supervisor.logins["apex"]

@@ -107,6 +107,23 @@ def test_twenty_who_ask_at_once_get_the_token_of_one_request(tmp_path: Path) -> 
     told(story)
 
 
+def test_the_end_of_the_password_stays_known_over_a_restart(tmp_path: Path) -> None:
+    async def story(nursery: trio.Nursery) -> None:
+        ends, grant = wall() + timedelta(days=90), ScriptedGrant()
+        first = Granted("tok-a", wall() + timedelta(seconds=LIFE), 7, "Active", None, password_expires_at=ends)
+        grant.script = [first]
+        with _kept(nursery, tmp_path, grant) as tokens:
+            assert tokens.purse.password_expires_at is None
+            await tokens.valid()
+            assert tokens.purse.password_expires_at == ends
+        with _kept(nursery, tmp_path, grant) as tokens:
+            assert tokens.purse.password_expires_at == ends
+            await trio.sleep(LIFE)  # renewed by an answer that does not tell it
+            assert tokens.purse.password_expires_at == ends
+
+    told(story)
+
+
 def test_it_is_renewed_at_two_thirds_and_so_is_every_one_after_it(tmp_path: Path) -> None:
     async def story(nursery: trio.Nursery) -> None:
         grant = ScriptedGrant()

@@ -96,6 +96,14 @@ def test_a_login_is_one_post_with_a_numeric_cid() -> None:
     }
 
 
+def test_the_end_of_the_password_is_told_where_the_broker_tells_it() -> None:
+    new_year = datetime(2027, 1, 1, tzinfo=UTC)
+    for ends, read in (("2027-01-01T00:00:00.000Z", new_year), ("some day", None), (None, None), (5, None)):
+        answer = httpx.Response(200, json={**GOOD, "passwordExpirationTime": ends})
+        told = ask(lambda request, answer=answer: answer)  # type: ignore[misc]  # bound now, and of one argument
+        assert isinstance(told, Granted) and told.password_expires_at == read
+
+
 def test_a_renewal_is_one_get_with_the_token() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         assert (request.method, str(request.url)) == ("GET", BASE + "/auth/renewaccesstoken")
