@@ -1,12 +1,13 @@
 """A read-back held against what the events of the session have told: what it shows and they have not.
 
 Rule 1: nothing is taken in. What is missing ends the session, and the next one reads everything anew.
-Rule 2: a token may see accounts that no snapshot shows: what is theirs nobody lacks.
+Rule 2: a position is what the account was told of its fills, and nothing else: see reckoning.py.
+Rule 3: a token may see accounts that no snapshot shows: what is theirs nobody lacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import attrs
 
@@ -14,15 +15,22 @@ from daemon.tradovate.entities import decode
 from daemon.tradovate.paperwork import Paperwork
 from daemon.tradovate.parts import FillPart, OrderPart, Part, PositionPart
 from daemon.tradovate.positions import Positions
+from daemon.tradovate.reckoning import Reckoning
+from statecharts.values import BrokerAccountId, Symbol
 
 
 @attrs.define(eq=False)
 class Comparison:
-    """`accounts` are the ids of those that a snapshot has shown; all three are the mirror's, and grow with it."""
+    """`accounts` are the ids of those that a snapshot has shown, `contracts` the names of contracts by id.
+
+    All of it is the mirror's, and grows with it.
+    """
 
     accounts: Collection[int]
+    contracts: Mapping[int, str]
     paperwork: Paperwork
     positions: Positions
+    reckoning: Reckoning
     _elsewhere: set[int] = attrs.field(factory=set)  # orders of other accounts
 
     def lacks(self, entity_type: str, rows: object, account: int | None) -> tuple[str, ...]:
@@ -39,6 +47,20 @@ class Comparison:
             elif isinstance(part, PositionPart) and self.positions.lacks(part):
                 found.append(f"position {part.net} in contract {part.contract_id}")
         return tuple(found)
+
+    def unexplained(self, rows: object) -> dict[BrokerAccountId, str]:
+        """Which positions of a list do not follow from what was told; the first of each account, in words."""
+        listed = (decode("position", row).part for row in (rows if isinstance(rows, list) else []))
+        found: dict[BrokerAccountId, str] = {}
+        for part in listed:
+            if not isinstance(part, PositionPart) or part.contract_id not in self.contracts:
+                continue
+            symbol, net = Symbol(self.contracts[part.contract_id]), self.positions.net(part)
+            expected = self.reckoning.expected(part.account_id, symbol)
+            if expected not in (None, net):
+                words = f"a position of {net} {symbol}, and the fills make it {expected}"
+                found.setdefault(BrokerAccountId(part.account_id), words)
+        return found
 
     def _is_elsewhere(self, part: Part | None) -> bool:
         if isinstance(part, FillPart):

@@ -11,7 +11,7 @@ Rule 5: a mirror belongs to one session; the next session begins with an empty o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from daemon.tradovate import sync_message
@@ -68,7 +68,9 @@ class Mirror:
         self._told: dict[int, Order] = {}
         self._past = Past(self._paperwork)
         self._reckoning = Reckoning()
-        self._comparison = Comparison(self._accounts, self._paperwork, self._positions)
+        self._comparison = Comparison(
+            self._accounts, self._contracts, self._paperwork, self._positions, self._reckoning
+        )
         self._moves: Counter[int] = Counter()  # by account id; 0: of an order whose account is not known yet
 
     # The snapshot
@@ -184,19 +186,9 @@ class Mirror:
         """What a read-back shows, of one account or of all, that no event has told, in words. Takes nothing in."""
         return self._comparison.lacks(entity_type, rows, account)
 
-    def unexplained(self, rows: object) -> dict[BrokerAccountId, str]:
-        """Which of the positions in a list do not follow from what the accounts were told; the first of each."""
-        listed = (decode("position", row).part for row in (rows if isinstance(rows, list) else []))
-        found: dict[BrokerAccountId, str] = {}
-        for part in listed:
-            if not isinstance(part, PositionPart) or part.contract_id not in self._contracts:
-                continue
-            symbol, net = Symbol(self._contracts[part.contract_id]), self._positions.net(part)
-            expected = self._reckoning.expected(part.account_id, symbol)
-            if expected not in (None, net):
-                words = f"a position of {net} {symbol}, and the fills make it {expected}"
-                found.setdefault(BrokerAccountId(part.account_id), words)
-        return found
+    def unexplained(self, rows: object) -> Mapping[BrokerAccountId, str]:
+        """Which positions of a read-back do not follow from the fills that were told, in words."""
+        return self._comparison.unexplained(rows)
 
     def without_terms(self) -> frozenset[int]:
         """Orders that no event has told the terms of: they cannot be copied."""
