@@ -126,9 +126,13 @@ def status_lines(status: Json) -> Iterable[Text]:
             troubles.setdefault((trouble, account["remedy"]), []).append(account["account"])
     for (trouble, remedy), names in troubles.items():
         yield Text(plain(f"{', '.join(names)}: {trouble}. {remedy}"))
+    holds: dict[tuple[str, str], list[str]] = {}
     for login in status["logins"]:
         if login["hold_until"]:
-            yield Text(plain(f"login {login['login']}: {login['hold_reason']}, until {clock(login['hold_until'])}"))
+            holds.setdefault((login["hold_reason"], login["hold_until"]), []).append(login["login"])
+    for (why, until), names in holds.items():
+        word = "login" if len(names) == 1 else "logins"
+        yield Text(plain(f"{word} {', '.join(names)}: {why}, until {clock(until)}"))
     took = status["latency_ms"]
     pace = ""
     if took["count"]:

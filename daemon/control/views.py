@@ -248,6 +248,9 @@ def login(supervisor: Supervisor, one: Login) -> Json:
     until, why = one.gate.budget.held_until, one.gate.budget.hold_reason  # the process's: it holds for all logins
     if hold is not None and (until is None or hold.until > until):
         until, why = hold.until, hold.reason
+    spent = one.gate.budget.spent
+    if until is None and spent is not None and one.session is not None and one.session.waits_for_a_dial:
+        until, why = spent.until, f"{spent.reason}; one login after the other is let through"
     state = _login_state(supervisor, one, hold is not None)
     skew = one.tokens.skew
     loss = one.session.loss if one.session is not None else None

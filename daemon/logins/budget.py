@@ -105,12 +105,21 @@ class Budget:
     def dial(self) -> None:
         """Takes one dial out of the bucket. Raises Spent."""
         self.not_held()
-        now = self.wall()
-        account = self._at(now)
-        if account.dials < 1:
-            wait = timedelta(minutes=(1 - account.dials) / DIALS_A_MINUTE)
-            raise Spent(f"this process has dialed {DIALS} times in short time and waits", now + wait)
+        spent = self.spent
+        if spent is not None:
+            raise spent
+        account = self._at(self.wall())
         self._keep(attrs.evolve(account, dials=account.dials - 1))
+
+    @property
+    def spent(self) -> Spent | None:
+        """Why there is no dial in the bucket, and until when; None when there is one."""
+        now = self.wall()
+        dials = self._at(now).dials
+        if dials >= 1:
+            return None
+        wait = timedelta(minutes=(1 - dials) / DIALS_A_MINUTE)
+        return Spent(f"this process has dialed {DIALS} times in short time and waits", now + wait)
 
     def token_request(self) -> None:
         """May a token be asked for now? Raises Spent."""

@@ -65,6 +65,7 @@ class Session:
     ended: trio.Event = attrs.field(factory=trio.Event)
     abandoned: trio.Event = attrs.field(factory=trio.Event)  # the last lease is gone
     awaits_successor: bool = False  # we are asking for another session ourselves: the broker may end this one for it
+    waits_for_a_dial: bool = False  # others of the process go before it
     loss: Loss | None = None
     mirror: Mirror = attrs.field(factory=Mirror)
     correspondence: Correspondence = attrs.field(init=False)
@@ -120,7 +121,9 @@ class Session:
         loss = Loss("copierd ended the session", Cause.OPERATOR)
         passage = self.gate.passage(self.tokens.home, self.rank)
         try:
+            self.waits_for_a_dial = True
             await passage.begin()
+            self.waits_for_a_dial = False
             token = self._token = await self.tokens.valid()
             async with connected(self.ports.network, passage.address) as connection:
                 passage.reached()
@@ -146,6 +149,7 @@ class Session:
             loss = Loss("a bug in copierd ended the session", Cause.BUG)
             raise
         finally:
+            self.waits_for_a_dial = False
             passage.through()
             self._end(loss)
 

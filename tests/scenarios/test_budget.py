@@ -9,6 +9,7 @@ import attrs
 import pytest
 import trio
 
+from daemon.control import views
 from daemon.simulator import LoginSpec
 from statecharts import states as s
 from statecharts.events import PauseAsked
@@ -103,6 +104,9 @@ def test_with_hardly_a_dial_left_the_leader_is_back_first_and_then_who_holds_a_p
             await world.copying("a0", within=20)
             await world.until(lambda: not any(world.positions(name) for name in holders), within=40)
             assert sum(world.leaf(name) is s.Copying for name in idle) <= 2
+            told = {one.name: str(views.login(daemon, one)["hold_reason"]) for one in daemon.logins.values()}
+            waiting = [login for login, why in told.items() if "has dialed 40 times in short time" in why]
+            assert 3 <= len(waiting) <= 5 and {"l0", "l6"}.isdisjoint(waiting), "who waits says for what"
             await world.copying(within=60)
 
     run(story, tmp_path, many_logins(11), logins=SPECS)

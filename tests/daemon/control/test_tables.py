@@ -97,6 +97,16 @@ def test_a_trouble_of_many_accounts_is_told_once_with_its_remedy() -> None:
     assert lines[2] == "copierd 0.1.0, up 3h, last stop clean; 120 requests sent within 1.2 ms (p50), 4 ms (p99)"
 
 
+def test_what_holds_several_logins_is_told_once() -> None:
+    held = [{"login": name, "hold_until": NOW, "hold_reason": "it waits"} for name in ("apex", "fund")]
+    other = {"login": "own", "hold_until": NOW, "hold_reason": "the broker asks to wait (penalty ticket)"}
+    lines = [line.plain for line in tables.status_lines(status(logins=[held[0], other, held[1]]))]
+    assert [line.partition(", until")[0] for line in lines[:2]] == [
+        "logins apex, fund: it waits",
+        "login own: the broker asks to wait (penalty ticket)",
+    ]
+
+
 def test_the_same_trouble_with_another_remedy_is_told_beside_it() -> None:
     def lost(name: str, login: str) -> dict[str, Any]:
         return {**LOST, "account": name, "remedy": f"copierctl reconnect --login {login}"}
