@@ -117,5 +117,6 @@ class Draft:
         """What a copy stands for, in the leader's own size and contract where they are known."""
         order = self.book.theirs.orders.get(copy.leader_order_id or OrderId(0)) if self.book.theirs else None
         if order is None or order.terms is None or copy.leader_fill_id is not None:
-            return f"{copy.side.value} {copy.terms.quantity if copy.terms else 0} {copy.symbol}"
+            size = "" if copy.terms is None else f"{copy.terms.quantity} "  # of a kind that we do not know
+            return f"{copy.side.value} {size}{copy.symbol}"
         return f"the leader's {order.side.value} {order.terms.quantity} {order.symbol}"

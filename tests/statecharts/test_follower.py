@@ -243,6 +243,9 @@ def test_what_is_not_copied_is_told_in_the_leaders_words() -> None:
     desk.leader(order(1, BUY, limit(4)))
     assert desk.heard("copy.skipped") == ["the leader's Buy 4 ESZ6 not copied: the follower's size for it rounds to 0"]
     assert desk.copy_of(1).symbol == MES
+    desk = follower()
+    desk.leader(order(1, BUY, None, unsupported="QTS"))
+    assert desk.heard("copy.skipped") == ["Buy ESZ6 not copied: copierd does not copy orders of type QTS"]
 
 
 def test_what_the_leader_changes_into_something_that_cannot_be_copied_goes_and_is_told_once() -> None:
