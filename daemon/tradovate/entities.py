@@ -179,7 +179,10 @@ def _terms(of: Fields) -> tuple[Terms | None, str | None]:
     price, stop = prices["price"], prices["stopPrice"]
     if kind is OrderType.STOP:
         # The documents say `price` for a Stop's one price, every working client says `stopPrice`: both are understood.
-        price, stop = None, price if stop is None else stop
+        # A field that is not used may be 0 in the place of absent, and no stop is at 0.
+        price, stop = None, stop or price
+    if kind is OrderType.MARKET:
+        price = stop = None
     if (kind in _PRICED and price is None) or (kind in _STOPPED and stop is None):
         return None, f"{kind.value} without its price"
     until = moment(of.get("expireTime"))

@@ -368,6 +368,19 @@ def test_the_reason_may_come_with_an_execution_report_and_later() -> None:
     assert told.reject_reason == "NoQuote"
 
 
+@pytest.mark.parametrize(
+    ("told", "terms"),
+    [
+        ({"orderType": "Market", "price": 0, "stopPrice": 0}, Terms(2, OrderType.MARKET)),
+        ({"orderType": "Stop", "price": 5150, "stopPrice": 0}, Terms(2, OrderType.STOP, stop_price=Decimal(5150))),
+        ({"orderType": "Stop", "price": 0, "stopPrice": 5150}, Terms(2, OrderType.STOP, stop_price=Decimal(5150))),
+    ],
+)
+def test_a_price_that_is_0_in_the_place_of_absent_is_none(told: dict[str, object], terms: Terms) -> None:
+    mirror = loaded(orders=[order("Working")], orderVersions=[{**version(), "price": None, **told, "orderQty": 2}])
+    assert the_order(mirror).terms == terms
+
+
 REFUSED = {"id": 9, "commandId": ORDER, "timestamp": STAMP, "commandStatus": "RiskRejected", "rejectReason": "NoQuote"}
 
 
