@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
+from daemon import holdings
 from daemon.almanac import probing
 from daemon.logins.budget import Budget
 from daemon.logins.gate import Gate
@@ -51,7 +52,7 @@ class Gates:
                 login.hooks.session_up()
 
         def in_position() -> bool:
-            return any(running.account.book.positions for running in accounts())
+            return any(holdings.at_stake(running.account) for running in accounts())
 
         def unexpected() -> tuple[float, float] | None:
             return probing([running.account for running in accounts()], self.ports.wall())

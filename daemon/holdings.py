@@ -32,6 +32,12 @@ class Held:
     stop: bool
 
 
+def at_stake(account: Account) -> bool:
+    """Is there a position, or an order without an answer, which may have become one?"""
+    book = account.book
+    return bool(book.positions) or any(copy.trades and copy.stage.in_doubt for copy in book.all_open())
+
+
 def names(accounts: Collection[str]) -> str:
     """lead, f1, f2 and 17 more"""
     listed = list(accounts)

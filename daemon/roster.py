@@ -244,13 +244,13 @@ class Roster:
         running = [one for one in self.accounts.values() if one.config.login == login]
         if any(one.account.rules.leads for one in running):
             return Rank.LEADS
-        return Rank.HOLDS if any(one.account.book.positions for one in running) else Rank.WAITS
+        return Rank.HOLDS if any(holdings.at_stake(one.account) for one in running) else Rank.WAITS
 
     def _account(self, name: str) -> Running:
         login = self.logins[self.config.accounts[name].login]
 
         def in_position() -> bool:
-            return any(r.account.book.positions for r in self.accounts.values() if r.login is login)
+            return any(holdings.at_stake(r.account) for r in self.accounts.values() if r.login is login)
 
         def circumstances(event: str) -> tuple[str, str | None]:
             accounts = (running.account for running in self.accounts.values())

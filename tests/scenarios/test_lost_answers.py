@@ -12,7 +12,7 @@ from daemon.simulator import Server
 from daemon.simulator.service import Fate
 from tests.scenarios import truth
 from tests.scenarios.test_copying import told
-from tests.scenarios.world import SYMBOL, World, config_of, run
+from tests.scenarios.world import PASSWORD, SYMBOL, World, config_of, run
 
 PLACE = "order/placeorder"
 Deed = Callable[[Server], None]
@@ -36,6 +36,28 @@ def test_a_request_was_sent_when_it_left_and_not_when_it_was_found_unanswered(tm
         assert isinstance(row["latency_ms"], float) and row["latency_ms"] < 100
 
     told(story, tmp_path)
+
+
+def test_who_may_hold_a_position_is_dialed_as_often_as_who_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer was lost with the connection: nobody knows whether the entry has filled, and unknown is not flat."""
+    monkeypatch.setenv("COPIERD_FUND_PASSWORD", PASSWORD)
+
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.server.accept_then_cut(endpoint=PLACE)
+            entry = world.lead("Buy", 1)
+            await trio.sleep(0.5)
+            assert world.row(entry)["outcome"] == "unknown"
+            world.fault(handshake_status=503)
+            await trio.sleep(240)
+            world.heal()
+            await world.copying("f1", within=11)
+            assert world.row(entry)["outcome"] == "filled"
+
+    run(story, tmp_path, config_of(("f1",), elsewhere=("f1",)))
 
 
 def accepted(world: World) -> list[tuple[str, int]]:
