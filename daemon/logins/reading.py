@@ -2,9 +2,7 @@
 
 Rule 1: what is absent is not flat: a snapshot counts when everything that it must hold has been seen, be it empty.
 Rule 2: a read that the session cannot do without raises SocketLost; the next session begins anew.
-Rule 3: a penalty is an answer to nothing. For what no session can do without, the session ends with it, and its login
-        holds (see restraint.py). What is read on a live one is read later: orders may go out meanwhile.
-Rule 4: a fill and its position come as two events. An account is read on a live session only in a moment in which the
+Rule 3: a fill and its position come as two events. An account is read on a live session only in a moment in which the
         broker's lists tell nothing that the mirror does not know, and nothing moves: between the two, a view would be
         wrong for good.
 """
@@ -17,12 +15,12 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-from daemon.logins.calls import Call, Lost, Urgency
-from daemon.logins.naming import NAMES_LIMIT, READ_LIMIT, Ask, HandOut, Names
+from daemon.logins.calls import Call, Urgency
+from daemon.logins.naming import NAMES_LIMIT, HandOut, Names
+from daemon.logins.reads import Reads
 from daemon.logins.tokens import Token
 from daemon.ports import Ports
 from daemon.tradovate.frames import Response
-from daemon.tradovate.messages import Penalty, penalty
 from daemon.tradovate.mirror import Mirror
 from daemon.tradovate.socket import SocketLost
 from daemon.tradovate.sync_message import COLLECTIONS
@@ -39,7 +37,6 @@ SETTLE_LIMIT = 5.0  # seconds that the lists and the events may disagree while n
 MOVING_LIMIT = 60.0  # seconds that an account may go on moving: a fast leader is nobody's fault
 LONGEST_PAUSE = 0.75  # seconds, and `QUIET`, between two rounds of lists when the first were in vain
 
-_READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/list"}
 _NEEDED = {
     "accounts": "account/list",
     "positions": "position/list",
@@ -60,19 +57,16 @@ class _Found(enum.Enum):
 
 @attrs.define(eq=False, repr=False)
 class Reading:
-    """`ask` queues a request, `hand_out` takes facts and faults; `synced` is set when the snapshot is whole.
+    """`hand_out` takes facts and faults; `synced` is set when the snapshot is whole.
 
-    `penalised` is told that the broker wants us to wait, and answers why, in words; with `put_off` the session goes on.
     `spare`: is there so much left that we may ask for nothing but safety? `readable`: may anything be read now?
     `held`: does the process hold?
     """
 
     mirror: Mirror
     ports: Ports
-    ask: Ask
+    reads: Reads
     hand_out: HandOut
-    penalised: Callable[[Penalty], str]
-    put_off: Callable[[Penalty], object]
     synced: trio.Event
     readable: Callable[[], bool] = lambda: True
     spare: Callable[[], bool] = lambda: True
@@ -85,11 +79,10 @@ class Reading:
     _turn: trio.Lock = attrs.field(factory=trio.Lock)  # accounts that read at the same time share the broker's lists
     _rounds: int = 0
     _no_terms: set[int] = attrs.field(factory=set)  # orders of which the broker has no terms
-    _unasked: int = 0  # reads for which there was no request left, or which the broker has put off
     _lists: tuple[int, Mapping[str, object]] = (0, {})  # the round that was read last, and what it showed
 
     def __attrs_post_init__(self) -> None:
-        self.names = Names(self.mirror, self.ports, self.ask, self.hand_out, self._served)
+        self.names = Names(self.mirror, self.ports, self.reads.ask, self.hand_out, self.reads.served)
 
     async def all_named(self) -> None:
         """Waits until every contract has its name; after too long the session ends."""
@@ -99,7 +92,7 @@ class Reading:
     async def accounts_listed(self) -> None:
         """Takes in which accounts there are. When the broker does not say, the session ends."""
         try:
-            rows = await self._asked(_NEEDED["accounts"])
+            rows = await self.reads.needed(_NEEDED["accounts"])
         except SocketLost as lost:
             await self._give_up(lost.reason)
             return
@@ -120,11 +113,11 @@ class Reading:
                 if not self.readable():
                     await trio.sleep(READABLE_AGAIN)
                     continue
-                unasked = self._unasked
+                unasked = self.reads.unasked
                 why = await self._never_agrees(account)
                 if why is None:
                     return
-                if self._unasked == unasked and self.readable():
+                if self.reads.unasked == unasked and self.readable():
                     break
         except SocketLost as lost:
             why = lost.reason
@@ -169,7 +162,7 @@ class Reading:
         async with self._turn:
             if self._lists[0] <= earlier:
                 self._rounds += 1
-                self._lists = self._rounds, await self._read_lists()
+                self._lists = self._rounds, await self.reads.lists()
             return self._lists[1]
 
     async def _give_up(self, why: str) -> None:
@@ -204,14 +197,14 @@ class Reading:
     async def run(self, token: Token) -> None:
         """The one syncrequest of this socket; afterwards names the contracts that turn up. Raises SocketLost."""
         user = token.user_id if token.user_id is not None else await self._own_user()
-        self._sync = self.ask("user/syncrequest", {"users": [user]}, Urgency.VITAL, "")
-        self._load(await self._good(self._sync, "user/syncrequest", SYNC_LIMIT))
+        self._sync = self.reads.ask("user/syncrequest", {"users": [user]}, Urgency.VITAL, "")
+        self._load(await self.reads.good(self._sync, "user/syncrequest", SYNC_LIMIT))
         await self._further_parts()
         if not self.mirror.loaded:
             raise SocketLost("the broker's snapshot was empty or cut off")
         for collection, endpoint in _NEEDED.items():
             if collection in self.mirror.absent:  # not even empty: it is asked for, because absent is not flat
-                self._load({collection: await self._asked(endpoint)})
+                self._load({collection: await self.reads.needed(endpoint)})
         nothing = sorted(self.mirror.absent & _NEEDED.keys())
         if nothing or self.mirror.unread:
             raise SocketLost(f"the broker's snapshot cannot be read: {self.mirror.unread or f'no {nothing[0]}'}")
@@ -245,7 +238,7 @@ class Reading:
             await trio.sleep(self.ports.dice.uniform(*READ_BACK_EVERY))
             if not self.spare():
                 continue
-            read = await self._read_lists()
+            read = await self.reads.lists()
             unexplained = self._unexplained(read)
             if unexplained or self._untold(read):
                 await trio.sleep(EVENTS_LATE)
@@ -263,44 +256,13 @@ class Reading:
         """Real world: an order comes and its version does not; the lists show nothing new. Raises SocketLost."""
         for number in sorted(self.mirror.without_terms() - self._no_terms):
             endpoint = "orderVersion/deps"
-            rows = await self._politely(self.ask(endpoint, None, Urgency.READ, f"masterid={number}"), endpoint)
+            rows = await self.reads.politely(
+                self.reads.ask(endpoint, None, Urgency.READ, f"masterid={number}"), endpoint
+            )
             if isinstance(rows, list) and rows and number in self.mirror.without_terms():
                 raise SocketLost(f"events were lost: no event told what order {number} asks for")
             if rows == []:
                 self._no_terms.add(number)  # the broker does not know them either: it is not asked again
-
-    async def _read_lists(self) -> Mapping[str, object]:
-        """The broker's orders, fills and positions, asked for at once; None for what it refused. Raises SocketLost."""
-        calls = {kind: self.ask(endpoint, None, Urgency.READ, "") for kind, endpoint in _READ_BACK.items()}
-        return {kind: await self._politely(call, _READ_BACK[kind]) for kind, call in calls.items()}
-
-    async def _politely(self, call: Call, endpoint: str) -> object:
-        """The rows of a list. It may be refused: too many requests, or a session that is gone, is for that to find out.
-
-        A business error has status 200, and is no list.
-        """
-        answer = await call.answer(READ_LIMIT)
-        if isinstance(answer, Lost) and not answer.begun:
-            self._unasked += 1  # there was no request left for it
-            return None
-        if isinstance(answer, Lost):
-            raise SocketLost(f"{endpoint}: {answer.reason}")
-        if answer.status != 200:
-            return None
-        found = penalty(answer.data)
-        if found is not None and not found.captcha:
-            self._unasked += 1
-            self.put_off(found)
-            return None
-        rows = self._served(answer.data, endpoint)
-        return rows if isinstance(rows, list) else None
-
-    def _served(self, data: object, endpoint: str) -> object:
-        """The content of an answer. Raises SocketLost for a penalty."""
-        found = penalty(data)
-        if found is not None:
-            raise SocketLost(f"{endpoint}: {self.penalised(found)}")
-        return data
 
     def _unexplained(self, read: Mapping[str, object]) -> set[tuple[BrokerAccountId, int, str]]:
         """Real world: a fill that nobody can read. The same a moment later, with no event in between, it is certain."""
@@ -312,19 +274,8 @@ class Reading:
 
     async def _own_user(self) -> int:
         """The login's own user id; `account.userId` would be the firm's."""
-        data = await self._asked("user/list")
+        data = await self.reads.needed("user/list")
         user = data[0].get("id") if isinstance(data, list) and data and isinstance(data[0], dict) else None
         if not isinstance(user, int):
             raise SocketLost("the broker did not say which user the token belongs to")
         return user
-
-    async def _asked(self, endpoint: str) -> object:
-        return await self._good(self.ask(endpoint, None, Urgency.VITAL, ""), endpoint, READ_LIMIT)
-
-    async def _good(self, call: Call, endpoint: str, limit: float) -> object:
-        answer = await call.answer(limit)
-        if isinstance(answer, Lost):
-            raise SocketLost(f"{endpoint}: {answer.reason}")
-        if answer.status != 200:
-            raise SocketLost(f"{endpoint} was answered with {answer.status}")
-        return self._served(answer.data, endpoint)

@@ -22,6 +22,7 @@ from daemon.logins.inquiry import Inquiry
 from daemon.logins.losses import Loss
 from daemon.logins.rate import Rate
 from daemon.logins.reading import Reading
+from daemon.logins.reads import Reads
 from daemon.logins.tokens import NoToken, Token, Tokens
 from daemon.logins.turns import Rank
 from daemon.ports import Ports
@@ -83,10 +84,8 @@ class Session:
         self._reading = Reading(
             self.mirror,
             self.ports,
-            self.request,
+            Reads(self.request, self._penalised, self._put_off),
             self._hand_out,
-            self._penalised,
-            self._put_off,
             self.synced,
             self._readable,
             lambda: self._readable() and self.rate.allows(Urgency.SPARE),
