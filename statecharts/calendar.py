@@ -52,13 +52,15 @@ def opens_at(draft: Draft, symbol: Symbol) -> datetime | None:
     return draft.at + LOOK_AGAIN if window.end is None else window.end + AFTER_THE_OPENING
 
 
-def sleeps(draft: Draft, symbol: Symbol) -> bool:
-    """Is its market closed, or has it opened just now, so that all orders in it may sleep at the broker?"""
-    if opens_at(draft, symbol) is not None:
-        return True
+def wakes_at(draft: Draft, symbol: Symbol) -> datetime | None:
+    """Its market is closed, or has opened just now: until when all orders in it may sleep at the broker. None: awake."""
+    opens = opens_at(draft, symbol)
+    if opens is not None:
+        return opens - AFTER_THE_OPENING + WAKING
     hours = _market(draft, symbol)[1]
     window = None if hours is None else hours.window_at(draft.at)
-    return window is not None and window.open and draft.at < window.start + WAKING
+    wakes = window.start + WAKING if window is not None and window.open else draft.at
+    return wakes if wakes > draft.at else None
 
 
 def closing_waits(draft: Draft, symbol: Symbol) -> bool:

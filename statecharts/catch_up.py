@@ -37,7 +37,6 @@ from statecharts.rules import CopyRules
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce
 from statecharts.view import View
 
-GONE = "the leader's order is no longer there"
 LISTED_AGAIN = timedelta(minutes=1)  # after the opening: what is missing is found by a read-back, and read anew
 
 
@@ -116,12 +115,12 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
     for order in _by_age(theirs):
         copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
         if copy is not None:
-            _pair(draft, _there_again(draft, copy, order), order, rules)
+            _pair(draft, copy, order, rules)
     for copy in draft.book.all_open():
         gone = copy.leader_order_id is not None and copy.leader_order_id not in theirs.orders
         if gone and copy.trades and not _protects(draft, copy) and copy.cancel_wanted is None:
             if rules.catch_up == "none":
-                _leave(draft, copy, GONE)
+                _leave(draft, copy, revisions.GONE)
             else:
                 _goes(draft, copy)
 
@@ -130,13 +129,7 @@ def _goes(draft: Draft, copy: Copy) -> None:
     """Its leader order is not in his lists. Those of a session that is over may be empty: then it is given time."""
     opens = calendar.opens_at(draft, copy.symbol)
     after = copy.ask_after if opens is None else opens + LISTED_AGAIN
-    draft.keep(evolve(copy, cancel_wanted=GONE, ask_after=after))
-
-
-def _there_again(draft: Draft, copy: Copy, order: Order) -> Copy:
-    if copy.cancel_wanted != GONE or copy.pending is not None or order.status.finished:
-        return copy
-    return draft.keep(evolve(copy, cancel_wanted=None, ask_after=None))
+    draft.keep(evolve(copy, cancel_wanted=revisions.GONE, ask_after=after))
 
 
 def _pair(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:

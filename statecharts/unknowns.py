@@ -58,8 +58,9 @@ def not_found(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> No
     if event.asked_at < settled:  # it may yet be found; that it is absent nobody can say before
         look_up(draft, copy, min(settled, draft.at + max(NEXT_LOOK_UP, draft.at - lost_at)))
         return
-    if calendar.sleeps(draft, copy.symbol):
-        look_up(draft, copy, draft.at + WHILE_CLOSED)
+    wakes = calendar.wakes_at(draft, copy.symbol)
+    if wakes is not None:
+        look_up(draft, copy, min(draft.at + WHILE_CLOSED, wakes))
         return
     if copy.absent_at is not None and event.asked_at < copy.absent_at + NEXT_LOOK_UP:
         # The same moment asked twice agrees with itself: another look-up was under way when the account was read anew.

@@ -50,7 +50,8 @@ def look_for(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit], rules: 
         return
     stop = next((one for one in stops if one.stage is Stage.REJECTED), stops[0])
     exposed = contract.exposed
-    if calendar.sleeps(draft, symbol) and all(draft.book.asleep(one) or one.stage is Stage.UNKNOWN for one in stops):
+    sleeps = all(draft.book.asleep(one) or one.stage is Stage.UNKNOWN for one in stops)
+    if sleeps and calendar.wakes_at(draft, symbol) is not None:
         draft.note(symbol, exposed=exposed if exposed is not None and exposed.told else None)
         return
     if exposed is None or (not exposed.told and covered >= exposed.needed):  # what was missing then is there by now

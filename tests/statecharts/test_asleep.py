@@ -141,3 +141,19 @@ def test_and_is_cancelled_a_minute_after_the_opening_when_they_do_not() -> None:
     desk, _ = leader_unlisted()
     desk.wait(3)
     assert [one.order_id for one in desk.cancels] == [5002]
+
+
+def test_and_stays_when_his_order_is_told_again_without_his_being_read_anew() -> None:
+    desk, exchange = leader_unlisted()
+    desk.frame(*(attrs.evolve(one, status=Status.WORKING) for one in bracket(1, limit(4), 4)[1:]))
+    for _ in range(5):
+        work(exchange, 60)
+    assert [one for one in desk.everything if isinstance(one, CancelOrder)] == []
+
+
+def test_an_exit_that_no_list_shows_is_looked_up_as_soon_as_its_market_has_opened() -> None:
+    desk, _ = in_the_pause()
+    unlisted(desk, "16:20:03")
+    looked_up_until(desk, "17:00:10")
+    (again,) = [one for one in desk.everything if isinstance(one, PlaceOrder)][1:]
+    assert isinstance(again, PlaceOco) and desk.now < chicago(f"{WEDNESDAY} 17:00:10")
