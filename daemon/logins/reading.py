@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 import attrs
 import trio
@@ -91,11 +92,13 @@ class Reading:
 
     async def accounts_listed(self) -> None:
         """Takes in which accounts there are. When the broker does not say, the session ends."""
+        endpoint = _NEEDED["accounts"]
         try:
-            rows = await self.reads.needed(_NEEDED["accounts"])
+            rows = await self.reads.needed(endpoint)
         except SocketLost as lost:
             await self._give_up(lost.reason)
-            return
+        if not isinstance(rows, list):  # a business error has status 200, and says nothing of any account
+            await self._give_up(f"{endpoint} was answered with no list")
         self.hand_out(*self.mirror.learn("account", rows, self.ports.wall()))
 
     async def settled(self, account: BrokerAccountId, anew: bool) -> None:
@@ -165,7 +168,7 @@ class Reading:
                 self._lists = self._rounds, await self.reads.lists()
             return self._lists[1]
 
-    async def _give_up(self, why: str) -> None:
+    async def _give_up(self, why: str) -> NoReturn:
         self._useless = self._useless or why
         self._useless_told.set()
         await trio.sleep_forever()

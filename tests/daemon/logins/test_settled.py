@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+import pytest
 import trio
 
 from daemon.logins.standing import Standing
@@ -194,5 +195,20 @@ def test_a_contract_that_is_never_named_ends_the_session() -> None:
         assert not await _settles(stage)
         assert 60 < trio.current_time() < 65
         assert stage.session.loss is not None and "did not name a contract" in stage.session.loss.reason
+
+    told(story)
+
+
+@pytest.mark.parametrize("listed", [{"errorText": "try again later"}, None, "busy"])
+def test_a_list_of_accounts_that_is_none_says_nothing_of_the_account(listed: object) -> None:
+    async def script(peer: Peer) -> None:
+        await _serve(peer, {"account/list": listed}, snapshot={**NAMED, "accounts": []})
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await stage.session.whole()
+        nursery.start_soon(stage.session.account_listed, "LEAD")
+        await trio.sleep(1)
+        assert stage.session.loss is not None and "account/list" in stage.session.loss.reason
 
     told(story)
