@@ -192,9 +192,15 @@ def _goes_to_journald(stream: TextIO, environ: Mapping[str, str]) -> bool:
 def structured(send: Callable[..., Any]) -> Sink:
     def sink(entry: Entry) -> None:
         priority = str(PRIORITIES[entry.severity])
-        send(entry.message, PRIORITY=priority, SYSLOG_IDENTIFIER="copierd", **entry.systemd_fields())
+        fields = {name: _encodable(value) for name, value in entry.systemd_fields().items()}
+        send(_encodable(entry.message), PRIORITY=priority, SYSLOG_IDENTIFIER="copierd", **fields)
 
     return sink
+
+
+def _encodable(text: str) -> str:
+    """Real world: half a character in the broker's words. No line ends who says it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def prioritized(stream: TextIO) -> Sink:

@@ -4,6 +4,7 @@ Rule 1: the watchdog is fed from the loop itself, after the ledger has answered 
         where one of these is stuck, systemd kills the process and starts it again.
 Rule 2: one stuck account neither hides nor ends the service: it is told, and restarted as after a bug.
 Rule 3: a machine that was asleep has left nobody stuck: what counts is how often an account was looked at in vain.
+Rule 4: what a slow reader of the log has kept waiting is said here at the latest: an alarm waits for no other line.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 import attrs
 import trio
 
+from daemon import outlet
 from daemon.ledger import Ledger
 from daemon.notify import Notify
 from daemon.wiring import Running
@@ -47,6 +49,7 @@ class Lookout:
             self.ledger.fact("run")
             for name, running in tuple(self.accounts.items()):
                 self._look_at(name, running, every)
+            outlet.go_on()
             if self.fed_every is not None:
                 self.notify("WATCHDOG=1")
             await trio.sleep(every)

@@ -3,34 +3,41 @@
 Real world: a pager that shows its first page, Ctrl-S, an ssh connection that has frozen, a systemd that is busy with
 others. A write waits for as long as these do, and with it the loop that copies.
 
-Rule 1: nothing here waits. What does not go now is kept, in order, and goes before the next.
+Rule 1: nothing here waits. What does not go now is kept, in order, and goes before the next, or when `go_on` looks
+        again. Only a process that ends gives a slow reader a moment for its last words.
 Rule 2: of more than `KEPT` the oldest are given up, and how many is said in their place.
 Rule 3: what can never be said, to a reader that is gone or on a disk that is full, is no reason to stop.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import socket
 import stat
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 KEPT = 2000  # lines: a page of them is read by nobody, and more would be memory
 ONE_PIECE = 2048  # bytes that a pipe takes as a whole or not at all (POSIX promises 512, Linux 4096)
+LAST_WORDS = 1.0  # seconds at the end of the process: systemd waits for 90, a user at a terminal for none
+_AGAIN = 0.01  # seconds
 
 T = TypeVar("T")
+_behind: set[Outlet[Any]] = set()  # those that have kept something
 
 
 @attrs.define(eq=False, repr=False)
 class Outlet(Generic[T]):
-    """`give` answers what is left of it, None when all of it has gone; it raises BlockingIOError when nothing goes.
+    """`give` answers what is left of it, None when all of it has gone; it raises BlockingIOError when nothing goes, and
+    another OSError when it never will.
 
     `missing` makes what is said in the place of so many that were given up; None says nothing.
     """
@@ -44,18 +51,29 @@ class Outlet(Generic[T]):
 
     def put(self, one: T) -> None:
         with self._turn:
-            self._put(one)
+            self._kept.append(one)
+            if len(self._kept) > KEPT:
+                self._kept.popleft()
+                self._lost += 1
+            self._say()
 
-    def _put(self, one: T) -> None:
-        self._kept.append(one)
-        if len(self._kept) > KEPT:
-            self._kept.popleft()
-            self._lost += 1
-        try:
-            while self._rest is not None or self._kept:
-                self._rest = self.give(self._next())
-        except BlockingIOError:
-            return
+    def go_on(self) -> None:
+        with self._turn:
+            self._say()
+
+    def _say(self) -> None:
+        while self._rest is not None or self._kept:
+            one = self._next()
+            self._rest = None  # also of what cannot be said for another reason: it is not said again and again
+            try:
+                self._rest = self.give(one)
+            except BlockingIOError:
+                self._rest = one
+                _behind.add(self)
+                return
+            except OSError:
+                continue  # Rule 3
+        _behind.discard(self)
 
     def _next(self) -> T:
         if self._rest is None:
@@ -66,17 +84,26 @@ class Outlet(Generic[T]):
         return self._rest
 
 
+def go_on() -> None:
+    """Says what was kept, wherever there is room for it by now."""
+    for one in tuple(_behind):
+        one.go_on()
+
+
+@atexit.register
+def _last_words() -> None:
+    until = time.monotonic() + LAST_WORDS
+    while _behind and time.monotonic() < until:
+        go_on()
+        time.sleep(_AGAIN)
+
+
 def text_to(descriptor: int) -> Callable[[str], None]:
     """What writes text to this descriptor of ours, a line or several at a time."""
     write = _never_waiting(descriptor)
 
     def give(data: bytes) -> bytes | None:
-        try:
-            return data[write(data[:ONE_PIECE]) :] or None
-        except BlockingIOError:
-            raise
-        except OSError:
-            return None  # Rule 3
+        return data[write(data[:ONE_PIECE]) :] or None
 
     outlet = Outlet(give, lambda lost: f"({lost} lines are missing here: nobody read them)\n".encode())
     return lambda text: outlet.put(text.encode("utf-8", "backslashreplace"))

@@ -53,7 +53,7 @@ def opens_at(draft: Draft, symbol: Symbol) -> datetime | None:
 
 
 def wakes_at(draft: Draft, symbol: Symbol) -> datetime | None:
-    """Its market is closed, or has opened just now: until when all orders in it may sleep at the broker. None: awake."""
+    """Until when orders may sleep at the broker: their market is closed, or has opened just now. None: it is awake."""
     opens = opens_at(draft, symbol)
     if opens is not None:
         return opens - AFTER_THE_OPENING + WAKING

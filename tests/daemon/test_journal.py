@@ -205,3 +205,13 @@ def test_journald_that_takes_nothing_keeps_nobody_waiting(tmp_path: Path, monkey
         journald.recv(10)
         journal.say("c", "three")
         assert Slow.said == ["one", "two", "three"]
+
+
+def test_half_a_character_of_the_broker_s_is_said_as_well() -> None:
+    said: list[str] = []
+
+    def send(message: str, **fields: Any) -> None:
+        said.extend(text.encode().decode() for text in (message, *fields.values()))  # as systemd's own does
+
+    Journal(structured(send)).say("daemon.log", "a \ud83d", reason="\ud83d b")
+    assert said[0] == "a \\ud83d" and said[-1] == "\\ud83d b"

@@ -15,6 +15,7 @@ import trio.testing
 
 from daemon.ledger import Ledger, LedgerError
 from daemon.lookout import LOOK_EVERY, STUCK_AFTER, Lookout, fed_every
+from daemon.outlet import Outlet, after
 from daemon.runner import Inbox
 from statecharts import states as s
 from statecharts.events import TimerFired
@@ -100,6 +101,25 @@ def test_the_watchdog_is_fed_twice_as_often_as_it_bites() -> None:
         await trio.sleep(9)
 
     assert looked_at({}, story, fed=2.0) == ["WATCHDOG=1"] * 5
+
+
+def test_what_a_slow_reader_kept_waiting_is_said_although_nothing_else_is() -> None:
+    reads, said = False, list[str]()
+
+    def look() -> None:
+        if not reads:
+            raise BlockingIOError
+
+    async def story() -> None:
+        nonlocal reads
+        Outlet(after(look, said.append)).put("an alarm")
+        await trio.sleep(LOOK_EVERY + 1)
+        reads = True
+        assert said == []
+        await trio.sleep(LOOK_EVERY)
+        assert said == ["an alarm"]
+
+    looked_at({}, story)
 
 
 def test_a_ledger_that_does_not_answer_is_not_hidden() -> None:

@@ -6,6 +6,9 @@ import fcntl
 import os
 import pty
 import socket
+import subprocess
+import sys
+import time
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +19,14 @@ import pytest
 from daemon import notify, outlet
 from daemon.outlet import Outlet, after, room_at, text_to
 
+TALKER = r"""
+from daemon.outlet import text_to
+
+put = text_to(1)
+for _ in range(1000):
+    put(199 * "x" + "\n")
+put("stopped\n")
+"""
 LINES = [f"{number:03} {'x' * 195}\n" for number in range(600)]  # 200 bytes each: more than a pipe or a socket holds
 
 
@@ -127,3 +138,51 @@ def test_a_systemd_that_is_busy_keeps_nobody_waiting(tmp_path: Path, monkeypatch
 def test_without_a_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     notify.notifier()("READY=1")
+
+
+def test_what_was_kept_is_said_as_soon_as_somebody_looks_again(ends: tuple[int, int]) -> None:
+    read, write = ends
+    put = text_to(write)
+    for line in LINES:
+        put(line)
+    found = all_of(read)
+    for _ in LINES:  # nothing more is said: an alarm would have waited for the next line
+        outlet.go_on()
+        found += all_of(read)
+    assert found == "".join(LINES)
+
+
+def test_a_process_that_ends_gives_a_slow_reader_a_moment_for_its_last_words() -> None:
+    with subprocess.Popen([sys.executable, "-c", TALKER], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        time.sleep(0.5)  # it has said what a pipe holds by then, and nothing is left for it but to end
+        assert process.stdout.read().endswith(b"stopped\n")
+    assert process.returncode == 0
+
+
+def test_one_that_cannot_be_said_is_not_said_again_and_again() -> None:
+    said: list[str] = []
+
+    def give(one: str) -> None:
+        if one == "poison":
+            raise ValueError(one)
+        said.append(one)
+
+    lines = Outlet(give)
+    with pytest.raises(ValueError, match="poison"):
+        lines.put("poison")
+    lines.put("more")
+    assert said == ["more"]
+
+
+def test_a_systemd_that_is_gone_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "notify"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+    with listening(path):
+        tell = notify.notifier()
+    path.unlink()
+    tell("READY=1")
+    tell("WATCHDOG=1")
+    with listening(path) as systemd:
+        tell("STOPPING=1")
+        assert systemd.recv(100) == b"STOPPING=1"
