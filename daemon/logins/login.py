@@ -22,6 +22,7 @@ from daemon.logins.gate import Gate
 from daemon.logins.grant import Teller
 from daemon.logins.outcomes import Outcome
 from daemon.logins.rate import Rate
+from daemon.logins.reading import Patience
 from daemon.logins.session import Session, SessionSettings
 from daemon.logins.tokens import NoToken, Tokens, WrongUser
 from daemon.logins.turns import Rank
@@ -65,6 +66,7 @@ class Login:
     sockets: int = 0  # sessions begun, for metrics and tests
     faults: int = 0  # messages that could not be understood
     next_attempt_at: float | None = None  # on trio's clock
+    _patience: Patience = attrs.field(factory=Patience)
     _leases: int = 0
     _nursery: trio.Nursery | None = None
     _hearers: dict[BrokerAccountId, Callable[[Event], None]] = attrs.field(factory=dict)
@@ -234,7 +236,15 @@ class Login:
         self._hearers.clear()
         self.sockets += 1
         self.session = Session(
-            self.settings, self.tokens, self.gate, self.rate, self.ports, self._deliver, self._fault, self.rank()
+            self.settings,
+            self.tokens,
+            self.gate,
+            self.rate,
+            self.ports,
+            self._deliver,
+            self._fault,
+            self.rank(),
+            self._patience,
         )
         self._nursery.start_soon(self._run_session, self.session, last)
         return self.session

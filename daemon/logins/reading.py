@@ -56,6 +56,19 @@ class _Found(enum.Enum):
     MOVES = enum.auto()
 
 
+@attrs.define
+class Patience:
+    """For how many seconds a session waits for another part of its snapshot, also where no list is absent.
+
+    Its login keeps it: what has come too late for one session comes too late for each after it.
+    """
+
+    seconds: float = 0.0
+
+    def was_too_short(self) -> None:
+        self.seconds = min(SYNC_LIMIT, max(PART_LIMIT, 4 * self.seconds))
+
+
 @attrs.define(eq=False, repr=False)
 class Reading:
     """`hand_out` takes facts and faults; `synced` is set when the snapshot is whole.
@@ -72,6 +85,7 @@ class Reading:
     readable: Callable[[], bool] = lambda: True
     spare: Callable[[], bool] = lambda: True
     held: Callable[[], bool] = lambda: False
+    patience: Patience = attrs.field(factory=Patience)
     names: Names = attrs.field(init=False)
     _sync: Call | None = None
     _part_came: trio.Event = attrs.field(factory=trio.Event)
@@ -191,6 +205,7 @@ class Reading:
         elif isinstance(response.data, dict):
             rows = {kind: response.data.get(name) for name, kind in COLLECTIONS.items()}
             if self._untold(rows):
+                self.patience.was_too_short()
                 self._useless = "a part of the broker's snapshot came when the accounts had been read already"
                 self._useless_told.set()
                 return
@@ -218,9 +233,9 @@ class Reading:
 
     async def _further_parts(self) -> None:
         """Where there are some, a list may be cut as well: none must have come for a moment."""
-        in_parts = False
+        in_parts = self.patience.seconds > 0
         while in_parts or self.mirror.absent:
-            with trio.move_on_after(PART_LIMIT) as patience:
+            with trio.move_on_after(max(PART_LIMIT, self.patience.seconds)) as patience:
                 await self._part_came.wait()
             if patience.cancelled_caught:
                 return

@@ -21,7 +21,7 @@ from daemon.logins.host import WRONG_HOST
 from daemon.logins.inquiry import Inquiry
 from daemon.logins.losses import Loss
 from daemon.logins.rate import Rate
-from daemon.logins.reading import Reading
+from daemon.logins.reading import Patience, Reading
 from daemon.logins.reads import Reads
 from daemon.logins.tokens import NoToken, Token, Tokens
 from daemon.logins.turns import Rank
@@ -61,6 +61,7 @@ class Session:
     deliver: Deliver
     fault: Fault  # told of every message that could not be understood: logged and counted, never fatal
     rank: Rank = Rank.WAITS  # of its dial, among those of other logins
+    patience: Patience = attrs.field(factory=Patience)
     authorized: trio.Event = attrs.field(factory=trio.Event)
     synced: trio.Event = attrs.field(factory=trio.Event)
     ended: trio.Event = attrs.field(factory=trio.Event)
@@ -90,6 +91,7 @@ class Session:
             self._readable,
             lambda: self._readable() and self.rate.allows(Urgency.SPARE),
             self.rate.held,
+            self.patience,
         )
 
     def request(self, endpoint: str, body: object | None, urgency: int, query: str = "") -> Call:

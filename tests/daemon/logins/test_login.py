@@ -17,6 +17,7 @@ from daemon.ports import Ports
 from daemon.tradovate.answers import Granted, Owner, Unreachable
 from tests.daemon.logins import scripted
 from tests.daemon.logins.scripted import Peer, ScriptedNetwork, told, wall
+from tests.daemon.logins.test_settled import ACCOUNT, NAMED, STAMP
 
 
 async def _nobody(token: str) -> Owner | Unreachable:
@@ -286,5 +287,35 @@ def test_where_nobody_can_be_asked_only_the_user_we_know_is_taken(
         with pytest.raises(NoToken) as no:
             await login._fits(granted)
         assert type(no.value) is refusal
+
+    told(story)
+
+
+@pytest.mark.parametrize(("wait", "lost"), [(0.2, 1), (3.0, 2)])
+def test_a_login_whose_snapshots_come_in_parts_waits_for_them_from_then_on(wait: float, lost: int) -> None:
+    """All lists are in the first part, and cut: nothing shows that there is another. Each session ended by it."""
+    order = {"id": 77, "accountId": 900, "contractId": 11, "timestamp": STAMP, "action": "Buy", "ordStatus": "Working"}
+
+    async def script(peer: Peer) -> None:
+        await peer.say("o")
+        await peer.answer(await peer.hear())
+        request = await peer.hear()
+        await peer.answer(request, NAMED)
+        await trio.sleep(wait)
+        await peer.answer(request, {**NAMED, "orders": [order]})
+        await peer.live()
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = await Stage.of(nursery, script)
+        for _ in range(lost):
+            async with stage.login.lease() as session:
+                await session.ended.wait()
+                assert session.loss is not None and "a part of the broker's snapshot" in session.loss.reason
+        async with stage.login.lease() as session:
+            await session.synced.wait()
+            await trio.sleep(20)
+            assert session.loss is None
+            snapshot = session.mirror.snapshot(ACCOUNT, wall())
+            assert snapshot is not None and list(snapshot.orders) == [77]
 
     told(story)
