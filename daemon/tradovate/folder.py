@@ -26,6 +26,7 @@ from daemon.tradovate.parts import (
 from statecharts.values import Fill, FillId, Status
 
 Traded = tuple[int, Decimal]  # quantity and price of a fill
+SPREAD = "Spread"  # `Order.unsupported` of an order for one
 
 
 @attrs.define
@@ -60,7 +61,7 @@ _NOT_AT_WORK = frozenset({Status.UNKNOWN, Status.PENDING_NEW, Status.SUSPENDED})
 def status_of(folder: Folder, order: OrderPart, awaiting: bool) -> Status:
     if order.status in _NOT_AT_WORK and not folder.fills and _is_rejected(folder, order):
         return Status.REJECTED
-    return Status.WORKING if awaiting and _short_offills_of(folder, order) else order.status
+    return Status.WORKING if awaiting and _short_of_fills(folder, order) else order.status
 
 
 def _is_rejected(folder: Folder, order: OrderPart) -> bool:
@@ -73,7 +74,7 @@ def _is_rejected(folder: Folder, order: OrderPart) -> bool:
     return not new.isdisjoint(refused)
 
 
-def _short_offills_of(folder: Folder, order: OrderPart) -> bool:
+def _short_of_fills(folder: Folder, order: OrderPart) -> bool:
     """Is it called Filled, and do its fills make up none of the sizes that it ever had?"""
     sizes = {version.terms.quantity for version in folder.versions.values() if version.terms is not None}
     executed = sum(max(quantity for quantity, _ in folder.traded[number]) for number in folder.fills)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import attrs
 
-from daemon.tradovate.folder import Folder, fills_of, reject_reason, status_of, traded_of
+from daemon.tradovate.folder import SPREAD, Folder, fills_of, reject_reason, status_of, traded_of
 from daemon.tradovate.parts import (
     CommandPart,
     CommandReportPart,
@@ -180,6 +180,6 @@ class Paperwork:
             parent_id=OrderId(part.parent_id) if part.parent_id else None,
             oco_id=OrderId(part.oco_id) if part.oco_id else None,
             admin=part.admin,
-            unsupported="Spread" if spread else newest.unsupported if newest else None,
+            unsupported=SPREAD if spread else newest.unsupported if newest else None,
             reject_reason=reject_reason(folder) if status is Status.REJECTED else None,
         )

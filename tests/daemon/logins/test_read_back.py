@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 
@@ -190,5 +192,28 @@ def test_a_late_part_that_shows_nothing_new_is_no_harm() -> None:
         stage = Stage.of(nursery, script)
         await trio.sleep(10)
         assert stage.session.loss is None
+
+    told(story)
+
+
+def test_what_a_spread_does_to_its_legs_is_no_loss() -> None:
+    """Which contracts it moves, and how far, its fills do not say."""
+    spread = {**ORDER, "contractId": None, "spreadDefinitionId": 8, "ordStatus": "Filled"}
+    moved = {**POSITION, "netPos": 3}
+    lists = {"order/list": [spread], "fill/list": [FILL], "position/list": [moved]}
+
+    async def script(peer: Peer) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(_serve, peer, lists, snapshot=HELD))
+            await trio.sleep(5)
+            for kind, entity in (("order", spread), ("orderVersion", VERSION), ("fill", FILL), ("position", moved)):
+                await peer.say(_pushed(kind, entity))
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await stage.session.whole()
+        assert stage.session.mirror.snapshot(ACCOUNT, wall()) is not None
+        await trio.sleep(120)
+        assert len(stage.facts) > 1 and stage.session.loss is None
 
     told(story)
