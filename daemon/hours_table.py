@@ -60,7 +60,7 @@ def _located(fault: core.Fault, table: str, config: Path | None) -> ConfigError:
     if fault.key[:1] == ("market_hours",):
         file, text, remedy = config, "", "Correct this day."
         if config is not None and config.is_file():
-            text = config.read_text(encoding="utf-8")
+            text = config.read_text(encoding="utf-8-sig")
     else:
         file, text, remedy = Path(TABLE), table, "Install copierd again, or correct the table."
     return ConfigError(file or Path("copier.toml"), KeyLines(text)[fault.key], dotted(fault.key), fault.message, remedy)

@@ -67,7 +67,7 @@ class Lines:
     @classmethod
     def of(cls, file: Path, config: Config) -> Lines:
         try:
-            text = file.read_text()
+            text = file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError):
             text = ""
         return cls(file, config, KeyLines(text))

@@ -36,7 +36,7 @@ def read(path: Path) -> File:
 
 def _tables(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except (OSError, ValueError, ArithmeticError, RecursionError):
         return {}
 

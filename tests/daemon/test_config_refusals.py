@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.config import ConfigErrors, load, loads
+from daemon.reloading import Lines
 from tests.daemon.configurations import BASE, COPY, FULL, errors_of, told_of
 
 
@@ -201,3 +202,14 @@ def test_whatever_is_written_is_read_or_refused_and_never_breaks(data: st.DataOb
         lines[at : at + 1] = data.draw(st.sampled_from([changed, [], [lines[at], lines[at]]]))
     told = told_of("\n".join(lines))
     assert told is None or (told and all(1 <= error.line <= len(lines) + 1 for error in told))
+
+
+def test_a_mark_at_the_beginning_leaves_the_lines_where_they_are(tmp_path: Path) -> None:
+    """A reload that was refused raised instead: the mark was taken for a key."""
+    path = tmp_path / "copier.toml"
+    path.write_text(FULL, encoding="utf-8-sig")
+    config = load(path)
+    marked = Lines.of(path, config)
+    path.write_text(FULL, encoding="utf-8")
+    name = next(follower.account for copy in config.copies for follower in copy.followers)
+    assert marked.error(name, "owns", "").line == Lines.of(path, config).error(name, "owns", "").line > 1

@@ -69,3 +69,10 @@ def test_products_are_not_taken_for_contracts(product: str) -> None:
 @pytest.mark.parametrize(("text", "root"), [("MESZ6", "MES"), ("ESH27", "ES"), ("MNQ1!", "MNQ"), ("6EZ6", "6E")])
 def test_contracts_are_told_from_products(text: str, root: str) -> None:
     assert f'the product is "{root}"' in _meant(text)
+
+
+def test_a_mark_at_the_beginning_hides_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "copier.toml"
+    path.write_text(BASE + COPY, encoding="utf-8-sig")
+    found = read(path)
+    assert found.config is not None and found.tables.keys() >= {"logins", "accounts", "copy"}
