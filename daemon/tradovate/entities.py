@@ -176,17 +176,19 @@ def _terms(of: Fields) -> tuple[Terms | None, str | None]:
     for name, value in prices.items():
         if value is None and of.get(name) is not None:
             return None, f"{kind.value} with an unreadable {name}"
-    price, stop = prices["price"], prices["stopPrice"]
+    # A field that is not used may be 0 in the place of absent. Only a limit is ever at 0.
+    price, stop, peg = prices["price"], prices["stopPrice"] or None, prices["pegDifference"] or None
+    if kind not in _PRICED:
+        price = price or None
     if kind is OrderType.STOP:
         # The documents say `price` for a Stop's one price, every working client says `stopPrice`: both are understood.
-        # A field that is not used may be 0 in the place of absent, and no stop is at 0.
         price, stop = None, stop or price
     if kind is OrderType.MARKET:
         price = stop = None
     if (kind in _PRICED and price is None) or (kind in _STOPPED and stop is None):
         return None, f"{kind.value} without its price"
     until = moment(of.get("expireTime"))
-    return Terms(quantity, kind, price, stop, prices["pegDifference"], in_force, until), None
+    return Terms(quantity, kind, price, stop, peg, in_force, until), None
 
 
 def _command(of: Fields, faults: list[str]) -> CommandPart:

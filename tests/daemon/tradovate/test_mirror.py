@@ -293,6 +293,8 @@ def test_terms(fields: dict[str, object], terms: Terms) -> None:
         ({"orderQty": Decimal("1.5")}, "Market without a readable quantity"),
         ({"orderType": "Limit"}, "Limit without its price"),
         ({"orderType": "StopLimit", "price": 1}, "StopLimit without its price"),
+        ({"orderType": "StopLimit", "price": 5150, "stopPrice": 0}, "StopLimit without its price"),
+        ({"orderType": "Stop", "price": 0, "stopPrice": 0}, "Stop without its price"),
         ({"orderType": "Limit", "price": "NaN"}, "Limit with an unreadable price"),
         ({"pegDifference": True}, "Market with an unreadable pegDifference"),
     ],
@@ -374,6 +376,13 @@ def test_the_reason_may_come_with_an_execution_report_and_later() -> None:
         ({"orderType": "Market", "price": 0, "stopPrice": 0}, Terms(2, OrderType.MARKET)),
         ({"orderType": "Stop", "price": 5150, "stopPrice": 0}, Terms(2, OrderType.STOP, stop_price=Decimal(5150))),
         ({"orderType": "Stop", "price": 0, "stopPrice": 5150}, Terms(2, OrderType.STOP, stop_price=Decimal(5150))),
+        (
+            {"orderType": "Limit", "price": 5150, "stopPrice": 0, "pegDifference": 0},
+            Terms(2, OrderType.LIMIT, Decimal(5150)),
+        ),
+        ({"orderType": "Limit", "price": 0, "stopPrice": 0}, Terms(2, OrderType.LIMIT, Decimal(0))),
+        ({"orderType": "MIT", "price": 5150, "stopPrice": 0}, Terms(2, OrderType.MIT, Decimal(5150))),
+        ({"orderType": "MIT", "price": 0, "stopPrice": 5150}, Terms(2, OrderType.MIT, stop_price=Decimal(5150))),
     ],
 )
 def test_a_price_that_is_0_in_the_place_of_absent_is_none(told: dict[str, object], terms: Terms) -> None:
