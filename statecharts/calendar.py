@@ -52,14 +52,14 @@ def opens_at(draft: Draft, symbol: Symbol) -> datetime | None:
     return draft.at + LOOK_AGAIN if window.end is None else window.end + AFTER_THE_OPENING
 
 
-def wakes_at(draft: Draft, symbol: Symbol) -> datetime | None:
-    """Until when orders may sleep at the broker: their market is closed, or has opened just now. None: it is awake."""
+def wakes_at(draft: Draft, symbol: Symbol, waking: timedelta = WAKING) -> datetime | None:
+    """Its market is closed, or has opened less than `waking` ago: until when orders may sleep. None: it is awake."""
     opens = opens_at(draft, symbol)
     if opens is not None:
-        return opens - AFTER_THE_OPENING + WAKING
+        return opens - AFTER_THE_OPENING + waking
     hours = _market(draft, symbol)[1]
     window = None if hours is None else hours.window_at(draft.at)
-    wakes = window.start + WAKING if window is not None and window.open else draft.at
+    wakes = window.start + waking if window is not None and window.open else draft.at
     return wakes if wakes > draft.at else None
 
 

@@ -127,8 +127,7 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
 
 def _goes(draft: Draft, copy: Copy) -> None:
     """Its leader order is not in his lists. Those of a session that is over may be empty: then it is given time."""
-    opens = calendar.opens_at(draft, copy.symbol)
-    after = copy.ask_after if opens is None else opens + LISTED_AGAIN
+    after = calendar.wakes_at(draft, copy.symbol, LISTED_AGAIN) or copy.ask_after
     draft.keep(evolve(copy, cancel_wanted=revisions.GONE, ask_after=after))
 
 

@@ -157,3 +157,15 @@ def test_an_exit_that_no_list_shows_is_looked_up_as_soon_as_its_market_has_opene
     looked_up_until(desk, "17:00:10")
     (again,) = [one for one in desk.everything if isinstance(one, PlaceOrder)][1:]
     assert isinstance(again, PlaceOco) and desk.now < chicago(f"{WEDNESDAY} 17:00:10")
+
+
+def test_what_lists_do_not_show_that_were_read_just_after_the_opening_is_given_the_same_time() -> None:
+    desk, exchange = in_the_pause()
+    called(desk, exchange, Status.WORKING, *OURS)
+    read_back(desk, "17:00:03")
+    desk.leader_read_anew(View(LEAD_ID, desk.theirs.generation + 1, {}, {ES: 4}))
+    read_back(desk, "17:00:58")
+    exchange.take()
+    assert [one for one in desk.everything if isinstance(one, CancelOrder)] == []
+    desk.wait(3)
+    assert [one.order_id for one in desk.cancels] == [5002]
