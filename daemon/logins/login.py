@@ -111,8 +111,7 @@ class Login:
                 await self.tokens.keep_fresh()
             except Exception as bug:  # noqa: BLE001 - told with its traceback; tried again when a minute has passed
                 self.hooks.crashed(bug)
-            with trio.move_on_after(AFTER_A_BUG):
-                await self.tokens.serve()
+            await self.tokens.serve(AFTER_A_BUG)
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Session]:

@@ -8,12 +8,12 @@ Rule 3: one task asks (see clerk.py). What is granted is written down before it 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 import attrs
+import trio
 
 from daemon.logins import standing
 from daemon.logins.assay import Assay
@@ -173,10 +173,11 @@ class Tokens:
                 await seen_through(self._renew)
             self._end.tell_when_due(self._failure)
 
-    async def serve(self) -> None:
-        """Asks for tokens when one is wanted, and renews none by itself. Does not end."""
-        while True:
-            await self._clerk.wait(math.inf)
+    async def serve(self, seconds: float) -> None:
+        """For so long asks for tokens when one is wanted, and renews none by itself. What has begun is seen through."""
+        until = trio.current_time() + seconds
+        while (left := until - trio.current_time()) > 0:
+            await self._clerk.wait(left)
             await self._clerk.serve()
 
     def _put_off(self) -> bool:

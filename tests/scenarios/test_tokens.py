@@ -13,7 +13,7 @@ from daemon.control import views
 from daemon.control.evidence import Evidence
 from daemon.ledger import Ledger
 from daemon.logins.authorization import Unfit
-from daemon.logins.tokens import Tokens
+from daemon.logins.tokens import Token, Tokens
 from daemon.simulator import LoginSpec
 from statecharts import states as s
 from statecharts.states import Cause
@@ -360,5 +360,36 @@ def test_a_bug_in_the_renewal_keeps_no_dial_waiting(tmp_path: Path, monkeypatch:
             assert world.server.token_requests["jane"] == 2
             await world.until(lambda: len(bugs) > 1, within=120)
             assert bugs[1] >= bugs[0] + 60, "no storm of them"
+
+    run(story, tmp_path)
+
+
+def test_a_token_that_is_slow_to_come_when_the_rest_after_a_bug_ends_comes_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was cut off, and the dial waited for it for ever, with one of the handshakes in its hand."""
+
+    async def renewed(tokens: Tokens) -> None:
+        bugs.append(trio.current_time())
+        raise RuntimeError("a bug")
+
+    async def slowly(tokens: Tokens) -> Token:
+        await trio.sleep(6 if bugs else 0)
+        return await opened(tokens)
+
+    bugs: list[float] = []
+    opened = Tokens._opened
+    monkeypatch.setattr(Tokens, "_renew", renewed)
+    monkeypatch.setattr(Tokens, "_opened", slowly)
+
+    async def story(world: World) -> None:
+        world.fault(token_life=60.0)
+        async with world.daemon():
+            await world.copying()
+            await world.until(lambda: bool(bugs))
+            await trio.sleep_until(bugs[0] + 58)
+            world.server.drop_sockets()
+            await trio.sleep(0.1)
+            await world.copying(within=30)
 
     run(story, tmp_path)

@@ -49,8 +49,8 @@ class Purse:
             raise self.upkeep
         await trio.sleep_forever()
 
-    async def serve(self) -> None:
-        await trio.sleep_forever()
+    async def serve(self, seconds: float) -> None:
+        await trio.sleep(seconds)
 
     async def valid(self) -> Token:
         await trio.lowlevel.checkpoint()
@@ -278,7 +278,7 @@ def test_where_nobody_can_be_asked_only_the_user_we_know_is_taken(
 ) -> None:
     async def story(nursery: trio.Nursery) -> None:
         login = (await Stage.of(nursery)).login
-        task = {"keep_fresh": trio.sleep_forever, "serve": trio.sleep_forever}
+        task = {"keep_fresh": trio.sleep_forever, "serve": trio.sleep}
         login.tokens = SimpleNamespace(purse=SimpleNamespace(user_id=known), **task)  # type: ignore[assignment]
         granted = Granted("tok-2", wall() + timedelta(hours=1), user, "Active", None)
         if refusal is None:
