@@ -121,7 +121,7 @@ class AccountActivities:
         account = session.mirror.account_id(self.name)
         snapshot = None if account is None else session.mirror.snapshot(account, self.ports.wall())
         if account is None or snapshot is None:
-            seen = ", ".join(session.mirror.account_names()) or "no account at all"
+            seen = ", ".join(session.mirror.account_names())
             reason = f"login {self.login.name} does not see an account named {self.name}; it sees {seen}"
             post(AccountMissing(at=self.ports.wall(), reason=reason))
             return

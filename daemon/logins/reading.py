@@ -111,9 +111,10 @@ class Reading:
             rows = await self.reads.needed(endpoint)
         except SocketLost as lost:
             await self._give_up(lost.reason)
-        if not isinstance(rows, list):  # a business error has status 200, and says nothing of any account
-            await self._give_up(f"{endpoint} was answered with no list")
-        self.hand_out(*self.mirror.learn("account", rows, self.ports.wall()))
+        if isinstance(rows, list):  # an error has status 200 too
+            self.hand_out(*self.mirror.learn("account", rows, self.ports.wall()))
+        if not self.mirror.account_names() or not isinstance(rows, list):  # it may be half up
+            await self._give_up(f"{endpoint}: the broker shows no accounts")
 
     async def settled(self, account: BrokerAccountId, anew: bool) -> None:
         """Returns in a moment in which the mirror holds this account's fills and positions, or neither of the two.
