@@ -10,15 +10,18 @@ Rule 5: a follower that was away itself gives its leader a moment to come back t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from statecharts import flattening
-from statecharts.book import FlattenedBy
+from statecharts import calendar, flattening
+from statecharts.book import LEADERS_OWN, FlattenedBy
 from statecharts.draft import Draft
 from statecharts.events import LeaderLost, LeaderViewTaken
 from statecharts.evolution import evolve
 from statecharts.rules import CopyRules
 from statecharts.states import Cause
+from statecharts.values import OrderId
+from statecharts.view import View
 
 BACK_TOGETHER = timedelta(seconds=30)  # a network that is back brings the logins back one after the other
 
@@ -42,8 +45,19 @@ def _away(draft: Draft, since: datetime | None) -> None:
 
 def over(draft: Draft, event: LeaderViewTaken, rules: CopyRules) -> None:
     """The leader has been read anew."""
-    draft.book = evolve(draft.book, theirs=event.view, leader_lost_at=None)
+    unlisted = frozenset(_unlisted(draft, event.view))
+    draft.book = evolve(draft.book, theirs=event.view, leader_lost_at=None, unlisted=unlisted)
     flattening.lift(draft, FlattenedBy.LEADER_LOST, rules)
+
+
+def _unlisted(draft: Draft, view: View) -> Iterator[OrderId]:
+    """What still worked of his and is not in his lists now, where these may be empty because its market is closed."""
+    book = draft.book
+    before = [order.id for order in book.theirs.alive] if book.theirs is not None else []
+    for number in {*before, *book.unlisted} - view.orders.keys():
+        row = book.copies.get(book.placed.get(number, LEADERS_OWN))
+        if row is not None and calendar.wakes_at(draft, row.symbol, calendar.LISTED_AGAIN) is not None:
+            yield number
 
 
 def returned(draft: Draft, rules: CopyRules) -> None:

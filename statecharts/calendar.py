@@ -28,6 +28,7 @@ AFTER_THE_OPENING = timedelta(seconds=1)  # clocks differ, and the first moment 
 SHUT = timedelta(minutes=1)  # after a SessionClosed that no table explains
 EDGE = timedelta(seconds=30)  # so close to an edge, clocks and the last prints of a session prove nothing
 WAKING = timedelta(seconds=5)  # after the opening, for what slept at the broker while the market was closed
+LISTED_AGAIN = timedelta(minutes=1)  # after it, for what lists did not show: a read-back finds it, and it is read anew
 LOOK_AGAIN = timedelta(days=1)  # at a group whose opening is beyond the table's reach
 REMEDY = "compare with: copierd hours. When the table is wrong, correct that day with [[market_hours]]"
 _UNSEEN = Market()

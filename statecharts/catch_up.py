@@ -9,8 +9,6 @@ Rule 4: a leader's order that his lists do not show is gone; while its market is
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from statecharts import (
     calendar,
     excess,
@@ -36,8 +34,6 @@ from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce
 from statecharts.view import View
-
-LISTED_AGAIN = timedelta(minutes=1)  # after the opening: what is missing is found by a read-back, and read anew
 
 
 def run(draft: Draft, rules: CopyRules) -> None:
@@ -127,7 +123,7 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
 
 def _goes(draft: Draft, copy: Copy) -> None:
     """Its leader order is not in his lists. Those of a session that is over may be empty: then it is given time."""
-    after = calendar.wakes_at(draft, copy.symbol, LISTED_AGAIN) or copy.ask_after
+    after = calendar.wakes_at(draft, copy.symbol, calendar.LISTED_AGAIN) or copy.ask_after
     draft.keep(evolve(copy, cancel_wanted=revisions.GONE, ask_after=after))
 
 

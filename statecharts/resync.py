@@ -112,6 +112,7 @@ def _forget(draft: Draft) -> None:
         and copy.id not in looked_after
         and (copy.order_id is None or copy.order_id not in book.mine.orders)
         and (book.theirs is None or copy.leader_order_id not in book.theirs.orders)
+        and copy.leader_order_id not in book.unlisted
         # A closing's id is made of our newest fill: until there is a newer one, it must not be given again.
         and not (copy.verb is Verb.CLOSE and copy.cause == book.contract(copy.symbol).newest_fill)
     }

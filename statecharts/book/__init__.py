@@ -81,6 +81,7 @@ class Book:
     # Our order -> the copy that made it
     orders: Mapping[OrderId, CopyId] = attrs.field(factory=Register, converter=_by_order)
     open: Mapping[Symbol, tuple[CopyId, ...]] = attrs.field(factory=dict)  # copies not at their end
+    unlisted: frozenset[OrderId] = frozenset()  # leader orders that his lists may show again; see absence.py
     leader_lost_at: datetime | None = None  # since when he is away, unexpectedly; see absence.py
     agreed: Mapping[Symbol, Agreement] = attrs.field(factory=dict)  # by the leader's contract, see agreements.py
     waiting: Mapping[OrderId, datetime] = attrs.field(factory=dict)  # leader orders that wait for their family, until

@@ -5,11 +5,14 @@ from __future__ import annotations
 import attrs
 
 from statecharts import events as e
+from statecharts import states as s
+from statecharts.account import Account
 from statecharts.effects import CancelOrder, PlaceOco, PlaceOrder, Severity
 from statecharts.order import Stage
+from statecharts.rules import Rules
 from statecharts.values import OrderId, Status
 from statecharts.view import View
-from tests.statecharts.desk import ES, LEAD_ID, Desk, limit
+from tests.statecharts.desk import BUY, ES, EVAL, LEAD_ID, NOON, Desk, limit, order, rules, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.families import bracket
 from tests.statecharts.test_protection import bracketed, fill, stops, work
@@ -169,3 +172,36 @@ def test_what_lists_do_not_show_that_were_read_just_after_the_opening_is_given_t
     assert [one for one in desk.everything if isinstance(one, CancelOrder)] == []
     desk.wait(3)
     assert [one.order_id for one in desk.cancels] == [5002]
+
+
+def test_an_order_of_before_copying_that_no_list_shows_in_the_pause_is_no_new_one_after_it() -> None:
+    """Its row was forgotten, it was taken for missed, and as long as it rested nothing was copied in its contract."""
+    desk = Desk(Account(name=EVAL, connection=s.Resyncing(since=NOON), rules=Rules(copy=rules())))
+    resting = {OrderId(50): order(50, BUY, limit(1, 4000))}
+    desk.read_anew()
+    desk.leader_read_anew(View(LEAD_ID, 1, resting, {}))
+    with_hours(desk, f"{WEDNESDAY} 15:59:50")
+    for generation, (now, listed) in enumerate([("16:20", {}), ("16:40", {}), ("17:00:40", resting)], 2):
+        desk.lost()
+        desk.now = chicago(f"{WEDNESDAY} {now}")
+        desk.resuming()
+        desk.leader_read_anew(View(LEAD_ID, generation, listed, {}))
+        desk.read_anew()
+    desk.leader(order(70, BUY, terms(1), 1))
+    assert desk.quantities == [(BUY, 1)]
+    assert len(desk.heard("copy.skipped")) == 1
+    assert desk.account.book.unlisted == frozenset()
+
+
+def test_one_that_no_list_shows_when_its_market_has_been_open_for_a_while_is_forgotten() -> None:
+    desk = Desk(Account(name=EVAL, connection=s.Resyncing(since=NOON), rules=Rules(copy=rules())))
+    desk.read_anew()
+    desk.leader_read_anew(View(LEAD_ID, 1, {OrderId(50): order(50, BUY, limit(1, 4000))}, {}))
+    with_hours(desk, f"{WEDNESDAY} 16:20")
+    for generation, now in enumerate(["16:20", "17:01:01"], 2):
+        desk.lost()
+        desk.now = chicago(f"{WEDNESDAY} {now}")
+        desk.resuming()
+        desk.leader_read_anew(View(LEAD_ID, generation, {}, {}))
+        desk.read_anew()
+    assert not desk.account.book.copies
