@@ -60,6 +60,15 @@ def _unlisted(draft: Draft, view: View) -> Iterator[OrderId]:
             yield number
 
 
+def listed_again_by(draft: Draft) -> Iterator[datetime]:
+    """When what of ours stands for such an order need not wait any more for it."""
+    for number in draft.book.unlisted:
+        row = draft.book.copies[draft.book.placed[number]]
+        until = calendar.wakes_at(draft, row.symbol, calendar.LISTED_AGAIN)
+        if until is not None:
+            yield until
+
+
 def returned(draft: Draft, rules: CopyRules) -> None:
     """This account has been read: if it could not act when it should have, the leader may be on his way as well."""
     lost_at = draft.book.leader_lost_at

@@ -257,6 +257,8 @@ def _follow(draft: Draft, rules: CopyRules, event: e.Event) -> None:
         catch_up.go_on(draft, rules)
     elif draft.book.ready_to_catch_up() and replays.over_at(draft, rules) is None:
         catch_up.run(draft, rules)
+    if draft.book.unlisted and not draft.book.held_back():
+        catch_up.await_no_longer(draft, rules)
     facts.ask(draft, event, rules)
     if rules.limits.of_money:
         purse.watch(draft)

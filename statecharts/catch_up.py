@@ -32,8 +32,11 @@ from statecharts.evolution import evolve
 from statecharts.follower import consider, leaders, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
+from statecharts.sizing import Kind
 from statecharts.values import Order, Side, Status, Symbol, TimeInForce
 from statecharts.view import View
+
+GONE = "the leader's order is no longer there"
 
 
 def run(draft: Draft, rules: CopyRules) -> None:
@@ -113,18 +116,38 @@ def _pairs(draft: Draft, rules: CopyRules) -> None:
         if copy is not None:
             _pair(draft, copy, order, rules)
     for copy in draft.book.all_open():
-        gone = copy.leader_order_id is not None and copy.leader_order_id not in theirs.orders
-        if gone and copy.trades and not _protects(draft, copy) and copy.cancel_wanted is None:
-            if rules.catch_up == "none":
-                _leave(draft, copy, revisions.GONE)
-            else:
-                _goes(draft, copy)
+        if copy.leader_order_id not in draft.book.unlisted:
+            _goes_with(draft, copy, theirs, rules)
 
 
-def _goes(draft: Draft, copy: Copy) -> None:
-    """Its leader order is not in his lists. Those of a session that is over may be empty: then it is given time."""
-    after = calendar.wakes_at(draft, copy.symbol, calendar.LISTED_AGAIN) or copy.ask_after
-    draft.keep(evolve(copy, cancel_wanted=revisions.GONE, ask_after=after))
+def _goes_with(draft: Draft, copy: Copy, theirs: View, rules: CopyRules) -> None:
+    """When its leader order is not there."""
+    gone = copy.leader_order_id is not None and copy.leader_order_id not in theirs.orders
+    if not gone or not copy.trades or _protects(draft, copy) or copy.cancel_wanted is not None:
+        return
+    if rules.catch_up == "none":
+        _leave(draft, copy, GONE)
+    else:
+        draft.keep(evolve(copy, cancel_wanted=GONE))
+
+
+def await_no_longer(draft: Draft, rules: CopyRules) -> None:
+    """What his emptied lists did not show, and what is not there a minute after the opening, or is of no use to us."""
+    theirs = draft.book.theirs
+    assert theirs is not None, "what his lists do not show was seen in his view"
+    for number in sorted(draft.book.unlisted):
+        copy = draft.book.copies[draft.book.placed[number]]
+        over = calendar.wakes_at(draft, copy.symbol, calendar.LISTED_AGAIN) is None
+        if over or (rules.catch_up != "none" and _is_left_over(draft, copy)):
+            _goes_with(draft, copy, theirs, rules)
+        if over:
+            draft.book = evolve(draft.book, unlisted=draft.book.unlisted - {number})
+
+
+def _is_left_over(draft: Draft, copy: Copy) -> bool:
+    """Is it an exit, and is there nothing any more to exit? It would open."""
+    entry = draft.book.copies.get(copy.guards or LEADERS_OWN)
+    return copy.kind is Kind.EXIT and not draft.contract(copy.symbol).own and (entry is None or not entry.open)
 
 
 def _pair(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:

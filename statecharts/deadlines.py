@@ -51,6 +51,8 @@ def _of_leader(draft: Draft, rules: CopyRules, found: list[datetime]) -> None:
     away = absence.deadline(draft, rules)
     if away is not None:
         found.append(away)
+    if draft.book.unlisted:
+        found += absence.listed_again_by(draft)
     if not draft.book.held_back():
         found += draft.book.waiting.values()
     elif (over := replays.over_at(draft, rules)) is not None:

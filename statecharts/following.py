@@ -22,6 +22,7 @@ def anew(draft: Draft, event: FollowsAnew) -> None:
     draft.book = evolve(
         book,
         theirs=None,
+        unlisted=frozenset(),
         caught_up=None,
         placed=dict.fromkeys(book.placed, LEADERS_OWN),
         executions=dict.fromkeys(book.executions, LEADERS_OWN),

@@ -19,7 +19,6 @@ from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import Order, Status, Terms, VersionId
 
-GONE = "the leader's order is no longer there"
 _CAME_TO_NOTHING = frozenset({Stage.CANCELED, Stage.REJECTED, Stage.EXPIRED})
 
 
@@ -28,8 +27,6 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     ended_early = order.status.ended_early
     if copy.left:
         return
-    if copy.cancel_wanted == GONE and copy.pending is None and not order.status.finished:
-        copy = draft.keep(evolve(copy, cancel_wanted=None, ask_after=None))  # it is there again
     if copy.stage is Stage.SHADOWED:
         shadows.changed(draft, copy, order, rules)
     elif not copy.open:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import attrs
+import pytest
 
 from statecharts import events as e
 from statecharts import states as s
 from statecharts.account import Account
 from statecharts.effects import CancelOrder, PlaceOco, PlaceOrder, Severity
 from statecharts.order import Stage
-from statecharts.rules import Rules
+from statecharts.rules import CatchUp, Rules
 from statecharts.values import OrderId, Status
 from statecharts.view import View
-from tests.statecharts.desk import BUY, ES, EVAL, LEAD_ID, NOON, Desk, limit, order, rules, terms
+from tests.statecharts.desk import BUY, ES, EVAL, LEAD, LEAD_ID, NOON, SELL, Desk, limit, order, rules, terms
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.families import bracket
 from tests.statecharts.test_protection import bracketed, fill, stops, work
@@ -172,6 +175,59 @@ def test_what_lists_do_not_show_that_were_read_just_after_the_opening_is_given_t
     assert [one for one in desk.everything if isinstance(one, CancelOrder)] == []
     desk.wait(3)
     assert [one.order_id for one in desk.cancels] == [5002]
+
+
+def test_what_is_to_be_listed_again_holds_no_exit_back_and_does_not_outlive_it() -> None:
+    desk, exchange = in_the_pause()
+    desk.leader_read_anew(View(LEAD_ID, desk.theirs.generation + 1, {}, {ES: 4}))
+    read_back(desk, "16:59:59")
+    called(desk, exchange, Status.WORKING, *OURS)
+    read_back(desk, "17:00:05")
+    exchange.take()
+    desk.leader(order(9, SELL, terms(4), 4))
+    for _ in range(3):
+        work(exchange, 0.5)
+    assert desk.own == {} and not set(OURS) & {*exchange.tradable}
+
+
+def test_nothing_goes_for_want_of_his_order_before_he_is_back() -> None:
+    desk, exchange = in_the_pause()
+    desk.leader_read_anew(View(LEAD_ID, desk.theirs.generation + 1, {}, {ES: 4}))
+    desk.hear(e.LeaderLost(at=desk.now, leader=LEAD, reason="socket closed", shown="Reconnecting"))
+    called(desk, exchange, Status.WORKING, *OURS)
+    read_back(desk, "17:02:00")
+    assert desk.account.wake_at is None and desk.cancels == []
+    desk.leader_read_anew(View(LEAD_ID, desk.theirs.generation + 1, {}, {ES: 4}))
+    assert [one.order_id for one in desk.cancels] == [5002]
+
+
+def test_an_exit_that_has_nothing_to_exit_any_more_waits_for_no_list() -> None:
+    desk, exchange = in_the_pause()
+    desk.leader_read_anew(View(LEAD_ID, desk.theirs.generation + 1, {}, {ES: 4}))
+    called(desk, exchange, Status.WORKING, *OURS)
+    desk.now = chicago(f"{WEDNESDAY} 17:00:05")
+    desk.read_anew(*(one for _, one in exchange.orders.values()), positions={})
+    exchange.take()
+    work(exchange)
+    assert desk.own == {} and not set(OURS) & {*exchange.tradable}
+
+
+@pytest.mark.parametrize("catch_up", ["none", "reduce"])
+def test_what_sleeps_for_its_entry_is_awaited_with_it_and_what_is_to_be_left_is_told_when_it_is_sure(
+    catch_up: CatchUp,
+) -> None:
+    desk, _ = bracketed(catch_up=catch_up)
+    with_hours(desk, f"{WEDNESDAY} 16:10")
+    desk.leader_read_anew(View(LEAD_ID, desk.theirs.generation + 1, {}, {}))
+    for now in ("16:40", "17:00:59"):
+        read_back(desk, now)
+        assert desk.cancels == [] and desk.heard("position.drifted") == []
+    desk.wait(2)
+    assert bool(desk.cancels) is (catch_up == "reduce")
+    assert bool(desk.heard("position.drifted")) is (catch_up == "none")
+    desk.now += timedelta(seconds=60)
+    desk.hear(e.ReadBack(at=desk.now))
+    assert len(desk.heard("position.drifted")) <= 3, "once for each"
 
 
 def test_an_order_of_before_copying_that_no_list_shows_in_the_pause_is_no_new_one_after_it() -> None:
