@@ -74,6 +74,7 @@ class Session:
     _token: Token | None = attrs.field(default=None, repr=False)
     _announced: Loss | None = None  # what the broker said before it closed
     _retired: Loss | None = None
+    _listing: trio.Lock = attrs.field(factory=trio.Lock)
     contracts: Contracts = attrs.field(init=False)
     _reading: Reading = attrs.field(init=False)
     _inquiry: Inquiry = attrs.field(init=False)
@@ -105,7 +106,9 @@ class Session:
 
     async def account_listed(self, name: str) -> BrokerAccountId | None:
         """The account of this name, when the broker's list has it now. When that cannot be had the session ends."""
-        await self._reading.accounts_listed()
+        async with self._listing:
+            if self.mirror.account_id(name) is None:  # who waited may find it in the answer to another
+                await self._reading.accounts_listed()
         return self.mirror.account_id(name)
 
     async def settled(self, account: BrokerAccountId, anew: bool) -> None:

@@ -212,3 +212,28 @@ def test_a_list_of_accounts_that_is_none_or_empty_says_nothing_of_the_account(li
         assert stage.session.loss is not None and "shows no accounts" in stage.session.loss.reason
 
     told(story)
+
+
+def test_of_twenty_accounts_that_a_snapshot_does_not_show_one_asks_for_all() -> None:
+    rows = [{"id": 900 + n, "name": f"A{n}", "userId": 7, "active": True} for n in range(20)]
+    peers: list[Peer] = []
+
+    async def script(peer: Peer) -> None:
+        peers.append(peer)
+        await _serve(peer, {"account/list": rows}, snapshot={**NAMED, "accounts": []})
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        await stage.session.whole()
+        found: list[object] = []
+
+        async def listed(name: str) -> None:
+            found.append(await stage.session.account_listed(name))
+
+        async with trio.open_nursery() as accounts:
+            for row in rows:
+                accounts.start_soon(listed, str(row["name"]))
+        assert sorted(map(str, found)) == [str(row["id"]) for row in rows]
+        assert len([frame for frame in peers[0].heard if frame.startswith("account/list")]) == 1
+
+    told(story)
