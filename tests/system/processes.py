@@ -65,8 +65,8 @@ def simulator(faults: Path) -> Iterator[str]:
         yield found.rest
 
 
-def configuration(directory: Path, rest: str, more: str = "") -> Path:
-    """A leader and two followers on one login, at this address; `more` are further tables."""
+def configuration(directory: Path, rest: str, more: str = "", login: str = "") -> Path:
+    """A leader and two followers on one login, at this address; `more` are further tables, `login` keys of its own."""
     path = directory / "copier.toml"
     path.write_text(f"""
 [daemon]
@@ -79,6 +79,7 @@ websocket = "{rest.replace("http", "ws")}/websocket"
 environment = "here"
 username = "{USER}"
 cid = 8123
+{login}
 [accounts.lead]
 login = "apex"
 name = "{LEADER}"
