@@ -1,129 +1,44 @@
-"""Orders of the leader that belong together: two of which one cancels the other, and an entry with its children.
+"""Orders of the leader that belong together, as ours: an OCO of two, and an entry with its children.
 
-Rule 1: it is decided once, when an order is first considered: what is known of its family by then goes out with it in
-        one request. An OCO of the leader's is an OCO of ours, an entry with its children an OSO: so we stay protected
-        when nobody is there.
+Rule 1: it is decided once, when an order is first considered: what is known of its family (`families.py`) by then goes
+        out with it in one request. An OCO of the leader's is an OCO of ours, an entry with its children an OSO: so we
+        stay protected when nobody is there.
 Rule 2: children that come later, and those that one OSO cannot hold, are held in the book until their entry has filled
         (`protection.py` sizes and places them).
-Rule 3: an order that names a partner which is not there yet waits for it a moment, and so does the entry of such a
-        child; an entry without children waits `bracket_wait` for them. What waits has no copy yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
-from statecharts import follower, guards, legs, revisions, sizing, template
+from statecharts import families, follower, guards, legs, revisions, template
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Leg
 from statecharts.evolution import evolve
+from statecharts.families import children_of, partner_of, view_of
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, Order, Status
-from statecharts.view import Orders, View
+from statecharts.values import CopyId, Order
 
-PARTNER_WAIT = timedelta(milliseconds=500)  # the broker makes both at once; what tells of the second is on its way
 BRACKETS = 2  # that an OSO has room for (Tradovate OpenAPI, placeOSO)
-
-
-# Who belongs together
-
-
-def partner_of(view: View, order: Order) -> Order | None:
-    """The other of two orders that name each other as OCO."""
-    other = view.orders.get(order.oco_id) if order.oco_id is not None else None
-    return other if other is not None and other.oco_id == order.id else None
-
-
-def children_of(view: View, order: Order) -> list[Order]:
-    return Orders.of(view.orders).children_of(order.id)
-
-
-def is_single(draft: Draft, order: Order, rules: CopyRules) -> bool:
-    """Does it belong to nobody, and nobody to it? Then all that is asked of a family need not be asked of it."""
-    if order.oco_id is not None or order.parent_id is not None or order.status is Status.SUSPENDED:
-        return False
-    return not rules.bracket_wait and not children_of(_view(draft), order)
-
-
-def family(draft: Draft, order: Order) -> tuple[Order, ...]:
-    """The order, and its partner when that has no copy either."""
-    other = partner_of(_view(draft), order)
-    if other is None or other.id in draft.book.placed or (other.terms is None and other.unsupported is None):
-        return (order,)
-    return (order, other)
-
-
-def asleep(draft: Draft, order: Order) -> bool:
-    """Does it wait at the leader's broker for its parent? It is copied when it wakes, or with its parent."""
-    return _view(draft).asleep(order)
-
-
-def without_fills(orders: Sequence[Order]) -> list[Order]:
-    """Those of a frame that belong to others and have moved nothing: known before anything is decided."""
-    return [one for one in orders if not one.fills and (one.parent_id is not None or one.oco_id is not None)]
-
-
-def _view(draft: Draft) -> View:
-    assert draft.book.theirs is not None, "copying begins with both views"
-    return draft.book.theirs
-
-
-def _copy_of(book: Book, order: Order) -> Copy | None:
-    return book.copies.get(book.placed.get(order.id, LEADERS_OWN))
-
-
-# Is it time to decide?
-
-
-def too_early(draft: Draft, order: Order, rules: CopyRules) -> bool:
-    """May some of the order's family still be on its way, so that nothing is decided about it yet?"""
-    if not _is_missing_somebody(draft, order, rules):
-        return False
-    until = draft.book.waiting.get(order.id)
-    if until is None:
-        until = draft.at + (PARTNER_WAIT if order.oco_id is not None else rules.bracket_wait or PARTNER_WAIT)
-        draft.book = evolve(draft.book, waiting={**draft.book.waiting, order.id: until})
-    return draft.at < until
-
-
-def _is_missing_somebody(draft: Draft, order: Order, rules: CopyRules) -> bool:
-    view = _view(draft)
-    if order.status.finished and not order.filled:
-        return False
-    if not order.status.finished and _lacks_its_partner(view, order):
-        return True
-    if order.parent_id is not None or order.terms is None:
-        return False
-    children = children_of(view, order)
-    if children:
-        return any(_lacks_its_partner(view, child) for child in children)
-    if not rules.bracket_wait:
-        return False
-    held = view.position(order.symbol) - order.net
-    return sizing.kind_of(held, order.side, order.terms.quantity) is not Kind.EXIT
-
-
-def _lacks_its_partner(view: View, order: Order) -> bool:
-    if order.oco_id is None:
-        return False
-    other = view.orders.get(order.oco_id)
-    return other is None or (other.terms is None and other.unsupported is None)
 
 
 def go_on(draft: Draft, rules: CopyRules) -> None:
     """The orders that have waited for their family, and need not any more."""
     for number, until in tuple(draft.book.waiting.items()):
-        order = _view(draft).orders.get(number)
+        order = view_of(draft).orders.get(number)
         if number not in draft.book.placed and order is not None:
-            if draft.at < until and _is_missing_somebody(draft, order, rules):
+            if draft.at < until and families.is_missing_somebody(draft, order, rules):
                 continue
             follower.consider(draft, order, rules)
         waiting = {one: at for one, at in draft.book.waiting.items() if one != number}
         draft.book = evolve(draft.book, waiting=waiting)
+
+
+def _copy_of(book: Book, order: Order) -> Copy | None:
+    return book.copies.get(book.placed.get(order.id, LEADERS_OWN))
 
 
 # Children
@@ -146,7 +61,7 @@ def hold(draft: Draft, order: Order, rules: CopyRules) -> bool:
 
 def _entry_of(draft: Draft, order: Order) -> Copy | None:
     """The copy of ours that fills what this child of the leader's protects."""
-    parent = _view(draft).orders.get(order.parent_id) if order.parent_id is not None else None
+    parent = view_of(draft).orders.get(order.parent_id) if order.parent_id is not None else None
     entry = _copy_of(draft.book, parent) if parent is not None else None
     if parent is None or entry is None or parent.side is order.side:
         return None
@@ -191,7 +106,7 @@ def held_together(draft: Draft, copy: Copy) -> list[Copy]:
     if copy.verb is not Verb.PLACE or copy.stage is not Stage.HELD or waits_for_its_entry(draft, copy):
         return []
     theirs = follower.leaders(draft, copy)
-    partner = partner_of(_view(draft), theirs) if theirs is not None else None
+    partner = partner_of(view_of(draft), theirs) if theirs is not None else None
     other = _copy_of(draft.book, partner) if partner is not None else None
     if other is None or other.stage is not Stage.HELD or waits_for_its_entry(draft, other):
         return [copy]
@@ -203,7 +118,7 @@ def held_together(draft: Draft, copy: Copy) -> list[Copy]:
 
 def cancel_with_leader(draft: Draft, copy: Copy, order: Order) -> None:
     """The leader's order has ended unfilled. Where its partner has filled, and ours is still to, both of ours stay."""
-    partner = _view(draft).orders.get(order.oco_id) if order.oco_id is not None else None
+    partner = view_of(draft).orders.get(order.oco_id) if order.oco_id is not None else None
     mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
     linked = mate is not None and mate.open
     if linked and partner is not None and partner.filled and partner.status.finished:
@@ -243,7 +158,7 @@ def _are_partners(draft: Draft, one: Copy, other: Copy) -> bool:
     if one.leg or other.leg:
         return one.guards == other.guards and bool(one.leg and other.leg)
     theirs = follower.leaders(draft, one)
-    partner = partner_of(_view(draft), theirs) if theirs is not None else None
+    partner = partner_of(view_of(draft), theirs) if theirs is not None else None
     return partner is not None and partner.id == other.leader_order_id
 
 
@@ -268,7 +183,7 @@ def _send_alone(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     if order is None or copy.kind is Kind.EXIT or rules.shadow:
         follower.send(draft, copy, rules)
         return
-    children = children_of(_view(draft), order)
+    children = children_of(view_of(draft), order)
     if children:
         children = [
             child

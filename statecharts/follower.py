@@ -22,6 +22,7 @@ from statecharts import (
     executions,
     exposure,
     facts,
+    families,
     firm,
     flattening,
     openings,
@@ -63,7 +64,7 @@ def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) ->
     if theirs is None or theirs.generation != event.generation:
         return  # of a generation whose view we do not have: that view will hold it
     known, copied, orders = theirs.orders, draft.book.placed, event.orders
-    for order in brackets.without_fills(orders) if event.beside else ():
+    for order in families.without_fills(orders) if event.beside else ():
         theirs = theirs.with_order(order)
     copies = draft.acting and not draft.book.held_back()
     for order in orders:  # one after the other: what an order is to the position depends on those before it
@@ -99,12 +100,12 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     if order.terms is None and order.unsupported is None:
         return  # its terms come with a later fact
     family: tuple[Order, ...] = (order,)
-    if not brackets.is_single(draft, order, rules):
-        if only_exits is None and brackets.too_early(draft, order, rules):
+    if not families.is_single(draft, order, rules):
+        if only_exits is None and families.too_early(draft, order, rules):
             return
-        if brackets.hold(draft, order, rules) or brackets.asleep(draft, order):
+        if brackets.hold(draft, order, rules) or families.asleep(draft, order):
             return  # the child of a bracket sleeps until its parent fills
-        family = brackets.family(draft, order)
+        family = families.undecided(draft, order)
     decided = []
     for one in family:
         copy = _decided(draft, one, rules, only_exits)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from statecharts import brackets, exposure, follower, guards, revisions, shares, sizing
+from statecharts import brackets, exposure, families, follower, guards, revisions, shares, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -72,7 +72,7 @@ def _for(draft: Draft, entry: Copy, rules: CopyRules) -> Template | None:
     order, view = follower.leaders(draft, entry), draft.book.theirs
     if order is None or view is None or rules.mode == "fills":  # there his resting orders are nothing to us
         return rules.template
-    children = [child for child in brackets.children_of(view, order) if child.rest]
+    children = [child for child in families.children_of(view, order) if child.rest]
     if any(_is_stop(draft, child, rules) for child in children):
         return None
     return evolve(rules.template, target=None) if children else rules.template

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from statecharts import brackets, excess, overdue, pursuit
+from statecharts import brackets, excess, families, overdue, pursuit
 from statecharts.book import NOTHING, Contract
 from statecharts.draft import Draft
 from statecharts.rules import CopyRules
@@ -19,7 +19,7 @@ from tests.statecharts.desk import BUY, EVAL, SELL, Desk, follower, in_position,
 from tests.statecharts.exchange import Exchange
 from tests.statecharts.test_worlds import CAP, Leader, live, moves
 
-_undisturbed, _nothing, _single = pursuit._is_undisturbed, excess.nothing, brackets.is_single
+_undisturbed, _nothing, _single = pursuit._is_undisturbed, excess.nothing, families.is_single
 
 
 def undisturbed(draft: Draft, symbol: Symbol, rules: CopyRules) -> bool:
@@ -52,10 +52,10 @@ def single(draft: Draft, order: Order, rules: CopyRules) -> bool:
     passed_over = _single(draft, order, rules)
     if passed_over:
         long = _like(draft)
-        assert not brackets.too_early(long, order, rules)
+        assert not families.too_early(long, order, rules)
         assert not brackets.hold(long, order, rules)
-        assert not brackets.asleep(long, order)
-        assert brackets.family(long, order) == (order,)
+        assert not families.asleep(long, order)
+        assert families.undecided(long, order) == (order,)
         assert (long.book, long.effects) == (draft.book, draft.effects)
     return passed_over
 
@@ -69,7 +69,7 @@ def _the_long_way() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pursuit, "_is_undisturbed", undisturbed)
         patch.setattr(excess, "nothing", nothing)
-        patch.setattr(brackets, "is_single", single)
+        patch.setattr(families, "is_single", single)
         yield
 
 
