@@ -93,15 +93,7 @@ def test_an_entry_in_the_gap_is_missed_and_told_and_its_contract_waits(
         row = world.row(last(world))
         assert row["outcome"] == "skipped" and row["reason"]
         assert world.ours("f1") == [] and any("short by 2 of 2" in words for words in world.said("position.drifted"))
-        more = world.lead("Buy", 1)
-        await trio.sleep(1)
-        assert world.row(more)["outcome"] == "skipped"
-        world.lead("Sell", 3)
-        await trio.sleep(1)
-        again = world.lead("Buy", 1)
-        await trio.sleep(1)
-        assert world.row(again)["outcome"] == "filled"
-        world.lead("Sell", 1)
+        await truth.waits_until_the_leader_is_flat(world, holds=2)
 
     with_gap(where, tmp_path, nothing, buy_two, after, catch_up)
 

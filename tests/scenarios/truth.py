@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import trio
+
 from daemon.simulator import Order
 from statecharts import exposure
 from statecharts.values import Symbol
@@ -127,6 +129,19 @@ def all_is_well(world: World) -> None:
     nothing_twice(world)
     nothing_open(world)
     in_step(world)
+
+
+async def waits_until_the_leader_is_flat(world: World, holds: int) -> None:
+    """He holds so many, and the follower is short of him: nothing opens until he is out, and then it is copied."""
+    more = world.lead("Buy", 1)
+    await trio.sleep(1)
+    assert world.row(more)["outcome"] == "skipped"
+    world.lead("Sell", holds + 1)
+    await trio.sleep(1)
+    again = world.lead("Buy", 1)
+    await trio.sleep(1)
+    assert world.row(again)["outcome"] == "filled"
+    world.lead("Sell", 1)
 
 
 def places(world: World, name: str, leader_order: int) -> int:
