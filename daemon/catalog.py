@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import attrs
 
+from daemon.full_disk import LOOK_AGAIN
 from daemon.journal import message_id
+from daemon.ledger import Ballast
 
 _NOTHING: Final = "Nothing."
 
@@ -214,7 +217,7 @@ EXPLAINED: Final[Mapping[str, Explanation]] = {
     "disk.full": Explanation(
         "The disk is full",
         "Nothing opens; exits go on in room that was kept for this. When that is used up too, copierd ends.",
-        "Make room there now, until 64 MB are free; copierd looks every 30 s.",
+        f"Make room there now, until {Ballast(Path()).room >> 20} MB are free; copierd looks every {LOOK_AGAIN:g} s.",
     ),
     "disk.writable": Explanation("The disk has room again", "The accounts are read anew, and copying resumes."),
     "broker.unreadable": Explanation(

@@ -56,7 +56,7 @@ class DiskWatch:
     @property
     def _wanted(self) -> int:
         ballast = self.ledger.ballast
-        return 0 if ballast is None else 2 * ballast.size
+        return 0 if ballast is None else ballast.room
 
     async def _kept(self, ballast: Ballast, spare: int) -> bool:
         def put() -> None:

@@ -21,6 +21,11 @@ class Ballast:
     path: Path
     size: int = SIZE
 
+    @property
+    def room(self) -> int:
+        """Bytes that must be free before it is put by again: what has just been given up is not taken back."""
+        return 2 * self.size
+
     def there(self) -> bool:
         return self.path.exists()
 
