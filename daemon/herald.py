@@ -53,10 +53,10 @@ class Herald:
         self.board.tell("daemon.stopped", "stopping: no new copies, waiting for orders in flight")
 
     def stopped(self, unanswered: int) -> None:
-        """`unanswered` requests had left, and nobody knows what became of them."""
+        """`unanswered` requests were on their way, and nobody knows what became of them."""
         words = "stopped cleanly; orders and positions stay at the broker"
         if unanswered:
-            words += f"; {unanswered} sent without an answer, looked up at the next start"
+            words += f"; {unanswered} without an answer, looked up at the next start"
         self.board.tell("daemon.stopped", words, severity="warning" if unanswered else "info")
 
     async def caught_up(self) -> None:

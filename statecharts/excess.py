@@ -216,5 +216,6 @@ def _for_too_long(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int, unt
         target = exposure.total_target(draft.book, symbol, rules)
         draft.note(symbol, too_much_since=None)
         for order in untold:
-            follower.give_up(draft, order, "its terms are not told; what it exits is closed at market", rules)
+            why = "the broker does not say what it asks for; what it has exited is closed at market"
+            follower.give_up(draft, order, why, rules)
         exposure.want_closed(draft, symbol, keep, f"we own {contract.own}, the leader's position stands for {target}")

@@ -73,7 +73,7 @@ def test_an_answer_that_does_not_come_is_waited_for_five_seconds_and_looked_up_a
             world.lead("Buy", 1)
             await trio.sleep(0.2)
             assert 4.5 <= await _stopped_after(world) <= 6.5
-            assert "2 sent without an answer, looked up at the next start" in world.said("daemon.stopped")[-1]
+            assert "2 without an answer, looked up at the next start" in world.said("daemon.stopped")[-1]
         async with world.daemon() as daemon:
             assert daemon.last_stop == "clean"
             await world.copying()

@@ -397,7 +397,7 @@ def test_an_exit_whose_terms_do_not_come_is_closed_and_what_comes_later_is_nothi
     assert desk.places == []
     desk.wait(1)
     assert desk.quantities == [(BUY, 1)]
-    assert "its terms" in desk.heard("copy.skipped")[-1]
+    assert "does not say what it asks for" in desk.heard("copy.skipped")[-1]
     desk.fills(desk.place, 902)
     desk.leader(order(104, BUY, terms(1), 1))
     desk.wait(60)
