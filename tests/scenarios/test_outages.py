@@ -46,7 +46,9 @@ def test_twenty_accounts_of_a_login_are_one_broken_and_one_fixed(tmp_path: Path)
             assert content["remedy"] == "nothing to do: retrying"
             assert fixed[0].content["severity"] == "info"  # told all the same: its beginning was
             assert "20 accounts were read anew and copy again: " in fixed[0].content["detail"]
-            assert receiver.events == ["connection.broken", "leader.lost", "leader.back", "connection.fixed"]
+            assert receiver.events[:2] == ["connection.broken", "leader.lost"]
+            # Both in one moment: when the leader is read last of the twenty, his return is told after theirs.
+            assert sorted(receiver.events[2:]) == ["connection.fixed", "leader.back"]
 
     told(story, tmp_path, followers=FOLLOWERS)
 
