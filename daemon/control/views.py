@@ -112,7 +112,7 @@ def _kept(supervisor: Supervisor, name: str, evidence: Evidence) -> Kept:
     made_of = (
         running.account,
         running.config,
-        running.activities.next_attempt_at,
+        _next_attempt(running),
         leader.account.connection if leader is not None else None,
         supervisor.config,
     )
@@ -144,7 +144,7 @@ def account(supervisor: Supervisor, name: str, evidence: Evidence) -> Json:
         "since": instant(state.since),
         "reason": state.reason,
         "attempt": state.attempt if isinstance(state, s.Reconnecting) else 0,
-        "next_attempt_at": instant(running.activities.next_attempt_at),
+        "next_attempt_at": instant(_next_attempt(running)),
         "cause": state.cause.value if state.cause else None,
         "remedy": remedy and remedy.replace("ACCOUNT", name).replace("LOGIN", running.config.login),
         "expected": state.cause is Cause.MAINTENANCE,
@@ -189,6 +189,13 @@ def account_in_full(supervisor: Supervisor, name: str, evidence: Evidence) -> Js
         "symbols": sorted(contracts.known(known)),
         "working_orders": working,
     }
+
+
+def _next_attempt(running: Running) -> datetime | None:
+    """When a session may come next: what is tried before the end of a hold opens none."""
+    tokens = running.login.tokens
+    planned, held = running.activities.next_attempt_at, tokens.restraint.held_until(tokens.current is not None)
+    return planned if planned is None or held is None else max(planned, held)
 
 
 def _order(order: Order, known: Account) -> Json:

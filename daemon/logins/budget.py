@@ -124,13 +124,16 @@ class Budget:
     def token_request(self) -> None:
         """May a token be asked for now? Raises Spent."""
         self.not_held()
-        now = self.wall()
-        failed = self._at(now).failed_tokens
-        if len(failed) >= FAILED_TOKENS_AN_HOUR:
-            raise Spent(
-                f"{FAILED_TOKENS_AN_HOUR} token requests failed within an hour; more would lock this address out",
-                failed[0] + HOUR,
-            )
+        until = self.tokens_held_until
+        if until is not None:
+            words = f"{FAILED_TOKENS_AN_HOUR} token requests failed within an hour; more would lock this address out"
+            raise Spent(words, until)
+
+    @property
+    def tokens_held_until(self) -> datetime | None:
+        """Until when no token is asked for, because too many requests have failed; None when one may be."""
+        failed = self._at(self.wall()).failed_tokens
+        return failed[0] + HOUR if len(failed) >= FAILED_TOKENS_AN_HOUR else None
 
     def token_failed(self) -> None:
         account = self._at(self.wall())

@@ -65,7 +65,6 @@ class Login:
     session: Session | None = None
     sockets: int = 0  # sessions begun, for metrics and tests
     faults: int = 0  # messages that could not be understood
-    next_attempt_at: float | None = None  # on trio's clock
     _patience: Patience = attrs.field(factory=Patience)
     _leases: int = 0
     _nursery: trio.Nursery | None = None
@@ -197,7 +196,6 @@ class Login:
         at = self._wakes.get(attempt)
         if at is None or at <= now:
             at = self._wakes[attempt] = now + self.ports.dice.uniform(low, high)
-        self.next_attempt_at = at
         return at
 
     def probe_time(self, low: float, high: float) -> float:
@@ -267,7 +265,6 @@ class Login:
     async def _say_when_up(self, session: Session) -> None:
         await session.authorized.wait()
         self._wakes.clear()
-        self.next_attempt_at = None
         self.hooks.session_up()
 
     def _deliver(self, account: BrokerAccountId, event: Event) -> None:

@@ -90,6 +90,14 @@ class Restraint:
         self._hold = self._hold and self._hold.at(now)
         return self._hold if self._hold is not None and self._hold.until > now else None
 
+    def held_until(self, has_token: bool) -> datetime | None:
+        """Before then no session can be opened, whatever is tried; None when one may be."""
+        hold = self.hold
+        held = [self.budget.held_until, None if has_token else self.budget.tokens_held_until]
+        if hold is not None and (hold.reads or not has_token):
+            held.append(hold.until)
+        return max(filter(None, held), default=None)
+
     @property
     def ticket(self) -> str:
         """Of a penalty that has been waited for: the next request must show it."""

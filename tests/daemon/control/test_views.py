@@ -16,6 +16,7 @@ import trio
 from daemon.control import views
 from daemon.control.evidence import Evidence
 from daemon.logins.restraint import Hold
+from daemon.logins.tokens import Token
 from daemon.supervisor import Supervisor
 from statecharts import states as s
 from statecharts.book import Book, Contract, Exposure
@@ -341,6 +342,33 @@ def test_a_login_that_the_broker_holds_back_says_until_when(tmp_path: Path) -> N
     later = login.gate.budget.limited("the broker limits requests (423)", timedelta(hours=1))
     shown = views.login(supervisor, login)
     assert (shown["hold_until"], shown["hold_reason"]) == (views.instant(later), "the broker limits requests (423)")
+
+
+def test_while_the_broker_holds_a_login_back_its_next_attempt_is_not_before_the_end_of_that(tmp_path: Path) -> None:
+    supervisor = still(tmp_path)
+    login, now = supervisor.logins["apex"], supervisor.ports.wall()
+    soon, later = now + timedelta(minutes=1), now + timedelta(minutes=10)
+
+    def next_attempt() -> object:
+        return shown(supervisor, "f1")["next_attempt_at"]
+
+    login.tokens.restraint.wait_until(Hold(later, "the broker asks to wait (penalty ticket)"))
+    assert next_attempt() is None, "nothing is planned"
+    supervisor.accounts["f1"].activities.next_attempt_at = soon
+    assert next_attempt() == views.instant(later)
+    login.tokens.purse.use(Token("invented", now, now + timedelta(hours=1), 1))
+    assert next_attempt() == views.instant(soon), "with the token that there is a session may be opened"
+    login.tokens.restraint.wait_until(Hold(later, "the broker asks to wait (penalty ticket)", reads=True))
+    assert next_attempt() == views.instant(later)
+    login.tokens.restraint.wait_until(Hold(now, "it was"))
+    login.tokens.purse.drop()
+    for _ in range(5):
+        login.gate.budget.token_failed()
+    in_an_hour = login.gate.budget.tokens_held_until
+    assert in_an_hour is not None and in_an_hour > later
+    assert next_attempt() == views.instant(in_an_hour)
+    last = login.gate.budget.limited("the broker limits requests (423)", timedelta(hours=2))
+    assert next_attempt() == views.instant(last)
 
 
 def test_no_secret_and_no_token_is_shown(tmp_path: Path) -> None:
