@@ -97,7 +97,7 @@ def waits_for_its_entry(draft: Draft, copy: Copy) -> bool:
         return guards.wanted(draft, copy)
     if contract.close_to is not None and not draft.book.copies[copy.guards or LEADERS_OWN].open:
         return False
-    theirs = follower.leaders(draft, copy)
+    theirs = draft.book.leaders_order(copy)
     return theirs is not None and not theirs.status.finished
 
 
@@ -105,7 +105,7 @@ def held_together(draft: Draft, copy: Copy) -> list[Copy]:
     """The copy, when it is held and waits for no entry of its own, and its partner when that is so held too."""
     if copy.verb is not Verb.PLACE or copy.stage is not Stage.HELD or waits_for_its_entry(draft, copy):
         return []
-    theirs = follower.leaders(draft, copy)
+    theirs = draft.book.leaders_order(copy)
     partner = partner_of(view_of(draft), theirs) if theirs is not None else None
     other = _copy_of(draft.book, partner) if partner is not None else None
     if other is None or other.stage is not Stage.HELD or waits_for_its_entry(draft, other):
@@ -133,7 +133,7 @@ def cancel_with_leader(draft: Draft, copy: Copy, order: Order) -> None:
 def keep_partner(draft: Draft, copy: Copy) -> None:
     """The leader's order has filled: the one that was cancelled with it stays with ours, until that has filled too."""
     mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
-    theirs = follower.leaders(draft, mate) if mate is not None else None
+    theirs = draft.book.leaders_order(mate) if mate is not None else None
     if mate is not None and mate.open and mate.pending is None and theirs is not None and theirs.status.finished:
         draft.keep(evolve(mate, cancel_wanted=None, ask_after=None))
 
@@ -157,7 +157,7 @@ def send(draft: Draft, copies: Sequence[Copy], rules: CopyRules) -> None:
 def _are_partners(draft: Draft, one: Copy, other: Copy) -> bool:
     if one.leg or other.leg:
         return one.guards == other.guards and bool(one.leg and other.leg)
-    theirs = follower.leaders(draft, one)
+    theirs = draft.book.leaders_order(one)
     partner = partner_of(view_of(draft), theirs) if theirs is not None else None
     return partner is not None and partner.id == other.leader_order_id
 
@@ -179,7 +179,7 @@ def _send_oco(draft: Draft, first: Copy, other: Copy, rules: CopyRules) -> None:
 
 
 def _send_alone(draft: Draft, copy: Copy, rules: CopyRules) -> None:
-    order = follower.leaders(draft, copy)
+    order = draft.book.leaders_order(copy)
     if order is None or copy.kind is Kind.EXIT or rules.shadow:
         follower.send(draft, copy, rules)
         return

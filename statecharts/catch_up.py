@@ -29,7 +29,7 @@ from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.evolution import evolve
-from statecharts.follower import consider, leaders, new_copy
+from statecharts.follower import consider, new_copy
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -172,7 +172,7 @@ def _not_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy
 def _reversals(draft: Draft, rules: CopyRules) -> None:
     """What waited to turn us round opens nothing any more: the leader has been there for nobody knows how long."""
     for copy in draft.book.all_open():
-        order = leaders(draft, copy)
+        order = draft.book.leaders_order(copy)
         if order is not None and openings.waited_to_open(copy, order):
             openings.only_the_exit(draft, copy, order, "copying was interrupted while it waited", rules)
 

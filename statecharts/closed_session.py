@@ -7,7 +7,7 @@ Rule 3: a change waits too, and is asked for with the newest terms; nothing is a
 
 from __future__ import annotations
 
-from statecharts import calendar, closing, exposure, follower
+from statecharts import calendar, closing, exposure
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -21,7 +21,7 @@ def exit_waits(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> bool:
     opens = calendar.shut(draft, copy.symbol)
     if copy.kind is Kind.ENTRY:
         return False
-    order = follower.leaders(draft, copy)
+    order = draft.book.leaders_order(copy)
     if copy.kind is Kind.REVERSAL:
         draft.note(copy.symbol, no_entry=f"a reversal was refused ({why}); waits until the leader is flat")
     rests = order is not None and order.rest > 0 and copy.leader_fill_id is None

@@ -13,7 +13,7 @@ from statecharts.effects import Effect, Severity, Tell
 from statecharts.evolution import evolve
 from statecharts.market_hours import Markets
 from statecharts.order import News, step
-from statecharts.values import AccountName, CopyId, OrderId, Symbol
+from statecharts.values import AccountName, CopyId, Symbol
 
 
 @attrs.define
@@ -115,7 +115,7 @@ class Draft:
 
     def _of_the_leader(self, copy: Copy) -> str:
         """What a copy stands for, in the leader's own size and contract where they are known."""
-        order = self.book.theirs.orders.get(copy.leader_order_id or OrderId(0)) if self.book.theirs else None
+        order = self.book.leaders_order(copy)
         if order is None or order.terms is None or copy.leader_fill_id is not None:
             size = "" if copy.terms is None else f"{copy.terms.quantity} "  # of a kind that we do not know
             return f"{copy.side.value} {size}{copy.symbol}"

@@ -177,7 +177,7 @@ def _exit_what_had_no_order(draft: Draft, symbol: Symbol, rules: CopyRules, keep
     if leaving(draft, symbol) or any(copy.stage.in_doubt for copy in draft.book.in_progress(symbol)):
         return
     ended = (c for c in draft.book.copies.values() if c.symbol == symbol and c.kind is not Kind.ENTRY)
-    theirs = [follower.leaders(draft, c) for c in ended if c.verb is Verb.PLACE and c.stage in _WITHOUT_AN_ORDER]
+    theirs = [draft.book.leaders_order(c) for c in ended if c.verb is Verb.PLACE and c.stage in _WITHOUT_AN_ORDER]
     if any(order is not None and order.filled for order in theirs):
         exposure.want_as_leader(draft, symbol, rules, "the leader's exit has filled, and ours is not there")
 

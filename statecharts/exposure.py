@@ -127,8 +127,8 @@ def free(book: Book, symbol: Symbol, own: int, but: CopyId, resting: bool = Fals
 
 def _partner(book: Book, number: CopyId) -> CopyId | None:
     """The copy of the order that the leader has linked with this one's, also where ours are not linked."""
-    copy, theirs = book.copies.get(number), book.theirs
-    order = theirs.orders.get(copy.leader_order_id) if copy and theirs and copy.leader_order_id is not None else None
+    copy = book.copies.get(number)
+    order = book.leaders_order(copy) if copy is not None else None
     return book.placed.get(order.oco_id) if order is not None and order.oco_id is not None else None
 
 
@@ -197,8 +197,7 @@ def coming(book: Book, symbol: Symbol, side: Side) -> int:
 
 def due(book: Book, copy: Copy) -> int:
     """Contracts that this order has yet to fill of what the leader's has."""
-    theirs = book.theirs
-    order = theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
+    order = book.leaders_order(copy)
     return max(0, min(copy.rest, share(copy, order) - copy.filled)) if order is not None else 0
 
 

@@ -140,7 +140,7 @@ def _bar(draft: Draft, rows: list[Copy], rules: CopyRules, current: bool) -> boo
     """Bars those that nothing may open for now; were there any? An entry waits for a leader that is not connected."""
     barred = 0
     for row in rows:
-        order = follower.leaders(draft, row)
+        order = draft.book.leaders_order(row)
         if order is None or (not current and row.kind is Kind.ENTRY):
             continue
         why = openings.bar(draft, order, row.symbol, rules) if current else "the leader is not connected"
@@ -156,7 +156,7 @@ def _due(draft: Draft, rows: list[Copy]) -> bool:
 
 
 def _complete(draft: Draft, row: Copy) -> bool:
-    order = follower.leaders(draft, row)
+    order = draft.book.leaders_order(row)
     return order is None or not order.rest
 
 

@@ -237,18 +237,12 @@ def awaited(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:
         if other.id == copy.id:
             break  # those that came later wait for this one
         if other.trades and other.side is not copy.side and other.kind is not Kind.EXIT and other.rest > 0:
-            theirs = leaders(draft, other)
+            theirs = draft.book.leaders_order(other)
             if theirs is not None and theirs.filled and (theirs.rest == 0 or other.stage is not Stage.WORKING):
                 orders.append(other)
         elif other.trades and other.side is copy.side and other.kind is not Kind.ENTRY and exposure.giving_way(other):
             orders.append(other)
     return tuple(orders)
-
-
-def leaders(draft: Draft, copy: Copy) -> Order | None:
-    """The leader's order that this copy follows, as it is known now."""
-    theirs = draft.book.theirs
-    return theirs.orders.get(copy.leader_order_id) if theirs and copy.leader_order_id is not None else None
 
 
 def send(

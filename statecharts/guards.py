@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts import exposure, follower, legs, revisions, shares, template
+from statecharts import exposure, legs, revisions, shares, template
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -57,7 +57,7 @@ def wanted(draft: Draft, leg: Copy) -> bool:
     if leg.leg:
         entry = draft.book.copies.get(leg.guards or LEADERS_OWN)
         return entry is not None and entry.template is not None
-    theirs = follower.leaders(draft, leg)
+    theirs = draft.book.leaders_order(leg)
     return theirs is not None and theirs.rest > 0
 
 
@@ -65,7 +65,7 @@ def newest(draft: Draft, leg: Copy) -> Copy:
     """A wanted exit as the leader has it now, or its template."""
     if leg.leg:
         return template.newest(draft, leg)
-    theirs = follower.leaders(draft, leg)
+    theirs = draft.book.leaders_order(leg)
     assert theirs is not None, "wanted by the leader"
     assert theirs.terms is not None, "an order with a rest has terms"
     terms = revisions.asked(draft, leg, theirs, theirs.terms)
@@ -190,7 +190,7 @@ def _grouped(draft: Draft, exits: Sequence[Copy]) -> list[tuple[Copy, ...]]:
     """Those of which one is done instead of the other."""
     groups: dict[int, tuple[Copy, ...]] = {}
     for leg in exits:
-        theirs = follower.leaders(draft, leg)
+        theirs = draft.book.leaders_order(leg)
         assert theirs is not None, "wanted by the leader"
         key = min(theirs.id, theirs.oco_id or theirs.id)
         groups[key] = (*groups.get(key, ()), leg)
@@ -199,7 +199,7 @@ def _grouped(draft: Draft, exits: Sequence[Copy]) -> list[tuple[Copy, ...]]:
 
 def _shares(draft: Draft, entry: Copy, groups: Sequence[tuple[Copy, ...]], filled: int) -> list[int]:
     """What each group protects of so many contracts: its part at the leader's, added up before it is cut."""
-    theirs = follower.leaders(draft, entry)
+    theirs = draft.book.leaders_order(entry)
     sizes = [max(_leaders_size(draft, leg) for leg in group) for group in groups]
     whole = sum(sizes)
     if entry.kind is Kind.ENTRY and theirs is not None and theirs.terms is not None and whole != theirs.filled:
@@ -213,11 +213,11 @@ def as_filled(draft: Draft, leg: Copy) -> Copy:
 
     All such legs together leave of ours what his have left of his, cut as any size is.
     """
-    entry, done = draft.book.copies.get(leg.guards or LEADERS_OWN), follower.leaders(draft, leg)
-    theirs = follower.leaders(draft, entry) if entry is not None else None
+    entry, done = draft.book.copies.get(leg.guards or LEADERS_OWN), draft.book.leaders_order(leg)
+    theirs = draft.book.leaders_order(entry) if entry is not None else None
     if entry is None or theirs is None or theirs.terms is None or done is None or not done.status.finished:
         return leg
-    exits = [one for one in of_entry(draft, entry) if not one.leg and follower.leaders(draft, one) is not None]
+    exits = [one for one in of_entry(draft, entry) if not one.leg and draft.book.leaders_order(one) is not None]
     taken = {one.id: _leaders_filled(draft, one) for one in exits}
     whole = theirs.filled or theirs.terms.quantity
     if entry.kind is Kind.REVERSAL:  # as in `_shares`: how much of his it opened is not known
@@ -229,12 +229,12 @@ def as_filled(draft: Draft, leg: Copy) -> Copy:
 
 
 def _leaders_filled(draft: Draft, leg: Copy) -> int:
-    theirs = follower.leaders(draft, leg)
+    theirs = draft.book.leaders_order(leg)
     return theirs.filled if theirs is not None else 0
 
 
 def _leaders_size(draft: Draft, leg: Copy) -> int:
-    theirs = follower.leaders(draft, leg)
+    theirs = draft.book.leaders_order(leg)
     return theirs.terms.quantity if theirs is not None and theirs.terms is not None else 0
 
 

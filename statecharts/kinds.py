@@ -25,7 +25,7 @@ def look_again(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if any(copy.trades and copy.stage.in_doubt for copy in in_progress):
         return
     for copy in in_progress:
-        order = follower.leaders(draft, copy)
+        order = draft.book.leaders_order(copy)
         if copy.verb is not Verb.PLACE or copy.stage not in (Stage.ACCEPTED, Stage.WORKING):
             continue
         if copy.guards in draft.contract(symbol).guarded or order is None or not order.rest:

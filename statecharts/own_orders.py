@@ -8,7 +8,7 @@ Rule 3: an attempt has one order. What else comes of it, or of an attempt that i
 
 from __future__ import annotations
 
-from statecharts import busts, follower, legs, margin, refusals, renewals, resting, shortage, strangers, terms, unknowns
+from statecharts import busts, legs, margin, refusals, renewals, resting, shortage, strangers, terms, unknowns
 from statecharts.book import Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -131,7 +131,7 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     elif copy.stage is Stage.CANCELED:
         renewals.cancelled(draft, draft.book.copies[copy.id])
         resting.room_again(draft, rules)
-    shortage.look(draft, draft.book.copies[copy.id], follower.leaders(draft, copy), rules)
+    shortage.look(draft, draft.book.copies[copy.id], draft.book.leaders_order(copy), rules)
 
 
 def _shows(order: Order, change: Copy) -> bool:

@@ -67,7 +67,7 @@ def pursue(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> Non
         elif not copy.trades:
             assert copy.subject is not None, "what trades not is a change of what does"
             subject = draft.book.copies[copy.subject]
-            openings.not_larger(draft, subject, follower.leaders(draft, subject), current, rules)
+            openings.not_larger(draft, subject, draft.book.leaders_order(subject), current, rules)
             changes.again(draft, copy)
         elif copy.kind is Kind.ENTRY and (why := stale(draft, copy)) is not None:
             _missed(draft, copy, why)
@@ -75,7 +75,7 @@ def pursue(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> Non
 
 def _needless(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     """Has the leader got out and in again while ours was put off, so that what we own is what he has by now?"""
-    own, order = draft.contract(copy.symbol).own, follower.leaders(draft, copy)
+    own, order = draft.contract(copy.symbol).own, draft.book.leaders_order(copy)
     if not exposure.reduces(copy, own) or copy.leader_fill_id is not None:
         return False
     if order is None or order.status is not Status.FILLED:

@@ -132,7 +132,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     if current and not latched and not by_fills:
         _within_ours(draft, symbol)
     for copy in draft.book.in_progress(symbol):
-        openings.keep_small(draft, copy, follower.leaders(draft, copy), current, rules)
+        openings.keep_small(draft, copy, draft.book.leaders_order(copy), current, rules)
     for copy in sorted(draft.book.in_progress(symbol), key=lambda one: one.kind is not Kind.ENTRY):
         changes.ask(draft, draft.book.copies[copy.id], rules)  # one change may make another needless
     overdue.look_at(draft, symbol, rules, current)
@@ -142,7 +142,7 @@ def _within_ours(draft: Draft, symbol: Symbol) -> None:
     """A resting exit takes no more than is ours, or than our openings may still bring: the rest of it would open."""
     in_progress = [c for c in draft.book.in_progress(symbol) if c.trades]
     for copy in in_progress:
-        order = follower.leaders(draft, copy)
+        order = draft.book.leaders_order(copy)
         if copy.guards in draft.contract(symbol).guarded:
             continue  # protection.py looks after it
         if copy.verb is not Verb.PLACE or copy.stage not in (Stage.ACCEPTED, Stage.WORKING) or copy.cancel_wanted:
@@ -198,7 +198,7 @@ def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> No
 
 def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: bool) -> Copy | None:
     """An exit that waited for its entry, with the size of what the entry has become; None when it goes on waiting."""
-    order = follower.leaders(draft, copy)
+    order = draft.book.leaders_order(copy)
     ended = order is not None and order.status.finished and order.status is not Status.FILLED and not order.filled
     if copy.cancel_wanted is not None or order is None or order.terms is None or ended:
         draft.news(copy, News.GIVEN_UP, copy.cancel_wanted or "the leader's order is gone")

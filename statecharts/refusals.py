@@ -24,7 +24,6 @@ from statecharts import (
     exposure,
     facts,
     firm,
-    follower,
     guards,
     margin,
     protection,
@@ -109,7 +108,7 @@ def _entry_refused(draft: Draft, copy: Copy, reason: Refusal, why: str) -> None:
 
 def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: CopyRules) -> None:
     contract = draft.contract(copy.symbol)
-    theirs = follower.leaders(draft, copy)
+    theirs = draft.book.leaders_order(copy)
     executed = copy.leader_fill_id is not None or (theirs is not None and theirs.filled > 0)
     left = copy.verb is Verb.CLOSE or executed
     remedy = _REMEDIES.get(reason, "when it does not close by itself, close {symbol} in Tradovate")
@@ -165,7 +164,7 @@ def _try_again(draft: Draft, copy: Copy, reason: Refusal, why: str) -> None:
 
 def overtaken(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     """A refused exit that waits to be asked for again, while the leader's has filled: it is closed at market."""
-    theirs = follower.leaders(draft, copy)
+    theirs = draft.book.leaders_order(copy)
     if copy.stage is Stage.HELD and copy.refusals and theirs is not None and theirs.filled:
         draft.news(copy, News.GIVEN_UP, "ours was refused, and the leader's has filled")
         exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit has filled and ours was refused")

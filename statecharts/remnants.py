@@ -9,7 +9,7 @@ Rule 3: of what went out with it nothing is known: each part is known again by i
 
 from __future__ import annotations
 
-from statecharts import closing, follower, legs, own_orders, revisions, shares, strangers, template, unknowns
+from statecharts import closing, legs, own_orders, revisions, shares, strangers, template, unknowns
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -36,7 +36,7 @@ def known_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> boo
 def look(draft: Draft, rules: CopyRules) -> None:
     """What waits in the book and is at the broker: exits, that went out with an entry which is known again."""
     for copy in draft.book.all_open():
-        order = follower.leaders(draft, copy)
+        order = draft.book.leaders_order(copy)
         if copy.stage is Stage.HELD and claimed(draft, draft.book.copies[copy.id], rules) and order is not None:
             revisions.follow(draft, draft.book.copies[copy.id], order, rules)
     strangers.look(draft)  # what is ours again bars nothing

@@ -10,7 +10,7 @@ Rule 3: the broker cancels the other of an OCO with it, and that is placed anew 
 
 from __future__ import annotations
 
-from statecharts import changes, closing, follower, guards, legs
+from statecharts import changes, closing, guards, legs
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -50,7 +50,7 @@ def _take_along(draft: Draft, copy: Copy) -> bool:
 
 def _waiting(draft: Draft, copy: Copy) -> Copy | None:
     """The partner of this copy that has been renewed, and is yet to be placed."""
-    theirs = follower.leaders(draft, copy)
+    theirs = draft.book.leaders_order(copy)
     number = draft.book.placed.get(theirs.oco_id) if theirs is not None and theirs.oco_id is not None else None
     partner = draft.book.copies.get(number or LEADERS_OWN)
     waits = partner is not None and partner.stage is Stage.HELD and partner.reason == changes.ANOTHER_ORDER

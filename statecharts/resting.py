@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from statecharts import changes, closing, excess, follower, legs, openings, shares, sizing
+from statecharts import changes, closing, excess, legs, openings, shares, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -165,7 +165,7 @@ def room_again(draft: Draft, rules: CopyRules) -> None:
     if draft.book.held_back():
         return
     for copy in tuple(draft.book.alive):
-        order = follower.leaders(draft, copy) if waits_for_room(draft, copy, rules) else None
+        order = draft.book.leaders_order(copy) if waits_for_room(draft, copy, rules) else None
         if order is None or not (order.rest or order.status is Status.FILLED):
             continue
         barred = openings.bar(draft, order, copy.symbol, rules) is not None

@@ -69,7 +69,7 @@ def _for(draft: Draft, entry: Copy, rules: CopyRules) -> Template | None:
     """What the template has to give to this order, beside what the leader has for it."""
     if rules.template is None or entry.kind is Kind.EXIT or entry.verb is not Verb.PLACE:
         return None
-    order, view = follower.leaders(draft, entry), draft.book.theirs
+    order, view = draft.book.leaders_order(entry), draft.book.theirs
     if order is None or view is None or rules.mode == "fills":  # there his resting orders are nothing to us
         return rules.template
     children = [child for child in families.children_of(view, order) if child.rest]

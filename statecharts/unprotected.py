@@ -116,7 +116,7 @@ def _restore(draft: Draft, symbol: Symbol, missing: Iterable[guards.Unit], rules
 
 
 def _cannot_be_copied(draft: Draft, leg: Copy, rules: CopyRules) -> bool:
-    theirs = follower.leaders(draft, leg)
+    theirs = draft.book.leaders_order(leg)
     return not leg.leg and (theirs is None or follower.refusal(theirs, rules) is not None)
 
 

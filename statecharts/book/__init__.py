@@ -21,7 +21,7 @@ from statecharts.evolution import evolve
 from statecharts.register import Register
 from statecharts.rules import Agreement
 from statecharts.standing import AT_EASE, Standing
-from statecharts.values import AccountName, CopyId, FillId, OrderId, Status, Symbol, root_of
+from statecharts.values import AccountName, CopyId, FillId, Order, OrderId, Status, Symbol, root_of
 from statecharts.view import RiskStatus, View
 
 __all__ = [
@@ -137,6 +137,11 @@ class Book:
     def alive(self) -> Iterable[Copy]:
         """The copies that something may yet become of."""
         return Copies.of(self.copies).alive
+
+    def leaders_order(self, copy: Copy) -> Order | None:
+        """The leader's order that this copy follows, as it is known now."""
+        number = copy.leader_order_id
+        return self.theirs.orders.get(number) if self.theirs is not None and number is not None else None
 
     def asleep(self, copy: Copy) -> bool:
         """Does this order sleep at the broker until its entry fills?"""
