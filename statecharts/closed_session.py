@@ -7,7 +7,7 @@ Rule 3: a change waits too, and is asked for with the newest terms; nothing is a
 
 from __future__ import annotations
 
-from statecharts import calendar, closing, exposure
+from statecharts import attempts, calendar, exposure
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -26,7 +26,7 @@ def exit_waits(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> bool:
         draft.note(copy.symbol, no_entry=f"a reversal was refused ({why}); waits until the leader is flat")
     rests = order is not None and order.rest > 0 and copy.leader_fill_id is None
     if copy.verb is Verb.PLACE and copy.kind is Kind.EXIT and rests:
-        closing.put_back(draft, copy, why)
+        attempts.put_back(draft, copy, why)
     elif copy.verb is Verb.PLACE:
         exposure.want_as_leader(draft, copy.symbol, rules, f"the leader has exited, and ours was refused ({why})")
     draft.tell(

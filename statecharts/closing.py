@@ -1,16 +1,15 @@
-"""Closing at market, and exits that are derived anew.
+"""Closing at market, until our position is where it is wanted.
 
 Rule 1: our own resting exits of the contract are cancelled, and confirmed cancelled, before a close at market.
 Rule 2: while an order of the contract is in doubt, nothing is closed: two unknowns at once cannot be told apart.
-Rule 3: what is asked for anew has a new number, and so a new client order id.
+Rule 3: a closing that is asked for anew has a new number, and so a new client order id; exits that made way for it
+        are wanted again when it is done (`attempts.py`).
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from statecharts import calendar, excess, exposure, follower, guards, legs
-from statecharts.book import Book, Contract, Copy, Verb
+from statecharts import attempts, calendar, excess, exposure, follower
+from statecharts.book import Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.evolution import evolve
@@ -18,10 +17,7 @@ from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, OrderType, Side, Symbol, Terms
-
-FIRST_RETRY = timedelta(seconds=1)  # after a refused closing; doubled with each further one
-LONGEST_RETRY = timedelta(seconds=30)
+from statecharts.values import OrderType, Side, Symbol, Terms
 
 
 def close(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
@@ -135,73 +131,5 @@ def _closed(draft: Draft, symbol: Symbol) -> None:
         if copy.put_off and copy.verb is Verb.CLOSE:
             draft.news(copy, News.GIVEN_UP, "nothing is left for it to close")
     if draft.contract(symbol).own:
-        for copy in _gave_way(draft, symbol):
-            put_back(draft, copy, "it made way for a closing at market")
-
-
-def protect_again(draft: Draft, symbol: Symbol) -> None:
-    """A closing was refused: until the next try, the stops that made way for it are wanted again."""
-    for copy in _gave_way(draft, symbol):
-        if exposure.is_stop(copy) and exposure.reduces(copy, draft.contract(symbol).own):
-            put_back(draft, copy, "the closing that it made way for was refused")
-
-
-def _gave_way(draft: Draft, symbol: Symbol) -> list[Copy]:
-    """Exits that were cancelled for a closing, and that are wanted still."""
-    found = []
-    for copy in draft.book.alive:
-        if copy.symbol != symbol or copy.leader_fill_id is not None or not guards.wanted(draft, copy):
-            continue
-        found += [copy] if copy.restore and may_come_back(copy) else []
-    return found
-
-
-def may_come_back(copy: Copy) -> bool:
-    """Is it certain that the broker has no order for this copy, and may it have another one?"""
-    return copy.stage in (Stage.CANCELED, Stage.SKIPPED)
-
-
-def put_back(draft: Draft, copy: Copy, why: str) -> None:
-    """Derives an order anew that certainly does not exist at the broker: a new attempt, so a new client order id.
-
-    An exit; or an entry of which there was to be none for a while (`resting.py`).
-    """
-    legs.part(draft, copy)
-    held = draft.news(copy, News.PUT_BACK, why)
-    name = next_name(draft.book, held)
-    draft.keep(
-        evolve(
-            held,
-            client_id=name,
-            attempt=held.attempt + 1,
-            order_id=None,
-            earlier=held.filled,
-            cancel_wanted=None,
-            wanted=None,
-            ask_after=None,
-            fresh_until=None,
-            pending=None,
-            restore=False,
-            opens_at=calendar.opens_at(draft, copy.symbol),
-            renew=False,
-            sent_with=None,
-            mate=None,
-            lost_at=None,
-            absent=0,
-            absent_at=None,
-        )
-    )
-
-
-def next_name(book: Book, copy: Copy) -> CopyId:
-    """The client order id of the attempt that comes after the present one."""
-    assert book.mine is not None, "copying begins with both views"
-    assert book.theirs is not None, "copying begins with both views"
-    leader, follower = book.theirs.broker_id, book.mine.broker_id
-    return client_order_id(leader, follower, copy.cause, Verb.PLACE.value, copy.leg, copy.attempt + 1)
-
-
-def backed_off(refused: int) -> timedelta:
-    """The wait after so many refused closings in a row."""
-    doublings = min(refused, 10)  # a bound for the arithmetic, far beyond the longest wait
-    return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
+        for copy in attempts.that_made_way(draft, symbol):
+            attempts.put_back(draft, copy, "it made way for a closing at market")

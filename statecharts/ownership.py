@@ -10,7 +10,7 @@ Rule 4: neither is guessed at: where it makes no sense it is refused with the re
 
 from __future__ import annotations
 
-from statecharts import closing, exposure, flattening, follower, shares, sizing, strangers
+from statecharts import attempts, exposure, flattening, follower, shares, sizing, strangers
 from statecharts.book import LEADERS_OWN, Book
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -91,7 +91,7 @@ def _exits(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
 
 def _exit(draft: Draft, order: Order, rules: CopyRules) -> None:
     copy = draft.book.copies.get(draft.book.placed.get(order.id, LEADERS_OWN))
-    if copy is None or not closing.may_come_back(copy):
+    if copy is None or not attempts.may_come_back(copy):
         return
     found = shares.size_of(draft, copy, order, rules)
     if found.kind is not Kind.EXIT or not found.quantity:
@@ -99,4 +99,4 @@ def _exit(draft: Draft, order: Order, rules: CopyRules) -> None:
     meant = max(found.meant, found.quantity)
     version = order.version or copy.wanted_version
     copy = draft.keep(evolve(copy, kind=Kind.EXIT, meant=meant, opens=0, wanted_version=version))
-    closing.put_back(draft, copy, "its position was adopted")
+    attempts.put_back(draft, copy, "its position was adopted")

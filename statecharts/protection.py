@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from statecharts import brackets, calendar, closing, exposure, flattening, guards, template, unprotected
+from statecharts import attempts, brackets, calendar, exposure, flattening, guards, template, unprotected
 from statecharts.book import LEADERS_OWN, Contract, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -129,7 +129,7 @@ def _place(draft: Draft, symbol: Symbol, rules: CopyRules, between_tries: bool =
             if between_tries and not leg.leg:
                 continue  # `pursuit.py` releases those that stand for the leader's
             if leg.restore and leg.stage in guards.GONE and not between_tries:
-                closing.put_back(draft, leg, "there is something of ours for it to protect")
+                attempts.put_back(draft, leg, "there is something of ours for it to protect")
                 leg = draft.book.copies[leg.id]
             if leg.stage is not Stage.HELD or calendar.held(draft, leg) or (leg.ask_after or draft.at) > draft.at:
                 continue

@@ -10,6 +10,7 @@ Rule 3: while an order of the contract is in doubt, nothing is closed: two unkno
 from __future__ import annotations
 
 from statecharts import (
+    attempts,
     brackets,
     busts,
     calendar,
@@ -193,7 +194,7 @@ def _exit_what_became_ours(draft: Draft, symbol: Symbol, rules: CopyRules) -> No
             if found.kind is Kind.EXIT and found.quantity:
                 meant = max(found.meant, found.quantity)
                 copy = draft.keep(evolve(copy, kind=Kind.EXIT, meant=meant, opens=0))
-                closing.put_back(draft, copy, "there is something of ours for it now")
+                attempts.put_back(draft, copy, "there is something of ours for it now")
 
 
 def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: bool) -> Copy | None:

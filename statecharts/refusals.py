@@ -17,9 +17,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from statecharts import (
+    attempts,
     calendar,
     closed_session,
-    closing,
     denials,
     exposure,
     facts,
@@ -41,6 +41,8 @@ from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 
 TRIES = 5  # of a resting exit, and of any stop before `on_stop_refused` has its say: half a minute in all
+FIRST_RETRY = timedelta(seconds=1)  # after a refused closing; doubled with each further one
+LONGEST_RETRY = timedelta(seconds=30)
 FIRST_SPARING = timedelta(seconds=15)  # between exits while the broker limits requests; doubled with each further one
 LONGEST_SPARING = timedelta(minutes=5)
 _IN_THE_WAY = (Refusal.CONFLICT, Refusal.MARGIN)  # orders of ours may be why: their margin counts as well
@@ -54,7 +56,13 @@ def wait(why: Refusal, before: int) -> timedelta:
     """Until the next try, after so many refusals in a row `before` this one."""
     if why is Refusal.LIMITED:
         return min(FIRST_SPARING * (1 << min(before, 10)), LONGEST_SPARING)
-    return closing.backed_off(before)
+    return backed_off(before)
+
+
+def backed_off(refused: int) -> timedelta:
+    """The wait after so many refused closings in a row."""
+    doublings = min(refused, 10)  # a bound for the arithmetic, far beyond the longest wait
+    return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
 
 
 def answered(draft: Draft, copy: Copy, event: RequestRefused, rules: CopyRules) -> None:
@@ -141,7 +149,7 @@ def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: Co
         piece=max(1, asked // 2) if reason is Refusal.SIZE else contract.piece,
     )
     if reason not in (Refusal.LIMITED, Refusal.DENIED, Refusal.LOCKED):  # a stop would be refused as well
-        closing.protect_again(draft, copy.symbol)
+        attempts.protect_again(draft, copy.symbol)
 
 
 def _after_so_many(often: bool, rules: CopyRules) -> str:
@@ -157,7 +165,7 @@ def _try_again(draft: Draft, copy: Copy, reason: Refusal, why: str) -> None:
     refusals = copy.refusals + 1
     if (copy.kind is Kind.EXIT or guards.is_stop(copy)) and (reason.passes or refusals < TRIES):
         # What a reversal would have opened is refused for good, as an entry is; its stop is what protects us.
-        closing.put_back(draft, evolve(copy, kind=Kind.EXIT, opens=0), why)
+        attempts.put_back(draft, evolve(copy, kind=Kind.EXIT, opens=0), why)
         again = draft.book.copies[copy.id]
         draft.keep(evolve(again, refusals=refusals, ask_after=draft.at + wait(reason, copy.refusals)))
 

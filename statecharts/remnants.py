@@ -9,7 +9,7 @@ Rule 3: of what went out with it nothing is known: each part is known again by i
 
 from __future__ import annotations
 
-from statecharts import closing, legs, own_orders, revisions, shares, strangers, template, unknowns
+from statecharts import attempts, legs, own_orders, revisions, shares, strangers, template, unknowns
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -57,8 +57,8 @@ def claimed(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     own_orders.absorb(draft, copy, order, rules)
     _linked(draft, copy, order)
     copy = draft.book.copies[copy.id]
-    if copy.stage in _GONE and is_there(draft.book, evolve(copy, client_id=closing.next_name(draft.book, copy))):
-        closing.put_back(draft, copy, _WHY)
+    if copy.stage in _GONE and is_there(draft.book, evolve(copy, client_id=attempts.next_name(draft.book, copy))):
+        attempts.put_back(draft, copy, _WHY)
         return claimed(draft, draft.book.copies[copy.id], rules)  # of several attempts the last one is the present one
     if (copy.open or copy.filled) and not copy.guarded_by:
         template.provide(draft, copy, rules)

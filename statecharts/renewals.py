@@ -10,7 +10,7 @@ Rule 3: the broker cancels the other of an OCO with it, and that is placed anew 
 
 from __future__ import annotations
 
-from statecharts import changes, closing, guards, legs
+from statecharts import attempts, changes, guards, legs
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -25,7 +25,7 @@ def cancelled(draft: Draft, copy: Copy) -> None:
         return
     if copy.renew:
         coming = _take_along(draft, copy)
-        closing.put_back(draft, copy, changes.ANOTHER_ORDER)
+        attempts.put_back(draft, copy, changes.ANOTHER_ORDER)
         if coming:
             draft.keep(evolve(draft.book.copies[copy.id], ask_after=draft.at + legs.BY_ITSELF))
         return
@@ -34,7 +34,7 @@ def cancelled(draft: Draft, copy: Copy) -> None:
         draft.keep(evolve(partner, ask_after=None))
     elif not copy.restore or copy.guards is not None or draft.contract(copy.symbol).close_to is not None:
         return  # or `protection.py` and `closing.py` put it back when it is its time
-    closing.put_back(draft, copy, _WITH_ITS_PARTNER)
+    attempts.put_back(draft, copy, _WITH_ITS_PARTNER)
 
 
 def _take_along(draft: Draft, copy: Copy) -> bool:
@@ -44,7 +44,7 @@ def _take_along(draft: Draft, copy: Copy) -> bool:
         return False
     mate = draft.keep(evolve(mate, restore=True))
     if mate.stage is Stage.CANCELED:
-        closing.put_back(draft, mate, _WITH_ITS_PARTNER)
+        attempts.put_back(draft, mate, _WITH_ITS_PARTNER)
     return mate.open
 
 

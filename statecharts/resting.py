@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from statecharts import changes, closing, excess, legs, openings, shares, sizing
+from statecharts import attempts, changes, excess, legs, openings, shares, sizing
 from statecharts.book import LEADERS_OWN, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -175,7 +175,7 @@ def room_again(draft: Draft, rules: CopyRules) -> None:
 
 def _put_back(draft: Draft, copy: Copy, why: str) -> None:
     """Ours comes again, with its exits."""
-    closing.put_back(draft, copy, why)
+    attempts.put_back(draft, copy, why)
     for leg in copy.guarded_by:
         draft.keep(evolve(draft.book.copies[leg], restore=True))
     if copy.guarded_by:

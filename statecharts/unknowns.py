@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from statecharts import calendar, closing, exposure, shortage
+from statecharts import attempts, calendar, exposure, shortage
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import LookUp, ReadAnew, Severity
@@ -115,7 +115,7 @@ def not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
         draft.change_ended(copy)
     elif copy.verb is Verb.PLACE and copy.kind is Kind.EXIT:
         if copy.leader_fill_id is None:
-            closing.put_back(draft, copy, why)
+            attempts.put_back(draft, copy, why)
         else:
             exposure.want_as_leader(draft, copy.symbol, rules, f"an exit is not there: {why}")
             shortage.lost(draft, copy, rules)

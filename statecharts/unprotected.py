@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from statecharts import calendar, closing, exposure, follower, guards, template
+from statecharts import attempts, calendar, exposure, follower, guards, template
 from statecharts.book import LEADERS_OWN, Copy, Exposure
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -105,7 +105,7 @@ def _restore(draft: Draft, symbol: Symbol, missing: Iterable[guards.Unit], rules
         if leg.stage in guards.GONE and not _cannot_be_copied(draft, leg, rules):
             meant = max(leg.meant, leg.filled + size)
             leg = draft.keep(evolve(leg, kind=Kind.EXIT, meant=meant, opens=0))
-            closing.put_back(draft, leg, "the leader has it, and ours is not there")
+            attempts.put_back(draft, leg, "the leader has it, and ours is not there")
         elif leg.cancel_wanted is None and leg.order_id is not None and leg.stage is Stage.WORKING:
             if entry is not None and draft.book.asleep(leg):
                 guards.withdraw(draft, leg, "it sleeps although its entry has filled; it is placed anew")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statecharts import closing
+from statecharts import refusals
 from statecharts.book import Verb
 from statecharts.effects import Priority
 from statecharts.events import LeaderLost
@@ -57,8 +57,8 @@ def test_a_refused_closing_is_asked_again_under_another_id_each_wait_longer_than
         desk.wait(2**n - 0.5)
         assert desk.places == []
         desk.wait(0.5)
-    assert closing.backed_off(0) == SECOND
-    assert closing.backed_off(10**6) == 30 * SECOND
+    assert refusals.backed_off(0) == SECOND
+    assert refusals.backed_off(10**6) == 30 * SECOND
 
 
 def test_a_closing_that_never_left_has_another_id_too() -> None:
