@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from statecharts import families, follower, guards, legs, revisions, template
+from statecharts import counterpart, families, follower, guards, legs, template
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Leg
@@ -47,7 +47,7 @@ def _copy_of(book: Book, order: Order) -> Copy | None:
 def hold(draft: Draft, order: Order, rules: CopyRules) -> bool:
     """A child whose entry has a copy waits for what that fills. Answers whether this order is such a child."""
     entry = _entry_of(draft, order)
-    if entry is None or follower.refusal(order, rules) is not None:
+    if entry is None or counterpart.refusal(order, rules) is not None:
         return False
     leg = _guard(draft, order, entry, rules)
     if not entry.open and not entry.filled:
@@ -72,8 +72,8 @@ def _guard(draft: Draft, order: Order, entry: Copy, rules: CopyRules) -> Copy:
     """The copy of a child, as large as its entry."""
     assert order.terms is not None, "a child is copied by its terms"
     quantity = entry.terms.quantity + entry.earlier if entry.terms is not None else 0
-    leg = follower.new_copy(draft, order, rules)
-    terms = evolve(revisions.asked(draft, leg, order, order.terms), quantity=quantity)
+    leg = counterpart.new_copy(draft, order, rules)
+    terms = evolve(counterpart.asked(draft, leg, order, order.terms), quantity=quantity)
     return evolve(leg, kind=Kind.EXIT, terms=terms, meant=quantity, guards=entry.id)
 
 
@@ -190,7 +190,7 @@ def _send_alone(draft: Draft, copy: Copy, rules: CopyRules) -> None:
             for child in children
             if _copy_of(draft.book, child) is None
             and child.terms is not None
-            and follower.refusal(child, rules) is None
+            and counterpart.refusal(child, rules) is None
         ]
     if copy.kind is Kind.ENTRY and _fit_one_oso(order, children):
         draft.keep(copy)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from statecharts import (
     calendar,
+    counterpart,
     excess,
     executions,
     exposure,
@@ -29,7 +30,7 @@ from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.evolution import evolve
-from statecharts.follower import consider, new_copy
+from statecharts.follower import consider
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -208,7 +209,7 @@ def _missed(draft: Draft, orders: list[Order], rules: CopyRules) -> set[Symbol]:
 
 
 def _without_a_copy(draft: Draft, order: Order, rules: CopyRules) -> None:
-    if order.status.finished and remnants.known_again(draft, new_copy(draft, order, rules), order, rules):
+    if order.status.finished and remnants.known_again(draft, counterpart.new_copy(draft, order, rules), order, rules):
         _pair(draft, draft.book.copies[draft.book.placed[order.id]], order, rules)
         return
     if order.status.finished:
@@ -276,7 +277,7 @@ def _symbols(draft: Draft, rules: CopyRules) -> set[Symbol]:
 
 
 def _skipped(draft: Draft, order: Order, rules: CopyRules, why: str) -> None:
-    draft.skip(evolve(new_copy(draft, order, rules), stage=Stage.SKIPPED, reason=why), why)
+    draft.skip(evolve(counterpart.new_copy(draft, order, rules), stage=Stage.SKIPPED, reason=why), why)
 
 
 def _by_age(view: View) -> list[Order]:

@@ -10,8 +10,6 @@ Rule 3: an exit is never stopped by what stops openings (pause, close-only, caps
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import attrs
 
 from statecharts import (
@@ -19,6 +17,7 @@ from statecharts import (
     breaker,
     busts,
     calendar,
+    counterpart,
     executions,
     exposure,
     facts,
@@ -33,30 +32,16 @@ from statecharts import (
     shortage,
     sizing,
     template,
-    terms,
 )
-from statecharts.book import LEADERS_OWN, Copy, Verb
+from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Leg, PlaceOco, PlaceOrder, PlaceOso, Priority
 from statecharts.events import LeaderOrderSeen
 from statecharts.evolution import evolve
-from statecharts.identity import client_order_id
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind, Size
-from statecharts.values import CopyId, CopyName, Order, Side, Status, Symbol, Terms
-
-_PLACE = Verb.PLACE.value
-_BLANK = Copy(  # a row is made of it in two thirds of the time that it takes to set each field by its name
-    id=CopyId(""),
-    client_id="",
-    copy=CopyName(""),
-    verb=Verb.PLACE,
-    symbol=Symbol(""),
-    side=Side.BUY,
-    stage=Stage.INTENDED,
-    decided_at=datetime.min.replace(tzinfo=UTC),
-)
+from statecharts.values import Order, Terms
 
 
 def leader_order_seen(draft: Draft, event: LeaderOrderSeen, rules: CopyRules) -> None:
@@ -116,21 +101,21 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
 
 def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None) -> Copy | None:
     """The copy of a leader order with the size that is to be sent; None when it is held or skipped."""
-    copy = new_copy(draft, order, rules)
+    copy = counterpart.new_copy(draft, order, rules)
     if remnants.known_again(draft, copy, order, rules):
         go_on_copying(draft, order, rules)
         return None
     latch = flattening.latched(draft.book, copy.symbol)
     flattened = f"flattened: {latch.why}" if latch is not None else None
-    why_not = refusal(order, rules) or facts.nowhere(draft.book, copy.symbol) or flattened
+    why_not = counterpart.refusal(order, rules) or facts.nowhere(draft.book, copy.symbol) or flattened
     if why_not is not None or order.terms is None:
-        kind = kind_now(draft, order)
+        kind = counterpart.kind_now(draft, order)
         draft.skip(evolve(copy, stage=Stage.SKIPPED, kind=kind, reason=why_not), why_not or "")
         return None
     found = shares.size_of(draft, copy, order, rules)
     # An order that is complete when it is first seen is not chased either.
     chase_at = draft.at + rules.chase_after if order.status.finished else None
-    wanted = revisions.asked(draft, copy, order, order.terms)
+    wanted = counterpart.asked(draft, copy, order, order.terms)
     copy = evolve(
         copy,
         kind=found.kind,
@@ -165,7 +150,7 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
 
 def give_up(draft: Draft, order: Order, why: str, rules: CopyRules) -> None:
     """An exit of the leader's that no order of ours will follow, whatever is still told of it."""
-    copy = new_copy(draft, order, rules)
+    copy = counterpart.new_copy(draft, order, rules)
     draft.skip(evolve(copy, stage=Stage.SKIPPED, kind=Kind.EXIT, reason=why), why)
 
 
@@ -186,40 +171,6 @@ def _waits_for_a_look_up(draft: Draft, copy: Copy, order: Order, barred: str | N
         openings.tell_only_exits(draft, copy, order.side, order.terms.quantity, barred)
         copy = evolve(copy, kind=Kind.EXIT, opens=0)
     draft.keep(evolve(copy, stage=Stage.HELD, reason="waits until an order without an answer has been looked up"))
-
-
-def new_copy(draft: Draft, order: Order, rules: CopyRules) -> Copy:
-    """The row for a leader order, before anything about its size is known.
-
-    Its name is made of the leader's present terms; of his first ones, where an order of ours has that name already.
-    """
-    newest = _row(draft, order, order.version or order.id, rules)
-    if order.first_version is None or remnants.is_there(draft.book, newest):
-        return newest
-    first = _row(draft, order, order.first_version, rules)
-    return first if remnants.is_there(draft.book, first) else newest
-
-
-def _row(draft: Draft, order: Order, cause: int, rules: CopyRules) -> Copy:
-    book = draft.book
-    assert book.mine is not None, "copying begins with both views"
-    assert book.theirs is not None, "copying begins with both views"
-    agreed = sizing.agreement(order.symbol, rules)
-    name = client_order_id(book.theirs.broker_id, book.mine.broker_id, cause, _PLACE, 0, 0)
-    return evolve(
-        _BLANK,
-        id=name,
-        client_id=name,
-        copy=rules.name,
-        symbol=agreed.to,
-        side=sizing.side_by(order, agreed),
-        decided_at=draft.at,
-        cause=cause,
-        wanted_version=cause,
-        leader_order_id=order.id,
-        leader_symbol=order.symbol,
-        terms=order.terms,
-    )
 
 
 def awaited(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:
@@ -283,23 +234,6 @@ def _with_legs(alone: PlaceOrder, other: Leg | None, brackets: tuple[Leg, ...]) 
     if other is not None:
         return PlaceOco(**fields, other=other)
     return PlaceOso(**fields, brackets=brackets)
-
-
-def kind_now(draft: Draft, order: Order) -> Kind:
-    """What the whole of it is to the leader's own position, as that is without it."""
-    assert draft.book.theirs is not None, "copying begins with both views"
-    held = draft.book.theirs.position(order.symbol) - order.net
-    return sizing.kind_of(held, order.side, order.terms.quantity if order.terms else 0)
-
-
-def refusal(order: Order, rules: CopyRules) -> str | None:
-    """Why an order cannot be copied at all, whatever the account's state."""
-    if order.unsupported is not None:
-        return f"copierd does not copy orders of type {order.unsupported}"
-    assert order.terms is not None
-    if order.status.finished and order.filled == 0 and order.status is not Status.FILLED:
-        return f"the leader's order was {order.status.value.lower()} before it could be copied"
-    return terms.unmirrored(order.terms, sizing.follower_side(order, rules) is not order.side)
 
 
 def _of_size(wanted: Terms, found: Size) -> Terms:

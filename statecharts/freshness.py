@@ -15,7 +15,17 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from statecharts import brackets, calendar, executions, exposure, facts, follower, openings, revisions, sizing
+from statecharts import (
+    brackets,
+    calendar,
+    counterpart,
+    executions,
+    exposure,
+    facts,
+    follower,
+    openings,
+    sizing,
+)
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -56,7 +66,7 @@ def _missed(order: Order, draft: Draft, rules: CopyRules) -> bool:
     """Has this order just taken the leader further into a position, and nothing of ours stands for that?"""
     if rules.mode == "orders" and (order.id in draft.book.placed or order.terms is None):
         return False
-    refusal = executions.refusal(order) if rules.mode == "fills" else follower.refusal(order, rules)
+    refusal = executions.refusal(order) if rules.mode == "fills" else counterpart.refusal(order, rules)
     return refusal is None and bool(_fills(order, draft, rules))
 
 
@@ -100,7 +110,7 @@ def _must_wait(draft: Draft, orders: Collection[Order], rules: CopyRules) -> boo
 
 def _row(draft: Draft, newest: Order, rules: CopyRules) -> Copy:
     """The copy of the newest order; in mode "fills" that of its newest execution."""
-    copy = follower.new_copy(draft, newest, rules)
+    copy = counterpart.new_copy(draft, newest, rules)
     if rules.mode == "orders":
         return copy
     fill = _fills(newest, draft, rules)[-1]
@@ -112,7 +122,7 @@ def _terms(draft: Draft, copy: Copy, newest: Order, price: Decimal, quantity: in
     at_once = Terms(quantity, OrderType.LIMIT, price=price, time_in_force=TimeInForce.IOC)
     if newest.terms is None or not newest.rest or copy.leader_fill_id is not None:
         return at_once
-    asked = revisions.asked(draft, copy, newest, newest.terms)
+    asked = counterpart.asked(draft, copy, newest, newest.terms)
     if asked.order_type is not OrderType.LIMIT or asked.price is None:
         return at_once
     stricter = min(price, asked.price) if copy.side is Side.BUY else max(price, asked.price)

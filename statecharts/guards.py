@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts import exposure, legs, revisions, shares, template
+from statecharts import counterpart, exposure, legs, shares, template
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -68,7 +68,7 @@ def newest(draft: Draft, leg: Copy) -> Copy:
     theirs = draft.book.leaders_order(leg)
     assert theirs is not None, "wanted by the leader"
     assert theirs.terms is not None, "an order with a rest has terms"
-    terms = revisions.asked(draft, leg, theirs, theirs.terms)
+    terms = counterpart.asked(draft, leg, theirs, theirs.terms)
     return evolve(leg, terms=terms, wanted_version=theirs.version or leg.wanted_version)
 
 
@@ -171,7 +171,7 @@ def alone(draft: Draft, symbol: Symbol, rules: CopyRules) -> Iterator[Unit]:
             continue
         if theirs.asleep(order) or order.terms is None:
             continue
-        if revisions.asked(draft, copy, order, order.terms).order_type.stops:
+        if counterpart.asked(draft, copy, order, order.terms).order_type.stops:
             yield Unit((copy,), min(abs(own), max(0, _meant(draft, copy, order, rules) - copy.filled)))
 
 

@@ -9,7 +9,7 @@ Rule 4: while an order of the contract is in doubt nobody knows what another one
 
 from __future__ import annotations
 
-from statecharts import changes, follower, openings, shares, sizing
+from statecharts import changes, counterpart, openings, shares, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -30,7 +30,7 @@ def look_again(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
             continue
         if copy.guards in draft.contract(symbol).guarded or order is None or not order.rest:
             continue  # the exits of an entry are protection.py's
-        kind = follower.kind_now(draft, order)
+        kind = counterpart.kind_now(draft, order)
         against = copy.side.sign * draft.contract(symbol).own < 0
         if kind is Kind.ENTRY and copy.kind is not Kind.ENTRY and against:
             continue

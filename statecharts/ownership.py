@@ -10,7 +10,7 @@ Rule 4: neither is guessed at: where it makes no sense it is refused with the re
 
 from __future__ import annotations
 
-from statecharts import attempts, exposure, flattening, follower, shares, sizing, strangers
+from statecharts import attempts, counterpart, exposure, flattening, shares, sizing, strangers
 from statecharts.book import LEADERS_OWN, Book
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -84,7 +84,7 @@ def _exits(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     theirs = draft.book.theirs
     assert theirs is not None, "adopted is what is compared with the leader"
     for order in theirs.alive:
-        works = order.rest and not theirs.asleep(order) and follower.refusal(order, rules) is None
+        works = order.rest and not theirs.asleep(order) and counterpart.refusal(order, rules) is None
         if works and sizing.follower_symbol(order.symbol, rules) == symbol:
             _exit(draft, order, rules)
 

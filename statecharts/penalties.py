@@ -12,7 +12,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from statecharts import brackets, changes, exposure, follower, openings, refusals, revisions, shares, unknowns
+from statecharts import (
+    brackets,
+    changes,
+    counterpart,
+    exposure,
+    follower,
+    openings,
+    refusals,
+    shares,
+    unknowns,
+)
 from statecharts.bars import Bar
 from statecharts.book import Copy
 from statecharts.draft import Draft
@@ -105,7 +115,7 @@ def entry(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     if quantity <= 0 or barred is not None:
         _missed(draft, copy, barred or "nothing is left to copy of it")
         return
-    terms = evolve(revisions.asked(draft, copy, order, order.terms or copy.terms), quantity=quantity)
+    terms = evolve(counterpart.asked(draft, copy, order, order.terms or copy.terms), quantity=quantity)
     again = draft.keep(evolve(copy, terms=terms, wanted=None, reason=None, ask_after=None))
     follower.send(draft, again, rules, brackets=brackets.once_more(draft, again))
 

@@ -16,6 +16,7 @@ from statecharts import (
     calendar,
     changes,
     closing,
+    counterpart,
     excess,
     exposure,
     facts,
@@ -31,7 +32,6 @@ from statecharts import (
     protection,
     refusals,
     resting,
-    revisions,
     shares,
 )
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
@@ -150,7 +150,7 @@ def _within_ours(draft: Draft, symbol: Symbol) -> None:
             continue
         if order is None or not order.rest or copy.terms is None:
             continue
-        if follower.kind_now(draft, order) is not Kind.EXIT:
+        if counterpart.kind_now(draft, order) is not Kind.EXIT:
             continue
         coming = sum(c.rest for c in in_progress if c.side is not copy.side and c.kind is not Kind.EXIT)
         room = max(0, -copy.side.sign * draft.contract(symbol).own) + coming
@@ -230,7 +230,7 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
     if found.quantity <= 0:
         draft.news(copy, News.GIVEN_UP, facts.nowhere(draft.book, copy.symbol) or found.why_nothing)
         return None
-    terms = evolve(revisions.asked(draft, copy, order, order.terms), quantity=found.quantity)
+    terms = evolve(counterpart.asked(draft, copy, order, order.terms), quantity=found.quantity)
     chase_at = draft.at + rules.chase_after if order.status.finished else None
     released = evolve(copy, kind=found.kind, terms=terms, wanted=None, reason=None, chase_at=chase_at)
     return evolve(released, ask_after=None)

@@ -9,14 +9,13 @@ Rule 3: of what went out with it nothing is known: each part is known again by i
 
 from __future__ import annotations
 
-from statecharts import attempts, legs, own_orders, revisions, shares, strangers, template, unknowns
+from statecharts import attempts, counterpart, legs, own_orders, revisions, shares, strangers, template, unknowns
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules
 from statecharts.values import Order
-from statecharts.view import Orders
 
 _WHY = "it is at the broker already, and the ledger of before a power cut does not know it"
 _GONE = frozenset({Stage.CANCELED, Stage.EXPIRED})
@@ -24,7 +23,7 @@ _GONE = frozenset({Stage.CANCELED, Stage.EXPIRED})
 
 def known_again(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> bool:
     """Is ours for this order of the leader's there already? `copy` is its row."""
-    if _forgotten(draft.book, copy) is None:
+    if counterpart.forgotten(draft.book, copy) is None:
         return False
     if order.terms is not None:
         found = shares.size_of(draft, copy, order, rules)
@@ -44,7 +43,7 @@ def look(draft: Draft, rules: CopyRules) -> None:
 
 def claimed(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     """Is an order there already that this decision has made? Then it is this copy's, and nothing is to be sent."""
-    order = _forgotten(draft.book, copy)
+    order = counterpart.forgotten(draft.book, copy)
     if order is None:
         return False
     strangers.ours_after_all(draft, order)
@@ -57,12 +56,17 @@ def claimed(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     own_orders.absorb(draft, copy, order, rules)
     _linked(draft, copy, order)
     copy = draft.book.copies[copy.id]
-    if copy.stage in _GONE and is_there(draft.book, evolve(copy, client_id=attempts.next_name(draft.book, copy))):
+    if copy.stage in _GONE and _has_come_again(draft.book, copy):
         attempts.put_back(draft, copy, _WHY)
         return claimed(draft, draft.book.copies[copy.id], rules)  # of several attempts the last one is the present one
     if (copy.open or copy.filled) and not copy.guarded_by:
         template.provide(draft, copy, rules)
     return True
+
+
+def _has_come_again(book: Book, copy: Copy) -> bool:
+    """Is the attempt that comes after this one at the broker as well?"""
+    return counterpart.forgotten(book, evolve(copy, client_id=attempts.next_name(book, copy))) is not None
 
 
 def _linked(draft: Draft, copy: Copy, order: Order) -> None:
@@ -74,15 +78,3 @@ def _linked(draft: Draft, copy: Copy, order: Order) -> None:
         draft.keep(evolve(draft.book.copies[copy.id], mate=mate.id))
     if order.parent_id is not None and copy.guards is not None and orders.get(order.parent_id) == copy.guards:
         draft.keep(evolve(draft.book.copies[copy.id], sent_with=copy.guards))
-
-
-def is_there(book: Book, copy: Copy) -> bool:
-    return _forgotten(book, copy) is not None
-
-
-def _forgotten(book: Book, copy: Copy) -> Order | None:
-    """A closing where nothing of ours has filled yet has the same name in every contract."""
-    assert book.mine is not None, "copying begins with both views"
-    order = Orders.of(book.mine.orders).named(copy.client_id)
-    known = order is None or order.id in book.orders or (order.symbol, order.side) != (copy.symbol, copy.side)
-    return None if known else order

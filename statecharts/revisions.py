@@ -9,7 +9,7 @@ Rule 4: what he changes into something that cannot be copied is told once, and o
 
 from __future__ import annotations
 
-from statecharts import brackets, changes, exposure, openings, resting, shadows, shares, shortage, terms
+from statecharts import brackets, changes, counterpart, exposure, openings, resting, shadows, shares, shortage, terms
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -68,7 +68,7 @@ def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: Ver
     """The copy that wants the leader's new terms. What bars openings bars a larger size too, but no price."""
     assert copy.terms is not None, "what is open has its terms"
     if copy.guards is not None:  # its size is that of what it protects
-        wanted = evolve(asked(draft, copy, order, theirs), quantity=copy.terms.quantity)
+        wanted = evolve(counterpart.asked(draft, copy, order, theirs), quantity=copy.terms.quantity)
         return changes.wish(evolve(copy, wanted=wanted, wanted_version=version))
     found = shares.size_of(draft, copy, order, rules)
     present = copy.terms.quantity + copy.earlier
@@ -87,11 +87,5 @@ def modified(draft: Draft, copy: Copy, order: Order, theirs: Terms, version: Ver
     why_not = terms.unmirrored(theirs, copy.side is not order.side)
     if why_not is not None:
         return evolve(copy, wanted_version=version, cancel_wanted=why_not)
-    wanted = evolve(asked(draft, copy, order, theirs), quantity=whole - copy.earlier)
+    wanted = evolve(counterpart.asked(draft, copy, order, theirs), quantity=whole - copy.earlier)
     return changes.wish(evolve(copy, wanted=wanted, wanted_version=version))
-
-
-def asked(draft: Draft, copy: Copy, order: Order, theirs: Terms) -> Terms:
-    """The leader's terms as this follower asks for them, in the contract and on the side of its copy."""
-    known = draft.book.facts_of(copy.symbol) if copy.symbol != copy.leader_symbol else None
-    return terms.asked(theirs, copy.side is not order.side, copy.side, known.tick if known is not None else None)

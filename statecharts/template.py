@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from statecharts import brackets, exposure, families, follower, guards, revisions, shares, sizing
+from statecharts import brackets, counterpart, exposure, families, guards, shares, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -80,9 +80,9 @@ def _for(draft: Draft, entry: Copy, rules: CopyRules) -> Template | None:
 
 def _is_stop(draft: Draft, child: Order, rules: CopyRules) -> bool:
     """Does this child of the leader's limit a loss of ours?"""
-    if child.terms is None or follower.refusal(child, rules) is not None:
+    if child.terms is None or counterpart.refusal(child, rules) is not None:
         return False
-    return revisions.asked(draft, follower.new_copy(draft, child, rules), child, child.terms).order_type.stops
+    return counterpart.asked(draft, counterpart.new_copy(draft, child, rules), child, child.terms).order_type.stops
 
 
 def _legs(draft: Draft, entry: Copy, template: Template) -> Iterator[Copy]:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from statecharts import attempts, calendar, exposure, follower, guards, template
+from statecharts import attempts, calendar, counterpart, exposure, guards, template
 from statecharts.book import LEADERS_OWN, Copy, Exposure
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -117,7 +117,7 @@ def _restore(draft: Draft, symbol: Symbol, missing: Iterable[guards.Unit], rules
 
 def _cannot_be_copied(draft: Draft, leg: Copy, rules: CopyRules) -> bool:
     theirs = draft.book.leaders_order(leg)
-    return not leg.leg and (theirs is None or follower.refusal(theirs, rules) is not None)
+    return not leg.leg and (theirs is None or counterpart.refusal(theirs, rules) is not None)
 
 
 def _refused_beforehand(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
