@@ -55,7 +55,7 @@ def hold(draft: Draft, order: Order, rules: CopyRules) -> bool:
         draft.skip(evolve(leg, stage=Stage.SKIPPED, reason=why), why)
     else:
         draft.keep(evolve(leg, stage=Stage.HELD, reason="waits for its entry to fill"))
-    look_after(draft, entry, leg)  # of an entry that has come to nothing too: when it comes again, so do its exits
+    guards.assign(draft, entry, leg)  # of an entry that has come to nothing too: when it comes again, so do its exits
     return True
 
 
@@ -77,38 +77,14 @@ def _guard(draft: Draft, order: Order, entry: Copy, rules: CopyRules) -> Copy:
     return evolve(leg, kind=Kind.EXIT, terms=terms, meant=quantity, guards=entry.id)
 
 
-def look_after(draft: Draft, entry: Copy, *legs: Copy) -> None:
-    entry = draft.book.copies[entry.id]
-    draft.keep(evolve(entry, guarded_by=(*entry.guarded_by, *(leg.id for leg in legs))))
-    contract = draft.contract(entry.symbol)
-    if entry.id not in contract.guarded:
-        draft.note(entry.symbol, guarded=(*contract.guarded, entry.id))
-
-
-def waits_for_its_entry(draft: Draft, copy: Copy) -> bool:
-    """Is this a held exit that `protection.py` places when its entry has filled, and not before?
-
-    While we are closing it places nothing, and what our entries have made ours is to be protected meanwhile.
-    """
-    contract = draft.contract(copy.symbol)
-    if copy.guards not in contract.guarded or copy.cancel_wanted is not None:
-        return False
-    if copy.leg:
-        return guards.wanted(draft, copy)
-    if contract.close_to is not None and not draft.book.copies[copy.guards or LEADERS_OWN].open:
-        return False
-    theirs = draft.book.leaders_order(copy)
-    return theirs is not None and not theirs.status.finished
-
-
 def held_together(draft: Draft, copy: Copy) -> list[Copy]:
     """The copy, when it is held and waits for no entry of its own, and its partner when that is so held too."""
-    if copy.verb is not Verb.PLACE or copy.stage is not Stage.HELD or waits_for_its_entry(draft, copy):
+    if copy.verb is not Verb.PLACE or copy.stage is not Stage.HELD or guards.waits_for_its_entry(draft, copy):
         return []
     theirs = draft.book.leaders_order(copy)
     partner = partner_of(view_of(draft), theirs) if theirs is not None else None
     other = _copy_of(draft.book, partner) if partner is not None else None
-    if other is None or other.stage is not Stage.HELD or waits_for_its_entry(draft, other):
+    if other is None or other.stage is not Stage.HELD or guards.waits_for_its_entry(draft, other):
         return [copy]
     return [copy, other]
 
@@ -221,19 +197,31 @@ def _send_oso(draft: Draft, entry: Copy, exits: Sequence[Copy], rules: CopyRules
         assert leg.terms is not None, "a guard has terms"
         mate = other.id if other is not leg else None
         draft.keep(_going_out(draft, leg, leg.terms.quantity, mate=mate, sent_with=entry.id))
-    look_after(draft, entry, *exits)
+    guards.assign(draft, entry, *exits)
     follower.send(draft, draft.book.copies[entry.id], rules, brackets=tuple(_leg(leg) for leg in exits))
+
+
+def newest(draft: Draft, leg: Copy) -> Copy:
+    """A wanted exit as the leader has it now, or its template."""
+    if leg.leg:
+        return template.newest(draft, leg)
+    theirs = draft.book.leaders_order(leg)
+    assert theirs is not None, "wanted by the leader"
+    assert theirs.terms is not None, "an order with a rest has terms"
+    terms = counterpart.asked(draft, leg, theirs, theirs.terms)
+    return evolve(leg, terms=terms, wanted_version=theirs.version or leg.wanted_version)
 
 
 def once_more(draft: Draft, entry: Copy) -> tuple[Leg, ...]:
     """The legs of an entry that the broker has put off with it: they go again with it, as the leader has them now."""
     assert entry.terms is not None, "an entry that was sent has its terms"
-    put_off = [leg for leg in legs.of(draft.book, entry) if leg.stage is Stage.HELD and waits_for_its_entry(draft, leg)]
+    held = [leg for leg in legs.of(draft.book, entry) if leg.stage is Stage.HELD]
+    put_off = [leg for leg in held if guards.waits_for_its_entry(draft, leg)]
     again = []
     for leg, other in zip(put_off, reversed(put_off), strict=True):
-        newest = evolve(guards.newest(draft, leg), wanted=None, reason=None, ask_after=None)
+        now = evolve(newest(draft, leg), wanted=None, reason=None, ask_after=None)
         mate = other.id if other is not leg else None
-        going = _going_out(draft, newest, entry.terms.quantity, mate=mate, sent_with=entry.id)
+        going = _going_out(draft, now, entry.terms.quantity, mate=mate, sent_with=entry.id)
         again.append(draft.keep(evolve(going, wanted=None)))
     return tuple(_leg(leg) for leg in again)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from statecharts import brackets, exposure, follower, sizing
+from statecharts import exposure, follower, guards, sizing
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -131,7 +131,7 @@ def expected(draft: Draft, symbol: Symbol) -> int:
 
 def _coming(draft: Draft, copy: Copy) -> int:
     """Contracts that this order is about to fill. One that rests at the leader too, untouched, fills none."""
-    if copy.guards is not None and brackets.waits_for_its_entry(draft, copy):
+    if copy.guards is not None and guards.waits_for_its_entry(draft, copy):
         return 0
     if copy.stage is Stage.HELD and copy.leader_fill_id is not None and not copy.put_off:
         return 0  # `fills.py` sends it for what is beyond the target, and for nothing else

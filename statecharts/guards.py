@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import attrs
 
-from statecharts import counterpart, exposure, legs, shares, template
+from statecharts import counterpart, exposure, legs, shares
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -52,6 +52,15 @@ def of_entry(draft: Draft, entry: Copy) -> tuple[Copy, ...]:
     return tuple(draft.book.copies[leg] for leg in entry.guarded_by)
 
 
+def assign(draft: Draft, entry: Copy, *legs: Copy) -> None:
+    """From now on these exits guard what this entry fills."""
+    entry = draft.book.copies[entry.id]
+    draft.keep(evolve(entry, guarded_by=(*entry.guarded_by, *(leg.id for leg in legs))))
+    contract = draft.contract(entry.symbol)
+    if entry.id not in contract.guarded:
+        draft.note(entry.symbol, guarded=(*contract.guarded, entry.id))
+
+
 def wanted(draft: Draft, leg: Copy) -> bool:
     """Does the leader have this exit, asleep or awake? Of a template's: is it in force?"""
     if leg.leg:
@@ -61,15 +70,20 @@ def wanted(draft: Draft, leg: Copy) -> bool:
     return theirs is not None and theirs.rest > 0
 
 
-def newest(draft: Draft, leg: Copy) -> Copy:
-    """A wanted exit as the leader has it now, or its template."""
-    if leg.leg:
-        return template.newest(draft, leg)
-    theirs = draft.book.leaders_order(leg)
-    assert theirs is not None, "wanted by the leader"
-    assert theirs.terms is not None, "an order with a rest has terms"
-    terms = counterpart.asked(draft, leg, theirs, theirs.terms)
-    return evolve(leg, terms=terms, wanted_version=theirs.version or leg.wanted_version)
+def waits_for_its_entry(draft: Draft, copy: Copy) -> bool:
+    """Is this a held exit that `protection.py` places when its entry has filled, and not before?
+
+    While we are closing it places nothing, and what our entries have made ours is to be protected meanwhile.
+    """
+    contract = draft.contract(copy.symbol)
+    if copy.guards not in contract.guarded or copy.cancel_wanted is not None:
+        return False
+    if copy.leg:
+        return wanted(draft, copy)
+    if contract.close_to is not None and not draft.book.copies[copy.guards or LEADERS_OWN].open:
+        return False
+    theirs = draft.book.leaders_order(copy)
+    return theirs is not None and not theirs.status.finished
 
 
 def give_up(draft: Draft, symbol: Symbol) -> None:

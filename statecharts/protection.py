@@ -133,7 +133,7 @@ def _place(draft: Draft, symbol: Symbol, rules: CopyRules, between_tries: bool =
                 leg = draft.book.copies[leg.id]
             if leg.stage is not Stage.HELD or calendar.held(draft, leg) or (leg.ask_after or draft.at) > draft.at:
                 continue
-            leg = guards.newest(draft, leg)
+            leg = brackets.newest(draft, leg)
             if leg.terms is not None and template.has_a_price(leg):
                 terms = evolve(leg.terms, quantity=unit.size)
                 ready.append(evolve(leg, terms=terms, wanted=None, reason=None, ask_after=None))

@@ -5,7 +5,7 @@ Rule 1: the rule of sizes is `sizing.py`'s; here it meets what is ours, what oth
 
 from __future__ import annotations
 
-from statecharts import exposure, sizing, template
+from statecharts import exposure, sizing, stopped_out
 from statecharts.book import Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -26,7 +26,8 @@ def size_of(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Size:
     found = sizing.size(order, book.theirs, own, rules, beside)
     if found.why_nothing == sizing.NOTHING_TO_EXIT and copy.side.sign * book.contract(copy.symbol).own < 0:
         found = evolve(found, why_nothing="other exits of ours are to take what this follower has")
-    return template.beside(draft, copy, order, within_cap(draft, copy, order, found, own, rules), rules)
+    found = within_cap(draft, copy, order, found, own, rules)
+    return stopped_out.left_to_take(draft, copy, order, found, own, rules)
 
 
 def met(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> int:

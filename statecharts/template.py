@@ -10,8 +10,7 @@ Rule 4: a stop of the leader's that comes later takes over: the template's shrin
         work, and when they protect all of ours it is over for good. So protection is never away, and it is doubled for
         no longer than a cancel takes.
 Rule 5: it is over, too, when nothing of ours is left. A rule that is changed meanwhile holds for later entries.
-Rule 6: what it has taken out while the leader stays in is told, and the contract waits until he is flat in it. Before
-        that he has `chase_after` to leave too: an exit of his within that time takes no more than leaves us his.
+What it has taken out while the leader stays in is `stopped_out.py`'s.
 """
 
 from __future__ import annotations
@@ -19,20 +18,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from statecharts import brackets, counterpart, exposure, families, guards, shares, sizing
-from statecharts.book import Copy, Verb
+from statecharts import counterpart, families, guards, sizing, stopped_out
+from statecharts.book import STOP_LEG, TARGET_LEG, Copy, Verb
 from statecharts.draft import Draft
-from statecharts.effects import Severity
 from statecharts.evolution import evolve
 from statecharts.identity import client_order_id
 from statecharts.order import News, Stage
 from statecharts.rules import CopyRules, Template
-from statecharts.sizing import Kind, Size
+from statecharts.sizing import Kind
 from statecharts.terms import AT_ONCE, rounded
 from statecharts.values import Order, OrderType, Symbol, Terms, TimeInForce
-
-STOP, TARGET = 1, 2  # `Copy.leg`
-
 
 # When the entry goes out
 
@@ -62,7 +57,7 @@ def provide(draft: Draft, entry: Copy, rules: CopyRules) -> None:
     if known:
         return
     legs = [draft.keep(leg) for leg in _legs(draft, entry, template)]
-    brackets.look_after(draft, entry, *legs)
+    guards.assign(draft, entry, *legs)
 
 
 def _for(draft: Draft, entry: Copy, rules: CopyRules) -> Template | None:
@@ -86,7 +81,7 @@ def _is_stop(draft: Draft, child: Order, rules: CopyRules) -> bool:
 
 
 def _legs(draft: Draft, entry: Copy, template: Template) -> Iterator[Copy]:
-    for number in (STOP, TARGET) if template.target is not None else (STOP,):
+    for number in (STOP_LEG, TARGET_LEG) if template.target is not None else (STOP_LEG,):
         leg = _leg(draft, entry, number)
         yield evolve(leg, terms=_priced(draft, entry, leg))
 
@@ -110,7 +105,7 @@ def _leg(draft: Draft, entry: Copy, number: int) -> Copy:
         cause=entry.cause,
         kind=Kind.EXIT,
         # A position may be held beyond the end of the session: its stop does not expire there.
-        terms=Terms(quantity, OrderType.STOP if number == STOP else OrderType.LIMIT, time_in_force=TimeInForce.GTC),
+        terms=Terms(quantity, OrderType.STOP if number == STOP_LEG else OrderType.LIMIT, time_in_force=TimeInForce.GTC),
         meant=quantity,
         guards=entry.id,
         leg=number,
@@ -124,7 +119,7 @@ def _leg(draft: Draft, entry: Copy, number: int) -> Copy:
 def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:
     """Keeps the legs of this contract's entries where they belong, and ends those that nothing needs any more."""
     if current:
-        _look_for_short(draft, symbol, rules)
+        stopped_out.look_for(draft, symbol, rules)
     for number in draft.contract(symbol).guarded:
         entry = draft.book.copies[number]
         why = _over(draft, entry)
@@ -165,53 +160,6 @@ def _brought_back(draft: Draft, entry: Copy) -> int:
 
 def _at_market(copy: Copy) -> bool:
     return copy.terms is not None and copy.terms.order_type is OrderType.MARKET
-
-
-def _look_for_short(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
-    """A leg has filled. Where the leader has not left too, a moment later, we are short of him."""
-    contract = draft.contract(symbol)
-    guarding = [leg for number in contract.guarded for leg in guards.of_entry(draft, draft.book.copies[number])]
-    taken_by = next((leg.id for leg in guarding if leg.leg and leg.filled), contract.taken_by)
-    target = 0 if taken_by is None else exposure.total_target(draft.book, symbol, rules)
-    short = abs(target) - abs(exposure.goal(contract.own, target))
-    if taken_by is None or contract.no_entry is not None or short <= 0:
-        draft.note(symbol, taken_by=None, short_at=None)
-        return
-    short_at = contract.short_at or draft.at + rules.chase_after
-    draft.note(symbol, taken_by=taken_by, short_at=short_at)
-    if draft.at >= short_at:
-        _tell_short(draft, draft.book.copies[taken_by], short, abs(target))
-
-
-def _tell_short(draft: Draft, leg: Copy, short: int, target: int) -> None:
-    why = f"the {'stop' if leg.leg == STOP else 'target'} of the bracket has filled, and the leader is still in"
-    draft.note(leg.symbol, no_entry=f"{why}; waits until the leader is flat", taken_by=None, short_at=None)
-    draft.tell(
-        "position.drifted",
-        f"{leg.symbol}: {why}: short by {short} of {target}. Nothing opens in it until he is flat",
-        Severity.WARNING,
-        reason=why,
-        remedy="nothing to do: this contract is copied again when the leader is flat in it",
-        copy=leg.id,
-    )
-
-
-def beside(draft: Draft, copy: Copy, order: Order, found: Size, rules: CopyRules) -> Size:
-    """What an exit of the leader's at market has left to take, when a leg of ours has just taken it."""
-    if found.kind is not Kind.EXIT:
-        return found
-    short_at, theirs = draft.contract(copy.symbol).short_at, draft.book.theirs
-    if short_at is None or draft.at >= short_at or theirs is None or order.terms is None:
-        return found
-    if order.terms.order_type is not OrderType.MARKET:
-        return found  # what rests stays as large as his, and is made certain as his is
-    then = theirs.position(order.symbol) - order.net + order.side.sign * order.terms.quantity
-    target = exposure.target_of({**theirs.net, order.symbol: then}, copy.symbol, rules)
-    own = shares.met(draft, copy, order, rules)
-    left = abs(own) - abs(exposure.goal(own, target))
-    if left >= found.quantity:
-        return found
-    return evolve(found, quantity=left, meant=left, why_nothing="the bracket of ours has taken it already")
 
 
 def _end(draft: Draft, leg: Copy, why: str) -> None:
@@ -272,6 +220,6 @@ def _priced(draft: Draft, entry: Copy, leg: Copy) -> Terms:
     known, template = draft.book.facts_of(leg.symbol), entry.template
     if known is None or template is None or entry.measured is None:
         return leg.terms
-    ticks = entry.side.sign * (-template.stop if leg.leg == STOP else template.target or 0)
+    ticks = entry.side.sign * (-template.stop if leg.leg == STOP_LEG else template.target or 0)
     price = rounded(entry.measured + ticks * known.tick, known.tick, up=ticks > 0)
-    return evolve(leg.terms, stop_price=price) if leg.leg == STOP else evolve(leg.terms, price=price)
+    return evolve(leg.terms, stop_price=price) if leg.leg == STOP_LEG else evolve(leg.terms, price=price)

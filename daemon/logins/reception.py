@@ -43,7 +43,9 @@ class Reception:
             case BadCredentials(text=text):
                 raise self.refuse(f"the broker refused the login: {_without_stop(text)}")
             case NotActive(status=status):
-                raise self.refuse(f"the broker says that this user is {status}; that is settled with Tradovate, not here")
+                raise self.refuse(
+                    f"the broker says that this user is {status}; that is settled with Tradovate, not here"
+                )
             case Doubted(text=text):
                 doubt = self.restraint.doubt(f"refresh refused ({text})", self.purse.refresh_expires_at)
                 self.renewal.at = self.restraint.doubted_until

@@ -15,7 +15,7 @@ import attrs
 
 from statecharts.bars import Bar
 from statecharts.book.contract import Contract, Exposure, FlattenedBy, Latch, Market
-from statecharts.book.copy import Copies, Copy, Verb
+from statecharts.book.copy import STOP_LEG, TARGET_LEG, Copies, Copy, Verb
 from statecharts.contracts import ContractFacts
 from statecharts.evolution import evolve
 from statecharts.register import Register
@@ -27,6 +27,8 @@ from statecharts.view import RiskStatus, View
 __all__ = [
     "LEADERS_OWN",
     "NOTHING",
+    "STOP_LEG",
+    "TARGET_LEG",
     "Book",
     "Contract",
     "Copies",

@@ -19,6 +19,8 @@ from statecharts.rules import Template
 from statecharts.sizing import CAPPED, Kind
 from statecharts.values import CopyId, CopyName, FillId, OrderId, Side, Symbol, Terms
 
+STOP_LEG, TARGET_LEG = 1, 2  # `Copy.leg` of a template's
+
 
 class Verb(enum.Enum):
     PLACE = "place"
