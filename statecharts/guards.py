@@ -21,9 +21,8 @@ from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import Order, Symbol
 
-GRACE = timedelta(
-    milliseconds=500
-)  # the events of one fill come within milliseconds; what is not there then is missing
+# The events of one fill come within milliseconds; what is not there then is missing.
+GRACE = timedelta(milliseconds=500)
 GONE = frozenset({Stage.CANCELED, Stage.EXPIRED, Stage.SKIPPED})
 
 

@@ -119,7 +119,7 @@ def absorb(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     if copy.stage is was:
         return
     if was.in_doubt and not copy.stage.in_doubt:
-        legs.carrier_seen(draft, copy)
+        unknowns.found(draft, copy)
     if not copy.open:
         legs.ended(draft, copy)
     if copy.stage in (Stage.WORKING, Stage.FILLED):

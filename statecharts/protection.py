@@ -20,18 +20,12 @@ from statecharts.book import LEADERS_OWN, Contract, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
 from statecharts.order import News, Stage
-from statecharts.reasons import Refusal
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
 from statecharts.values import Symbol
 
 BETWEEN = timedelta(milliseconds=250)  # a stop is no later than this and a round trip: within `guards.GRACE`
 BETWEEN_OF_A_TARGET = timedelta(seconds=1)
-
-
-def answers(copy: Copy, reason: Refusal, rules: CopyRules) -> bool:
-    """Is this refusal of a resting exit answered here, by closing what it would have protected?"""
-    return rules.flatten_when_stop_refused and guards.is_stop(copy) and not reason.passes
 
 
 def look_after(draft: Draft, symbol: Symbol, rules: CopyRules, current: bool) -> None:

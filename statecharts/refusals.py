@@ -5,7 +5,7 @@ Rule 2: a refused exit is told at once. What the leader has exited is closed at 
         that grows, in smaller pieces when it was too large, and with nothing of ours in its way when that may be why.
 Rule 3: a refused exit that rests at the leader is asked for again: without end when the reason passes by itself, else a
         few times. When the leader's fills meanwhile, ours is closed at market. A stop that has been refused so often
-        ends as `on_stop_refused` says, also when the reason should have passed: closed at market by `protection.py`,
+        ends as `on_stop_refused` says, also when the reason should have passed: closed at market by `unprotected.py`,
         or told, and tried on.
 Rule 4: when the broker limits requests, even exits are tried sparingly: a request prolongs the lock-out.
 Rule 5: our own market order is the last resort. order/liquidateposition is not used: it takes the human's part too, and
@@ -26,7 +26,6 @@ from statecharts import (
     firm,
     guards,
     margin,
-    protection,
     reasons,
     shortage,
 )
@@ -122,7 +121,7 @@ def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: Co
     remedy = _REMEDIES.get(reason, "when it does not close by itself, close {symbol} in Tradovate")
     stops = guards.is_stop(copy) and contract.own != 0
     often = not left and stops and copy.refusals + 1 >= TRIES
-    answered = protection.answers(copy, reason, rules) or (often and rules.flatten_when_stop_refused)
+    answered = _closes_instead(copy, reason, rules) or (often and rules.flatten_when_stop_refused)
     paged = left or not (copy.refusals or answered) or (often and (answered or copy.refusals + 1 == TRIES))
     draft.tell(
         "copy.failed",
@@ -150,6 +149,11 @@ def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: Co
     )
     if reason not in (Refusal.LIMITED, Refusal.DENIED, Refusal.LOCKED):  # a stop would be refused as well
         attempts.protect_again(draft, copy.symbol)
+
+
+def _closes_instead(copy: Copy, reason: Refusal, rules: CopyRules) -> bool:
+    """Is this refusal of a resting exit answered by closing what it would have protected (`unprotected.py`)?"""
+    return rules.flatten_when_stop_refused and guards.is_stop(copy) and not reason.passes
 
 
 def _after_so_many(often: bool, rules: CopyRules) -> str:

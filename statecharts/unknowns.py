@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from statecharts import attempts, calendar, exposure, shortage
+from statecharts import attempts, calendar, exposure, legs, shortage
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import LookUp, ReadAnew, Severity
@@ -49,6 +49,13 @@ def lost(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
 def look_up(draft: Draft, copy: Copy, not_before: datetime) -> None:
     assert draft.book.mine is not None
     draft.do(LookUp(copy=copy.id, client_id=copy.client_id, account=draft.book.mine.broker_id, not_before=not_before))
+
+
+def found(draft: Draft, carrier: Copy) -> None:
+    """The order itself has ended the doubt about its request: it was made, and its legs with it."""
+    for copy in legs.of(draft.book, carrier):
+        if copy.stage is Stage.UNKNOWN:
+            look_up(draft, copy, draft.at + NEXT_LOOK_UP)
 
 
 def not_found(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> None:
