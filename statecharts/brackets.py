@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from statecharts import counterpart, families, follower, guards, legs, template
+from statecharts import counterpart, follower, guards, legs, template
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Leg
@@ -23,18 +23,6 @@ from statecharts.sizing import Kind
 from statecharts.values import CopyId, Order
 
 BRACKETS = 2  # that an OSO has room for (Tradovate OpenAPI, placeOSO)
-
-
-def go_on(draft: Draft, rules: CopyRules) -> None:
-    """The orders that have waited for their family, and need not any more."""
-    for number, until in tuple(draft.book.waiting.items()):
-        order = view_of(draft).orders.get(number)
-        if number not in draft.book.placed and order is not None:
-            if draft.at < until and families.is_missing_somebody(draft, order, rules):
-                continue
-            follower.consider(draft, order, rules)
-        waiting = {one: at for one, at in draft.book.waiting.items() if one != number}
-        draft.book = evolve(draft.book, waiting=waiting)
 
 
 def _copy_of(book: Book, order: Order) -> Copy | None:
@@ -87,31 +75,6 @@ def held_together(draft: Draft, copy: Copy) -> list[Copy]:
     if other is None or other.stage is not Stage.HELD or guards.waits_for_its_entry(draft, other):
         return [copy]
     return [copy, other]
-
-
-# What the leader makes of one of them
-
-
-def cancel_with_leader(draft: Draft, copy: Copy, order: Order) -> None:
-    """The leader's order has ended unfilled. Where its partner has filled, and ours is still to, both of ours stay."""
-    partner = view_of(draft).orders.get(order.oco_id) if order.oco_id is not None else None
-    mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
-    linked = mate is not None and mate.open
-    if linked and partner is not None and partner.filled and partner.status.finished:
-        return
-    after = copy.ask_after
-    if linked and partner is not None and not partner.status.finished:
-        after = draft.at + legs.BY_ITSELF  # what became of it is on its way
-    why = f"the leader's order is {order.status.value.lower()}"
-    draft.keep(evolve(copy, cancel_wanted=why, ask_after=after))
-
-
-def keep_partner(draft: Draft, copy: Copy) -> None:
-    """The leader's order has filled: the one that was cancelled with it stays with ours, until that has filled too."""
-    mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
-    theirs = draft.book.leaders_order(mate) if mate is not None else None
-    if mate is not None and mate.open and mate.pending is None and theirs is not None and theirs.status.finished:
-        draft.keep(evolve(mate, cancel_wanted=None, ask_after=None))
 
 
 # What goes out

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from statecharts import exposure, follower, guards, sizing
+from statecharts import counterpart, exposure, guards, sizing
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
+from statecharts.evolution import evolve
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
@@ -217,5 +218,11 @@ def _for_too_long(draft: Draft, symbol: Symbol, rules: CopyRules, keep: int, unt
         draft.note(symbol, too_much_since=None)
         for order in untold:
             why = "the broker does not say what it asks for; what it has exited is closed at market"
-            follower.give_up(draft, order, why, rules)
+            _give_up(draft, order, why, rules)
         exposure.want_closed(draft, symbol, keep, f"we own {contract.own}, the leader's position stands for {target}")
+
+
+def _give_up(draft: Draft, order: Order, why: str, rules: CopyRules) -> None:
+    """An exit of the leader's that no order of ours will follow, whatever is still told of it."""
+    copy = counterpart.new_copy(draft, order, rules)
+    draft.skip(evolve(copy, stage=Stage.SKIPPED, kind=Kind.EXIT, reason=why), why)

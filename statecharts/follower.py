@@ -99,6 +99,18 @@ def consider(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
     brackets.send(draft, decided, rules)
 
 
+def go_on(draft: Draft, rules: CopyRules) -> None:
+    """The orders that have waited for their family, and need not any more."""
+    for number, until in tuple(draft.book.waiting.items()):
+        order = families.view_of(draft).orders.get(number)
+        if number not in draft.book.placed and order is not None:
+            if draft.at < until and families.is_missing_somebody(draft, order, rules):
+                continue
+            consider(draft, order, rules)
+        waiting = {one: at for one, at in draft.book.waiting.items() if one != number}
+        draft.book = evolve(draft.book, waiting=waiting)
+
+
 def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | None) -> Copy | None:
     """The copy of a leader order with the size that is to be sent; None when it is held or skipped."""
     copy = counterpart.new_copy(draft, order, rules)
@@ -146,12 +158,6 @@ def _decided(draft: Draft, order: Order, rules: CopyRules, only_exits: str | Non
         draft.keep(evolve(copy, stage=Stage.HELD, opens_at=opens, reason="waits for its market to open"))
         return None
     return _smaller(draft, copy, found)
-
-
-def give_up(draft: Draft, order: Order, why: str, rules: CopyRules) -> None:
-    """An exit of the leader's that no order of ours will follow, whatever is still told of it."""
-    copy = counterpart.new_copy(draft, order, rules)
-    draft.skip(evolve(copy, stage=Stage.SKIPPED, kind=Kind.EXIT, reason=why), why)
 
 
 def _smaller(draft: Draft, copy: Copy, found: Size) -> Copy:

@@ -48,7 +48,7 @@ def advance(draft: Draft, rules: CopyRules) -> None:
     book = draft.book
     current = not book.held_back()
     if current and book.waiting:
-        brackets.go_on(draft, rules)
+        follower.go_on(draft, rules)
     looked_at = {symbol for symbol, contract in book.contracts.items() if _wants_something(contract)}
     looked_at.update([symbol for symbol, copies in draft.book.open.items() if copies])
     for symbol in sorted(looked_at):

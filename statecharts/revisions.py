@@ -9,8 +9,20 @@ Rule 4: what he changes into something that cannot be copied is told once, and o
 
 from __future__ import annotations
 
-from statecharts import brackets, changes, counterpart, exposure, openings, resting, shadows, shares, shortage, terms
-from statecharts.book import Copy
+from statecharts import (
+    changes,
+    counterpart,
+    exposure,
+    families,
+    legs,
+    openings,
+    resting,
+    shadows,
+    shares,
+    shortage,
+    terms,
+)
+from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
 from statecharts.effects import Severity
 from statecharts.evolution import evolve
@@ -28,7 +40,7 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     if copy.left:
         return
     if copy.stage is Stage.SHADOWED:
-        shadows.changed(draft, copy, order, rules)
+        _shadow(draft, copy, order, rules)
     elif not copy.open:
         if order.filled and copy.kind is not Kind.ENTRY and copy.stage in _CAME_TO_NOTHING:
             exposure.want_as_leader(draft, copy.symbol, rules, "the leader's exit has filled and ours came to nothing")
@@ -39,15 +51,47 @@ def follow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     elif ended_early and order.filled and copy.kind is not Kind.ENTRY:
         draft.keep(evolve(copy, chase_at=draft.at))  # what the leader has exited is exited
     elif ended_early:
-        brackets.cancel_with_leader(draft, copy, order)
+        _cancel_with_leader(draft, copy, order)
     elif order.status.finished:
         copy = _newest(draft, copy, order, rules)  # he may have changed it so that it fills
         draft.keep(evolve(copy, chase_at=copy.chase_at or draft.at + rules.chase_after))
-        brackets.keep_partner(draft, copy)
+        _keep_partner(draft, copy)
     elif order.unsupported is not None:
         _cannot_follow(draft, copy, f"he has changed it into a {order.unsupported}, which copierd does not copy")
     else:
         draft.keep(_newest(draft, copy, order, rules))
+
+
+def _shadow(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
+    """A shadow changes as the leader's order does, and what it would ask for is recorded at once."""
+    if copy.cancel_wanted is not None:
+        return
+    if order.status.finished:
+        shadows.ended(draft, copy, order)
+    elif (newest := _newest(draft, copy, order, rules)) is not copy:
+        shadows.record(draft, newest)
+
+
+def _cancel_with_leader(draft: Draft, copy: Copy, order: Order) -> None:
+    """The leader's order has ended unfilled. Where its partner has filled, and ours is still to, both of ours stay."""
+    partner = families.view_of(draft).orders.get(order.oco_id) if order.oco_id is not None else None
+    mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
+    linked = mate is not None and mate.open
+    if linked and partner is not None and partner.filled and partner.status.finished:
+        return
+    after = copy.ask_after
+    if linked and partner is not None and not partner.status.finished:
+        after = draft.at + legs.BY_ITSELF  # what became of it is on its way
+    why = f"the leader's order is {order.status.value.lower()}"
+    draft.keep(evolve(copy, cancel_wanted=why, ask_after=after))
+
+
+def _keep_partner(draft: Draft, copy: Copy) -> None:
+    """The leader's order has filled: the one that was cancelled with it stays with ours, until that has filled too."""
+    mate = draft.book.copies.get(copy.mate or LEADERS_OWN)
+    theirs = draft.book.leaders_order(mate) if mate is not None else None
+    if mate is not None and mate.open and mate.pending is None and theirs is not None and theirs.status.finished:
+        draft.keep(evolve(mate, cancel_wanted=None, ask_after=None))
 
 
 def _cannot_follow(draft: Draft, copy: Copy, why: str) -> None:

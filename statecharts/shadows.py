@@ -7,31 +7,20 @@ Rule 2: what the broker would end by itself has no row: what expires, and the pa
 
 from __future__ import annotations
 
-from statecharts import changes, revisions, terms
+from statecharts import changes, terms
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
 from statecharts.order import Stage
-from statecharts.rules import CopyRules
 from statecharts.values import Order, Status
 
 WHY = "shadow: decided and recorded, not sent"
 
 
-def changed(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
-    """The leader's order has changed, of which this is a shadow's copy."""
-    if copy.cancel_wanted is not None:
-        return
-    if order.status in (Status.CANCELED, Status.REJECTED):
-        if not _ends_by_itself(draft, order):
-            _record(draft, evolve(copy, cancel_wanted=f"the leader's order is {order.status.value.lower()}"))
-    elif (
-        not order.status.finished
-        and order.terms is not None
-        and order.version is not None
-        and order.version != copy.wanted_version
-    ):
-        _record(draft, revisions.modified(draft, copy, order, order.terms, order.version, rules))
+def ended(draft: Draft, copy: Copy, order: Order) -> None:
+    """The leader's order has ended, of which this shadow is the copy."""
+    if order.status in (Status.CANCELED, Status.REJECTED) and not _ends_by_itself(draft, order):
+        record(draft, evolve(copy, cancel_wanted=f"the leader's order is {order.status.value.lower()}"))
 
 
 def _ends_by_itself(draft: Draft, order: Order) -> bool:
@@ -40,7 +29,7 @@ def _ends_by_itself(draft: Draft, order: Order) -> bool:
     return partner is not None and partner.filled > 0
 
 
-def _record(draft: Draft, copy: Copy) -> None:
+def record(draft: Draft, copy: Copy) -> None:
     """The row for what this copy wants. It wants it no more; a copy that would be cancelled stays so."""
     assert copy.terms is not None, "what was decided has its terms"
     then = copy
