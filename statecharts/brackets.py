@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from statecharts import counterpart, follower, guards, legs, template
+from statecharts import counterpart, guards, legs, placement, template
 from statecharts.book import LEADERS_OWN, Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Leg
@@ -104,8 +104,8 @@ def _are_partners(draft: Draft, one: Copy, other: Copy) -> bool:
 def _send_oco(draft: Draft, first: Copy, other: Copy, rules: CopyRules) -> None:
     """One cancels the other. Both have the size of the smaller one; the larger is changed to its own afterwards."""
     if rules.shadow:
-        follower.send(draft, first, rules)
-        follower.send(draft, other, rules)
+        placement.send(draft, first, rules)
+        placement.send(draft, other, rules)
         return
     assert first.terms is not None, "what is sent has its terms"
     assert other.terms is not None, "what is sent has its terms"
@@ -114,13 +114,13 @@ def _send_oco(draft: Draft, first: Copy, other: Copy, rules: CopyRules) -> None:
     other = _going_out(draft, other, size, mate=first.id, sent_with=first.id)
     draft.keep(first)
     draft.keep(other)
-    follower.send(draft, first, rules, other=_leg(other))
+    placement.send(draft, first, rules, other=_leg(other))
 
 
 def _send_alone(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     order = draft.book.leaders_order(copy)
     if order is None or copy.kind is Kind.EXIT or rules.shadow:
-        follower.send(draft, copy, rules)
+        placement.send(draft, copy, rules)
         return
     children = children_of(view_of(draft), order)
     if children:
@@ -139,7 +139,7 @@ def _send_alone(draft: Draft, copy: Copy, rules: CopyRules) -> None:
     if exits:
         _send_oso(draft, draft.keep(copy), exits, rules)
         return
-    follower.send(draft, copy, rules)
+    placement.send(draft, copy, rules)
     for child in children:
         hold(draft, child, rules)
 
@@ -161,7 +161,7 @@ def _send_oso(draft: Draft, entry: Copy, exits: Sequence[Copy], rules: CopyRules
         mate = other.id if other is not leg else None
         draft.keep(_going_out(draft, leg, leg.terms.quantity, mate=mate, sent_with=entry.id))
     guards.assign(draft, entry, *exits)
-    follower.send(draft, draft.book.copies[entry.id], rules, brackets=tuple(_leg(leg) for leg in exits))
+    placement.send(draft, draft.book.copies[entry.id], rules, brackets=tuple(_leg(leg) for leg in exits))
 
 
 def newest(draft: Draft, leg: Copy) -> Copy:

@@ -8,7 +8,7 @@ Rule 3: a closing that is asked for anew has a new number, and so a new client o
 
 from __future__ import annotations
 
-from statecharts import attempts, calendar, excess, exposure, follower
+from statecharts import attempts, calendar, excess, exposure, placement
 from statecharts.book import Contract, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -106,7 +106,7 @@ def send(
         reason=why,
         copy=copy.id,
     )
-    follower.send(draft, copy, rules)
+    placement.send(draft, copy, rules)
 
 
 def _once_more(draft: Draft, symbol: Symbol, exits: list[Copy], quantity: int, rules: CopyRules) -> None:
@@ -121,7 +121,7 @@ def _once_more(draft: Draft, symbol: Symbol, exits: list[Copy], quantity: int, r
             if not quantity:
                 return
             terms = evolve(copy.terms, quantity=quantity)
-            follower.send(draft, evolve(copy, terms=terms, ask_after=None), rules)
+            placement.send(draft, evolve(copy, terms=terms, ask_after=None), rules)
 
 
 def _closed(draft: Draft, symbol: Symbol) -> None:

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from statecharts import closing, executions, exposure, follower, openings, sizing
+from statecharts import closing, executions, exposure, openings, placement, sizing
 from statecharts.book import Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Severity
@@ -191,7 +191,7 @@ def _send(draft: Draft, batch: list[Copy], quantity: int, exits: int, rules: Cop
         ask_after=None,
         chase_at=draft.at + rules.chase_after,
     )
-    follower.send(draft, order, rules)
+    placement.send(draft, order, rules)
 
 
 def _correct(draft: Draft, symbol: Symbol, beyond: int, target: int, rules: CopyRules) -> bool:

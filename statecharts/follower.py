@@ -10,11 +10,8 @@ Rule 3: an exit is never stopped by what stops openings (pause, close-only, caps
 
 from __future__ import annotations
 
-import attrs
-
 from statecharts import (
     brackets,
-    breaker,
     busts,
     calendar,
     counterpart,
@@ -27,15 +24,12 @@ from statecharts import (
     openings,
     remnants,
     revisions,
-    shadows,
     shares,
     shortage,
     sizing,
-    template,
 )
 from statecharts.book import LEADERS_OWN, Copy
 from statecharts.draft import Draft
-from statecharts.effects import Leg, PlaceOco, PlaceOrder, PlaceOso, Priority
 from statecharts.events import LeaderOrderSeen
 from statecharts.evolution import evolve
 from statecharts.order import Stage
@@ -200,46 +194,6 @@ def awaited(draft: Draft, copy: Copy, found: Size) -> tuple[Copy, ...]:
         elif other.trades and other.side is copy.side and other.kind is not Kind.ENTRY and exposure.giving_way(other):
             orders.append(other)
     return tuple(orders)
-
-
-def send(
-    draft: Draft, copy: Copy, rules: CopyRules, *, other: Leg | None = None, brackets: tuple[Leg, ...] = ()
-) -> None:
-    """Writes the intention down and asks for the order. The copy has the size that is to be sent.
-
-    `other` goes out with it as its OCO, `brackets` as its OSO.
-    """
-    wanted = copy.terms
-    assert wanted is not None, "what is sent has its terms"
-    assert draft.book.mine is not None, "copying begins with both views"
-    if rules.shadow:
-        draft.keep(evolve(copy, stage=Stage.SHADOWED, reason=shadows.WHY))
-        return
-    if remnants.claimed(draft, copy, rules):
-        return
-    if copy.stage is not Stage.INTENDED or copy.decided_at is not draft.at:
-        copy = evolve(copy, stage=Stage.INTENDED, decided_at=draft.at)
-    draft.keep(copy)
-    breaker.placed(draft, rules)
-    alone = PlaceOrder(
-        copy=copy.id,
-        client_id=copy.client_id,
-        account=draft.book.mine.broker_id,
-        priority=Priority.ENTRY if copy.kind is Kind.ENTRY else Priority.EXIT,
-        cause=copy.cause if copy.kind is Kind.ENTRY else None,
-        symbol=copy.symbol,
-        side=copy.side,
-        terms=wanted,
-    )
-    draft.do(alone if other is None and not brackets else _with_legs(alone, other, brackets))
-    template.provide(draft, copy, rules)
-
-
-def _with_legs(alone: PlaceOrder, other: Leg | None, brackets: tuple[Leg, ...]) -> PlaceOrder:
-    fields = attrs.asdict(alone, recurse=False)
-    if other is not None:
-        return PlaceOco(**fields, other=other)
-    return PlaceOso(**fields, brackets=brackets)
 
 
 def _of_size(wanted: Terms, found: Size) -> Terms:

@@ -22,8 +22,8 @@ from statecharts import (
     executions,
     exposure,
     facts,
-    follower,
     openings,
+    placement,
     sizing,
 )
 from statecharts.book import Copy
@@ -104,7 +104,7 @@ def _must_wait(draft: Draft, orders: Collection[Order], rules: CopyRules) -> boo
     if rules.mode == "orders":
         brackets.send(draft, [copy], rules)  # with its children, or these held for it
     else:
-        follower.send(draft, copy, rules)
+        placement.send(draft, copy, rules)
     return False
 
 

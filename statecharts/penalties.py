@@ -13,11 +13,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from statecharts import (
-    brackets,
     changes,
     counterpart,
     exposure,
-    follower,
     openings,
     refusals,
     shares,
@@ -102,8 +100,8 @@ def stale(draft: Draft, copy: Copy) -> str | None:
     return "the broker's penalty outlived it" if outlived else None
 
 
-def entry(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
-    """The time of a fresh entry is over: it is sent as large as it may be now, and never larger than it was."""
+def entry(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> Copy | None:
+    """The time of a fresh entry is over: it goes as large as it may be now, never larger than it was. None: missed."""
     assert copy.terms is not None, "an entry that was sent has its terms"
     if order.rest:
         quantity = min(copy.terms.quantity, shares.size_of(draft, copy, order, rules).quantity)
@@ -114,10 +112,9 @@ def entry(draft: Draft, copy: Copy, order: Order, rules: CopyRules) -> None:
     barred = openings.bar(draft, order, copy.symbol, rules)
     if quantity <= 0 or barred is not None:
         _missed(draft, copy, barred or "nothing is left to copy of it")
-        return
+        return None
     terms = evolve(counterpart.asked(draft, copy, order, order.terms or copy.terms), quantity=quantity)
-    again = draft.keep(evolve(copy, terms=terms, wanted=None, reason=None, ask_after=None))
-    follower.send(draft, again, rules, brackets=brackets.once_more(draft, again))
+    return draft.keep(evolve(copy, terms=terms, wanted=None, reason=None, ask_after=None))
 
 
 def _missed(draft: Draft, copy: Copy, why: str) -> None:

@@ -29,6 +29,7 @@ from statecharts import (
     openings,
     overdue,
     penalties,
+    placement,
     protection,
     refusals,
     resting,
@@ -207,8 +208,9 @@ def _released(draft: Draft, copy: Copy, rules: CopyRules, current: bool, ready: 
     if calendar.held(draft, copy) or (copy.ask_after is not None and copy.ask_after > draft.at):
         return None
     if copy.kind is Kind.ENTRY and copy.put_off:
-        if current:
-            penalties.entry(draft, copy, order, rules)
+        again = penalties.entry(draft, copy, order, rules) if current else None
+        if again is not None:
+            placement.send(draft, again, rules, brackets=brackets.once_more(draft, again))
         return None
     if openings.waited_to_open(copy, order) and draft.at > copy.decided_at + rules.fresh_age:
         copy = openings.only_the_exit(draft, copy, order, "it has waited longer than an entry is fresh", rules)

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from statecharts import events as e
-from statecharts import follower
+from statecharts import placement
 from statecharts.bars import Bar
 from statecharts.book import Copy
 from statecharts.draft import Draft
@@ -25,7 +25,7 @@ TEXT = config_of(("calm", "wild"), each={"calm": "max_order = 3", "wild": "max_o
 def test_a_wrong_decision_never_leaves_and_its_follower_closes_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send = follower.send
+    send = placement.send
 
     def wrong(draft: Draft, copy: Copy, rules: CopyRules, **more: Any) -> None:
         """Ten times what was decided, for one follower's entries."""
@@ -41,7 +41,7 @@ def test_a_wrong_decision_never_leaves_and_its_follower_closes_only(
             await trio.sleep(5)
             assert world.positions("calm") == world.positions("wild") == {SYMBOL: 2}
             with monkeypatch.context() as patched:
-                patched.setattr(follower, "send", wrong)
+                patched.setattr(placement, "send", wrong)
                 order = world.lead("Buy", 1)
                 await world.until(lambda: world.positions("calm") == {SYMBOL: 3}, within=1)
                 pages = [entry.message for entry in world.journal if entry.severity == "page"]

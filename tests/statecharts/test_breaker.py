@@ -7,9 +7,8 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from statecharts import account, leader, openings, sizing, unknowns
+from statecharts import account, leader, openings, placement, sizing, unknowns
 from statecharts import events as e
-from statecharts import follower as real
 from statecharts.bars import Bar
 from statecharts.book import Book, Copy, Verb
 from statecharts.draft import Draft
@@ -153,7 +152,7 @@ def test_what_would_be_sent_again_is_looked_up_instead(monkeypatch: pytest.Monke
     def blind_retry(draft: Draft, copy: Copy, _: str, rules: CopyRules) -> None:
         real_send(draft, copy, rules)
 
-    real_send, real_lost = real.send, unknowns.lost
+    real_send, real_lost = placement.send, unknowns.lost
     desk = follower()
     desk.leader(order(1, BUY, limit(1)))
     place = desk.place
