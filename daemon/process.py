@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from daemon import control
+from daemon import control, simulation
 from daemon.config import Config, ConfigErrors, load
 from daemon.config.values import SIMULATOR
 from daemon.exits import Exit
@@ -30,7 +30,6 @@ from daemon.supervisor import Supervisor
 if TYPE_CHECKING:
     from daemon.embedded import Embedded
 
-SIMULATION = "simulation.sqlite"
 COLLECT_AFTER = 10_000  # objects that are there beyond those at the last collection of the youngest
 
 
@@ -121,17 +120,11 @@ def brought_up_to_date(kept: Path) -> str:
 
 
 def ledger_of(config: Config) -> Ledger:
-    """The ledger in the state directory, which is ours by now. Raises LedgerError.
-
-    The simulated broker's books begin anew with each process, and what was copied there with them: where nothing else
-    is copied, its ledger is another file, and is emptied. Elsewhere a position of a simulation would be told as real.
-    """
+    """The ledger in the state directory, which is ours by now. Raises LedgerError."""
     directory = config.daemon.state_directory
     if any(login.environment != SIMULATOR for login in config.logins.values()):
         return Ledger.open(directory / "ledger.sqlite")
-    for name in (SIMULATION, f"{SIMULATION}-wal", f"{SIMULATION}-shm"):
-        (directory / name).unlink(missing_ok=True)
-    return Ledger.open(directory / SIMULATION)
+    return simulation.begun_anew(directory)
 
 
 def embedded_in(config: Config, ports: Ports) -> Embedded | None:
