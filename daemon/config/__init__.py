@@ -187,7 +187,19 @@ def _syntax(file: Path, text: str, message: str) -> ConfigErrors:
     line = int(at[1]) if at and at[1] else text.rstrip("\n").count("\n") + 1
     column = f"column {at[2]}" if at and at[2] else "the end"
     words = message[: at.start()] if at else message
+    lines = text.splitlines()
+    words = _said_twice(words, lines[line - 1] if line <= len(lines) else "") or words
     return _single(file, line, "syntax", f"{words} at {column}", "Mend this first: the rest cannot be read before.")
+
+
+def _said_twice(words: str, line: str) -> str | None:
+    """What tomllib says without the name, or in Python: a table or a key that stands there a second time."""
+    table = re.fullmatch(r"Cannot declare \((.*)\) twice", words)
+    if table:
+        name = ".".join(re.findall("'([^']*)'", table[1]))
+        return f"the table [{name}] is there twice, again"
+    key = re.match(r"\s*([^=\[\]{}#]+?)\s*=", line)
+    return f"the key {key[1]} is there twice, again" if words == "Cannot overwrite a value" and key else None
 
 
 def _single(file: Path, line: int, key: str, message: str, remedy: str) -> ConfigErrors:

@@ -34,7 +34,9 @@ def meet(demand: Demand, value: Any) -> Any:
         case Demand.PERIOD:
             fits = value > timedelta(0)
         case Demand.DEVICE:
-            fits = 1 <= len(value) <= LONGEST_DEVICE_ID
+            fits = 1 <= len(value) <= LONGEST_DEVICE_ID and value.isprintable()
+        case Demand.WORDS:
+            fits = bool(value.strip()) and value.isprintable()
         case Demand.DOOR:
             bytes_ = len(os.fsencode(value))
             if bytes_ > LONGEST_SOCKET:
@@ -108,16 +110,21 @@ def _address(value: str, schemes: tuple[str, ...], demand: Demand) -> SplitResul
     except ValueError as error:
         raise Misfit(f"this is not an address ({error})", f"It must be {demand.value}.") from error
     # The address itself is not repeated: a webhook's is often its password.
-    if parts.scheme not in schemes or not parts.hostname:
+    if parts.scheme not in schemes:
         raise Misfit(
             f"an address of scheme {parts.scheme or 'none'!r} is not possible here", f"It must be {demand.value}."
         )
+    if not parts.hostname or not value.isprintable() or " " in value:
+        what = "has a space or a control character in it" if parts.hostname else "names no host"
+        raise Misfit(f"this address {what}", f"It must be {demand.value}.")
     if parts.username or parts.password:
         raise Misfit("a secret does not belong in an address", "Take the user and the password out of it.")
     return parts
 
 
 def _encrypted(parts: SplitResult, demand: Demand) -> None:
+    if parts.query or parts.fragment:
+        raise Misfit("what is asked for is put behind this address", "Take off what begins with ? or #.")
     if parts.scheme in ("http", "ws") and not loopback(parts.hostname):
         raise Misfit(
             f"{parts.scheme}:// would send tokens and orders in the clear to {parts.hostname}",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 _MICROSECONDS = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000}
-_DURATION = re.compile(r"(?P<number>\d{1,12}(?:\.\d{1,9})?) ?(?P<unit>ms|s|m|h)")
+_DURATION = re.compile(r"(?P<number>\d{1,12}(?:\.\d{1,9})?) ?(?P<unit>ms|s|m|h)", re.ASCII)
 _LONGEST = timedelta(days=366)
 
 

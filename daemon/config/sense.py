@@ -127,9 +127,11 @@ def _accounts(document: Mapping[str, Any]) -> Iterator[Finding]:
         if isinstance(login, str) and login not in logins:
             yield unknown(("accounts", account, "login"), "login", login, list(logins))
         if isinstance(login, str) and isinstance(name, str):
-            twin = seen.setdefault((login, name), account)
+            # Two logins may see the same account: copied onto itself, each order would make another.
+            environment = str(logins.get(login, {}).get("environment", login))
+            twin = seen.setdefault((environment, name), account)
             if twin != account:
-                message = f"{twin} and {account} are the same account {name} of login {login}"
+                message = f"{twin} and {account} are the same account {name} on {environment}"
                 yield Finding(("accounts", account, "name"), message, "Remove one of the two.")
     yield from _budgets(document, logins)
 
@@ -142,8 +144,9 @@ def _budgets(document: Mapping[str, Any], logins: Mapping[str, Mapping[str, Any]
         reserve = load[login] * FLATTEN_REQUESTS
         for key, default in (("requests_per_minute", 300), ("requests_per_hour", 5000)):
             budget = table.get(key, default)
-            if isinstance(budget, int) and 1 <= budget <= reserve:
-                message = f"to flatten {load[login]} followers takes {reserve} requests, which leaves none of {budget}"
+            if isinstance(budget, int) and budget is not True and 1 <= budget <= reserve:
+                whom = f"{load[login]} follower{'s' if load[login] > 1 else ''}"
+                message = f"to flatten {whom} takes {reserve} requests, which leaves none of {budget}"
                 remedy = f"Raise it above {reserve}, or move followers to another login."
                 yield Finding(("logins", login, key), message, remedy)
 
@@ -176,6 +179,9 @@ def _market_hours(document: Mapping[str, Any]) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
     for path, row in rows(document, "market_hours"):
         day = str(row.get("day"))
+        if row.get("groups") == []:
+            remedy = f"Name some of {', '.join(PRODUCT_GROUPS)}."
+            yield Finding((*path, "groups"), "an empty list names no product", remedy)
         for index, group in enumerate(texts(row, "groups")):
             if group not in PRODUCT_GROUPS:
                 yield unknown((*path, "groups", index), "product group", group, list(PRODUCT_GROUPS))

@@ -32,7 +32,8 @@ from daemon.config.values import Account, Copy, Daemon, Demand, Environment, Log
 T = TypeVar("T")
 Structure = Callable[[Any, Any], Any]
 
-SECRETS = frozenset({"password", "sec", "secret", "client_secret", "token", "access_token", "refresh_token", "api_key"})
+_PASSWORD = {"password", "passwd", "passphrase", "pwd", "pass"}
+SECRETS = _PASSWORD | {"sec", "secret", "client_secret", "token", "access_token", "refresh_token", "api_key"}
 
 
 def _overrides(values: type) -> dict[str, Any]:
@@ -261,11 +262,11 @@ def _hidden(values: type) -> set[str]:
 
 
 def _unknown(path: KeyPath, key: str, known: list[str]) -> Finding:
-    if key in SECRETS:
+    if key.lower() in SECRETS:
         remedy = (
             "Take it out, change it if others could read this file, and give it to the daemon as a systemd credential"
         )
-        own_file = f"{key}_file"
+        own_file = f"{key.lower()}_file"
         remedy += (
             f", in the environment, or in a file named by {own_file}."
             if own_file in known

@@ -29,7 +29,8 @@ class Demand(enum.Enum):
     WEB = "an http:// or https:// address"
     REST = "an https:// address (http:// only on this machine)"
     SOCKET = "a wss:// address (ws:// only on this machine)"
-    DEVICE = "at most 64 characters long"
+    DEVICE = "at least 1 and at most 64 characters long, without control characters"
+    WORDS = "text that is not empty, without control characters"
     ROOT = "a product such as ES, MES or 6E: capitals and digits, no month and no year"
     KEY = "the number of the API key, without quotes"
     PRIVATE = "the absolute path of a file that holds the secret"
@@ -45,6 +46,7 @@ WebAddress = Annotated[str, Demand.WEB]
 RestAddress = Annotated[str, Demand.REST]
 SocketAddress = Annotated[str, Demand.SOCKET]
 DeviceId = Annotated[str, Demand.DEVICE]
+Words = Annotated[str, Demand.WORDS]
 Interval = Annotated[str, Demand.INTERVAL]
 KeyNumber = Annotated[int, Demand.KEY]
 SecretFile = Annotated[Path, Demand.PRIVATE]
@@ -101,12 +103,12 @@ class Login:
     login: str = ""
     environment: str
     grant: Literal["password", "oauth"] = "password"
-    username: str | None = None
-    app_id: str = "copierd"
-    app_version: str = "1.0"
+    username: Words | None = None
+    app_id: Words = "copierd"
+    app_version: Words = "1.0"
     cid: KeyNumber | None = None
     device_id: DeviceId | None = None
-    client_id: str | None = None
+    client_id: Words | None = None
     redirect_uri: WebAddress | None = None
     password_file: SecretFile | None = None
     sec_file: SecretFile | None = None
@@ -122,7 +124,7 @@ class Account:
 
     account: str = ""
     login: str
-    name: str
+    name: Words
     armed: bool = False
 
 

@@ -213,3 +213,62 @@ def test_a_mark_at_the_beginning_leaves_the_lines_where_they_are(tmp_path: Path)
     path.write_text(FULL, encoding="utf-8")
     name = next(follower.account for copy in config.copies for follower in copy.followers)
     assert marked.error(name, "owns", "").line == Lines.of(path, config).error(name, "owns", "").line > 1
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "words"),
+    [
+        (('username = "jane"', 'username = ""'), "logins.apex.username", "not empty"),
+        (('username = "jane"', 'username = "ja\\u0000ne"'), "logins.apex.username", "control characters"),
+        (("cid = 8123", 'cid = 8123\napp_id = " "'), "logins.apex.app_id", "not empty"),
+        (("cid = 8123", 'cid = 8123\napp_version = ""'), "logins.apex.app_version", "not empty"),
+        (("cid = 8123", 'cid = 8123\nclient_id = ""'), "logins.apex.client_id", "not empty"),
+        (("cid = 8123", 'cid = 8123\ndevice_id = ""'), "logins.apex.device_id", "at least 1 and at most 64 characters"),
+        (("cid = 8123", 'cid = 8123\ndevice_id = "a\\nb"'), "logins.apex.device_id", "control characters"),
+        (("cid = 8123", "cid = 8123\nrequests_per_minute = true"), "logins.apex.requests_per_minute", "whole number"),
+        (("cid = 8123", "cid = 8123\nrequests_per_minute = 1"), "logins.apex.requests_per_minute", "1 follower takes"),
+        (('"DEMO2"', '""'), "accounts.eval1.name", "not empty"),
+        (("cid = 8123", 'cid = 8123\nPassword = "x"'), "logins.apex.Password", "named by password_file"),
+        (("cid = 8123", 'cid = 8123\npasswd = "x"'), "logins.apex.passwd", "a secret does not belong"),
+    ],
+)
+def test_what_a_login_may_not_say(change: tuple[str, str], key: str, words: str) -> None:
+    told = errors_of(BASE.replace(*change) + COPY)
+    assert list(told) == [key] and words in told[key]
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ("https://", "names no host"),
+        ("https://broker .invalid/v1", "a space"),
+        ("https://broker.invalid/v1?x=1", "Take off what begins with ?"),
+        ("https://broker.invalid/v1#x", "Take off what begins with ? or #"),
+    ],
+)
+def test_what_is_no_address_to_ask_at(rest: str, words: str) -> None:
+    environment = f'[environments.own]\nrest = "{rest}"\nwebsocket = "wss://broker.invalid/v1/websocket"\n'
+    told = errors_of(BASE + COPY + environment)
+    assert list(told) == ["environments.own.rest"] and words in told["environments.own.rest"]
+
+
+def test_two_logins_do_not_name_the_same_account() -> None:
+    """Copied onto itself, each order would make another."""
+    second = '[logins.other]\nenvironment = "demo"\nusername = "joe"\ncid = 1\n'
+    told = errors_of(second + BASE.replace('login = "apex"\nname = "DEMO2"', 'login = "other"\nname = "DEMO1"') + COPY)
+    assert list(told) == ["accounts.eval1.name"]
+    assert "lead and eval1 are the same account DEMO1 on demo" in told["accounts.eval1.name"]
+
+
+def test_an_override_names_its_products() -> None:
+    told = errors_of(BASE + COPY + "[[market_hours]]\ngroups = []\nday = 2025-01-09\nopen = []\n")
+    assert list(told) == ["market_hours[0].groups"] and "equity_index" in told["market_hours[0].groups"]
+
+
+def test_digits_are_those_of_the_keyboard() -> None:
+    assert "copy[0].settle" in errors_of(BASE + COPY.replace('"lead"', '"lead"\nsettle = "\u0661s"'))
+
+
+def test_what_is_there_twice_is_named() -> None:
+    assert "the key name is there twice" in str(errors_of(BASE + COPY.replace("leader", "name")))
+    assert "the table [accounts.lead] is there twice" in str(errors_of(BASE + "[accounts.lead]\n" + COPY))
