@@ -7,7 +7,7 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from daemon import __version__, places
 from daemon.exits import Exit
@@ -40,9 +40,16 @@ _INIT = (
 class CommandLine(argparse.ArgumentParser):
     """argparse exits with 2 on a usage error, which systemd takes for INVALIDARGUMENT; sysexits.h says 64."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Also of each command: whoever has typed one and asks for the version need not begin again."""
+        super().__init__(*arguments, **options)
+        if options.get("add_help", True):
+            name = self.prog.partition(" ")[0]
+            self.add_argument("--version", action="version", version=f"{name} {__version__}")
+
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(Exit.USAGE, f"{self.prog}: {message}\n")
+        self.exit(Exit.USAGE, f"{self.prog}: {message}. What there is: {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> CommandLine:
     """Also what the completions and the man page are made of."""
     top = CommandLine(prog="copierd", description="Copies futures orders from a leader account to follower accounts.")
-    top.add_argument("--version", action="version", version=f"copierd {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     run = commands.add_parser("run", help="the daemon, in the foreground", description="Run the daemon until SIGTERM.")

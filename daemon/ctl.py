@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from daemon import __version__
 from daemon.cli import CommandLine
 from daemon.control import listings, tables, telling
 from daemon.control.archive import Archive
@@ -23,8 +22,6 @@ from daemon.control.getting_out import GettingOut, Wish
 from daemon.control.telling import Events
 from daemon.control.watching import Copies, Status
 from daemon.exits import Exit
-
-NO_DAEMON = 2
 
 _ACCOUNT = "its name in copier.toml"
 
@@ -42,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.USAGE if refused.unreadable else Exit.FAILED
     except NoDaemon as nobody:
         print(f"copierctl: {tables.plain(nobody)}", file=sys.stderr)
-        return NO_DAEMON
+        return Exit.NO_DAEMON
     except KeyboardInterrupt:
         return Exit.OK  # the way to end --watch and --follow
     except BrokenPipeError:
@@ -60,7 +57,6 @@ def parser() -> CommandLine:
     everywhere.add_argument("--json", action="store_true", help="for programs: the daemon's own answer")
     description = "Ask a running copierd, or tell it what to do."
     top = CommandLine(prog="copierctl", description=description, parents=[everywhere])
-    top.add_argument("--version", action="version", version=f"copierctl {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, words: str, run: Callable[[Client, argparse.Namespace], int]) -> argparse.ArgumentParser:

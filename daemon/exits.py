@@ -8,6 +8,7 @@ import enum
 class Exit(enum.IntEnum):
     OK = 0
     FAILED = 1
+    NO_DAEMON = 2  # of copierctl: nobody answers
     NOT_FLAT = 3  # of a flatten: something of ours is left, or it could not be verified
     USAGE = 64
     NO_INPUT = 66  # a file that was named cannot be read

@@ -1,6 +1,6 @@
 """`copierctl report`: one archive for support, with what the daemon says of itself and what this machine says of it.
 
-Rule 1: it is made also when no daemon answers: then there is most to ask.
+Rule 1: it is made also when no daemon answers: then there is most to ask. The exit status says so, as of any command.
 Rule 2: what the daemon gives is free of secrets; what is added here never had any: the journal is masked where it is
         written.
 """
@@ -65,6 +65,7 @@ class Archive:
             print(f"  tar --extract --to-stdout --file {file} | less")
         if why_not is not None:
             print(f"copierctl: {tables.plain(why_not)}", file=sys.stderr)
+            return Exit.NO_DAEMON
         return Exit.OK
 
     def _of_the_daemon(self) -> tuple[dict[str, str], list[tuple[str, int]], str | None]:

@@ -34,7 +34,8 @@ def duplicated(path: Path) -> Iterator[Ledger]:
 
 def _copy(path: Path, copy: Path) -> None:
     if not path.is_file():
-        raise LedgerError("there is no such file", path, "Name the ledger.sqlite of a state directory")
+        remedy = "Name the ledger.sqlite of a state directory (of the simulator inside copierd: simulation.sqlite)"
+        raise LedgerError("there is no such file", path, remedy)
     copy.touch(mode=0o600)
     # Without a write-ahead log nobody has it open: then not even a file for locks is made beside it.
     alone = not path.with_name(f"{path.name}-wal").exists()

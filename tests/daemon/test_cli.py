@@ -40,14 +40,17 @@ def test_usage_errors_exit_with_64_and_say_what_is_wrong(
     assert status_of(*arguments) == 64
     told = capsys.readouterr()
     assert told.out == "" and told.err.startswith("usage: copierd") and "\ncopierd" in told.err
+    assert told.err.endswith(" --help\n")
 
 
 def test_help_and_version_exit_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of("--version") == 0
     assert capsys.readouterr().out == f"copierd {__version__}\n"
-    for command in ("run", "check", "demo", "simulator"):
+    for command in ("run", "check", "init", "demo", "simulator", "certify", "doctor", "flatten", "replay", "hours"):
         assert status_of(command, "--help") == 0
         assert capsys.readouterr().out.startswith(f"usage: copierd {command}")
+        assert status_of(command, "--version") == 0
+        assert capsys.readouterr().out == f"copierd {__version__}\n"
 
 
 def test_each_command_hands_its_options_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -261,6 +261,13 @@ def test_no_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
         assert told.out == "" and named in told.err and "systemctl start copierd" in told.err
 
 
+def test_a_report_without_a_daemon_is_written_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "report.tar.gz"
+    assert ctl.main(["--socket", str(tmp_path / "none.sock"), "report", "-o", str(file)]) == 2
+    told = capsys.readouterr()
+    assert str(file) in told.out and "no copierd answers" in told.err and file.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     "words",
     [[], ["fly"], ["status", "--wach"], ["status", "--check", "--watch"], ["pause"], ["copies", "--limit", "many"]],
@@ -278,6 +285,10 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
             ctl.main(words)
         assert caught.value.code == 0
     assert capsys.readouterr().out.startswith(f"copierctl {__version__}\nusage: copierctl")
+    for words in (["status", "--version"], ["flatten", "--version"]):
+        with pytest.raises(SystemExit) as caught:
+            ctl.main(words)
+        assert (caught.value.code, capsys.readouterr().out) == (0, f"copierctl {__version__}\n")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
