@@ -27,8 +27,9 @@ def run_simulator(*, port: int, faults: Path | None = None) -> int:
     """
     try:
         found = Faults.from_toml(faults.read_text()) if faults else Faults()
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"{faults}: {error}", file=sys.stderr)
+    except (OSError, UnicodeDecodeError) as unreadable:
+        why = unreadable.strerror if isinstance(unreadable, OSError) else "this is not UTF-8"
+        print(f"{faults}: cannot be read: {why}. Name another file with --faults", file=sys.stderr)
         return _CONFIG
     except FaultsInvalid as wrong:
         return _refused(faults, wrong)
@@ -39,7 +40,9 @@ def run_simulator(*, port: int, faults: Path | None = None) -> int:
     try:
         trio.run(_serve, broker, dice, port, faults)
     except* OSError as group:
-        print(f"port {port}: {_first(group)}", file=sys.stderr)
+        error = _first(group)
+        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        print(f"port {port}: {words}. Choose another with --port; 0 takes any free one", file=sys.stderr)
         status = _UNAVAILABLE
     except* FaultsInvalid as group:  # which acts there are is known to the house alone
         status = _refused(faults, _first(group))

@@ -13,7 +13,7 @@ import trio
 
 from daemon.simulator.books import Books
 from daemon.simulator.desk import Desk
-from daemon.simulator.entities import OF_THE_SESSION, PLURALS, Entities, Entity, Row, number
+from daemon.simulator.entities import OF_THE_SESSION, PLURALS, Entities, Entity, Row, lasting_id, number
 from daemon.simulator.exchange import Exchange
 from daemon.simulator.faults import Faults
 from daemon.simulator.logins import Login, LoginSpec
@@ -83,11 +83,12 @@ class Broker(Terminal):
 
     def add_login(self, key: str, spec: LoginSpec) -> Login:
         """Add a user, and those of its accounts that do not exist yet."""
-        login = Login(key, spec, describe_user(self.entities, spec, self.now()))
+        login = Login(key, spec, describe_user(self.entities, spec, self.now(), self._id_of(spec.username)))
         for name in spec.accounts:
             if name not in self.account_ids:
                 owner = self.entities.issue() if spec.firm else login.user_id
-                self.account_ids[name] = describe_account(self.entities, name, owner, self.now())
+                account_id = self._id_of(f"account {name}")
+                self.account_ids[name] = describe_account(self.entities, name, owner, self.now(), account_id)
                 self.books.open_account(self.account_ids[name], spec.cash)
             login.account_ids.append(self.account_ids[name])
         self.logins[key] = login
@@ -102,6 +103,11 @@ class Broker(Terminal):
             return None
         names = tuple(f"DEMO-{username}-{place + 1}" for place in range(self.newcomer_accounts))
         return self.add_login(username, LoginSpec(username=username, accounts=names))
+
+    def _id_of(self, name: str) -> int:
+        """Where newcomers are welcome they are the same users, with the same accounts, in the next life of this broker:
+        a client that has lost it finds itself again."""
+        return self.entities.issue() if self.newcomer_accounts is None else lasting_id(name)
 
     def _conditions(self) -> Faults:
         return self.faults

@@ -4,6 +4,7 @@ Ids are one global int64 sequence above 2^31, shared by all entity types (seen o
 field is omitted, never null. Field names and types: Tradovate OpenAPI.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,12 @@ import attrs
 Entity: TypeAlias = dict[str, Any]
 
 FIRST_ID = 3_556_122_200  # a value seen on the wire; clients with 32-bit ids must fail here
+
+
+def lasting_id(name: str) -> int:
+    """An id that is the same in each life of a broker, and is none that the counter has given or will give then."""
+    return FIRST_ID + 1_000_000 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+
 
 PLURALS: dict[str, str] = {
     "user": "users",

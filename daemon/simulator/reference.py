@@ -8,9 +8,8 @@ from daemon.simulator.logins import LoginSpec
 from daemon.simulator.products import PRODUCTS, Listing, expiration
 
 
-def describe_user(entities: Entities, spec: LoginSpec, moment: datetime) -> int:
+def describe_user(entities: Entities, spec: LoginSpec, moment: datetime, user_id: int) -> int:
     """Make a user's entity; returns its id."""
-    user_id = entities.issue()
     entities.create(
         "user",
         user_id,
@@ -24,9 +23,8 @@ def describe_user(entities: Entities, spec: LoginSpec, moment: datetime) -> int:
     return user_id
 
 
-def describe_account(entities: Entities, name: str, owner_id: int, moment: datetime) -> int:
+def describe_account(entities: Entities, name: str, owner_id: int, moment: datetime, account_id: int) -> int:
     """Make an account's entities; returns its id."""
-    account_id = entities.issue()
     entities.create(
         "account",
         account_id,

@@ -306,7 +306,10 @@ def _told(error: BaseException) -> SocketLost:
         case trio_websocket.ConnectionClosed():
             return SocketLost("the connection has ended")
         case _:
-            return SocketLost(": ".join(filter(None, (type(error).__name__, str(error), _behind(error)))))
+            kind = (
+                "" if type(error) is OSError and str(error) else type(error).__name__
+            )  # it says nothing to an operator
+            return SocketLost(": ".join(filter(None, (kind, str(error), _behind(error)))))
 
 
 def _behind(error: BaseException) -> str:

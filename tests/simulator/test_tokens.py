@@ -140,3 +140,19 @@ def test_newcomers_any_password_and_keys() -> None:
 
     logins = {"free": LoginSpec(username="free"), "keyed": LoginSpec(username="keyed", sec="right")}
     play(story, logins=logins, newcomer_accounts=2)
+
+
+def test_a_newcomer_is_the_same_user_in_the_next_life_of_the_broker() -> None:
+    """Who stops the simulator for a while and starts it again has an outage, and not another broker."""
+    lives: list[object] = []
+
+    async def story(house: House) -> None:
+        for name in ("joe", "jane") if lives else ("jane", "joe"):
+            user = await login(house.server, name, "x")
+            accounts = (await get(house.server, "account/list", user["accessToken"]))[1]
+            if name == "jane":
+                lives.append((user["userId"], [account["id"] for account in accounts]))
+
+    play(story, logins={}, newcomer_accounts=2)
+    play(story, logins={}, newcomer_accounts=2)
+    assert lives[0] == lives[1]
