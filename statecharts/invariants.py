@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from statecharts import flattening, sizing, strangers, unknowns
+from statecharts import flattening, indexes, sizing, strangers, unknowns
 from statecharts.bars import Bar
-from statecharts.book import LEADERS_OWN, NOTHING, Book, Copies, Copy, Verb
+from statecharts.book import LEADERS_OWN, NOTHING, Book, Copies, Copy
 from statecharts.effects import Effect, Leg, ModifyOrder, PlaceOrder, Request
 from statecharts.events import (
     Event,
@@ -30,7 +30,7 @@ from statecharts.events import (
 from statecharts.order import Stage
 from statecharts.rules import CopyRules, Rules
 from statecharts.sizing import Kind
-from statecharts.values import CopyId, OrderType, Symbol
+from statecharts.values import OrderType, Symbol
 
 _NOT_PROCESSED = (NeverSent, RequestRefused, RequestPenalised)
 _PLACED = (PlaceOrder, Leg)
@@ -72,7 +72,7 @@ def broken(seen: Seen) -> Iterator[Broken]:
             for one in together:
                 ids.add(one.client_id)
     for _, copy in Copies.of(seen.after.copies).since(seen.before.copies):  # those that are new or have changed
-        for why in _misplaced(seen.after, copy):
+        for why in indexes.misplaced(seen.after, copy):
             yield Broken("index", f"{copy.id}: {why}")
     if isinstance(seen.event, LeaderEvent) and seen.after.mine is not seen.before.mine:
         yield Broken("apart", "what the leader tells has changed what the broker tells of this account")
@@ -180,7 +180,7 @@ def _has_ended(seen: Seen, before: Copy, rules: CopyRules) -> bool:
 
 def _copied_before(seen: Seen, copy: Copy) -> str | None:
     """One copy for each order of the leader's, in mode "fills" for each execution."""
-    found = _leaders_row(seen.after, copy)
+    found = indexes.leaders_row(seen.after, copy)
     if found == copy.id or (found == LEADERS_OWN and copy.id in seen.before.copies):
         return None
     what = f"order {copy.leader_order_id}" if copy.leader_fill_id is None else f"execution {copy.leader_fill_id}"
@@ -276,32 +276,3 @@ def _cap(symbol: Symbol, rules: CopyRules) -> int | None:
     caps = [one.max_position for one in rules.agreed.values() if one.to == symbol] or [rules.max_position]
     known = [cap for cap in caps if cap is not None]
     return max(known) if len(known) == len(caps) else None
-
-
-# What a turn has made of the book
-
-
-def _misplaced(book: Book, copy: Copy) -> Iterator[str]:
-    """Every index that points to a copy points to this one, and it stands where it belongs."""
-    if book.copies.get(copy.id) is not copy:
-        yield "the book has it under another name"
-    if book.names.get(copy.client_id) != (copy.carrier or copy.id):
-        yield f"the name {copy.client_id} is another's"
-    if _leaders_row(book, copy) not in (copy.id, LEADERS_OWN):
-        yield "what it copies has another copy"
-    if copy.trades and copy.order_id is not None and book.orders.get(copy.order_id) != copy.id:
-        yield f"order {copy.order_id} is another's"
-    if book.open.get(copy.symbol, ()).count(copy.id) != copy.open:
-        yield "it is open and not listed as such" if copy.open else "it is at its end and listed as open"
-    change = book.copies.get(copy.pending) if copy.pending is not None else None
-    if copy.pending is not None and (change is None or change.subject != copy.id):
-        yield f"the change {copy.pending} that it waits for is not one of it"
-
-
-def _leaders_row(book: Book, copy: Copy) -> CopyId | None:
-    """The copy that stands for what this one copies: itself, where it copies nothing."""
-    if copy.verb is not Verb.PLACE or copy.leader_order_id is None:
-        return copy.id
-    if copy.leader_fill_id is not None:
-        return book.executions.get(copy.leader_fill_id)
-    return book.placed.get(copy.leader_order_id)
