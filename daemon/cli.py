@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from daemon import __version__, places
 from daemon.exits import Exit
+from daemon.streams import delivered
 
 _DEFAULT_FILE = "default: ./copier.toml, else /etc/copierd/copier.toml"
 
@@ -54,6 +55,10 @@ class CommandLine(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status. Usage errors, --help and --version leave by SystemExit."""
+    return delivered("copierd", lambda: _obeyed(arguments))
+
+
+def _obeyed(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:

@@ -7,7 +7,6 @@ Rule 2: it reads and passes on; the daemon decides.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,18 +21,22 @@ from daemon.control.getting_out import GettingOut, Wish
 from daemon.control.telling import Events
 from daemon.control.watching import Copies, Status
 from daemon.exits import Exit
+from daemon.streams import delivered
 
 _ACCOUNT = "its name in copier.toml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status. Usage errors, --help and --version leave by SystemExit."""
+    return delivered("copierctl", lambda: _obeyed(arguments))
+
+
+def _obeyed(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     client = Client(sockets(getattr(options, "socket", None)))
     command: Callable[[Client, argparse.Namespace], int] = options.command
     try:
-        status = command(client, options)
-        sys.stdout.flush()
+        return command(client, options)
     except Refused as refused:
         print(f"copierctl: {tables.plain(refused)}", file=sys.stderr)
         return Exit.USAGE if refused.unreadable else Exit.FAILED
@@ -42,11 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.NO_DAEMON
     except KeyboardInterrupt:
         return Exit.OK  # the way to end --watch and --follow
-    except BrokenPipeError:
-        # Real world: `copierctl copies | head`. Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
-    return status
 
 
 def parser() -> CommandLine:

@@ -15,5 +15,6 @@ class Exit(enum.IntEnum):
     UNAVAILABLE = 69  # state directory or socket in use or unusable
     BUG = 70
     CANNOT_CREATE = 73
+    OUTPUT = 74  # what was asked for could not be written to standard output
     CONFIG = 78
     INTERRUPTED = 130  # Ctrl-C before there was anything to stop

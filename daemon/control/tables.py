@@ -36,7 +36,11 @@ _OUTCOMES = {
 def console(file: TextIO) -> Console:
     from rich.console import Console
 
-    return Console(file=file, highlight=False, width=None if file.isatty() else _UNCUT)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
+    return Piped(file=file, highlight=False, width=None if file.isatty() else _UNCUT)
 
 
 def plain(text: object) -> str:
