@@ -55,6 +55,5 @@ def _denied_elsewhere(draft: Draft, event: OrdersDenied) -> None:
 
 
 def _lift(draft: Draft) -> None:
-    barred = dict(draft.book.barred)
-    barred.pop(Bar.DENIED, None)
-    draft.book = evolve(draft.book, barred=barred, denied_by=None)
+    draft.lift(Bar.DENIED)
+    draft.book = evolve(draft.book, denied_by=None)

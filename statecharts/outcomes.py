@@ -49,7 +49,7 @@ def errand_came_back(draft: Draft, event: ErrandEvent, rules: CopyRules) -> None
             sent = evolve(copy, sent_at=event.sent_at, answered_at=event.at)
             penalties.answered(draft, sent, event, rules)
         case AnswerLost():
-            unknowns.lost(draft, evolve(copy, sent_at=event.sent_at), event.reason, rules)
+            unknowns.lost(draft, evolve(copy, sent_at=event.sent_at), event.reason)
         case NeverSent():
             unknowns.never_sent(draft, copy, event.reason, rules)
         case LookedUp() if copy.stage is Stage.UNKNOWN:

@@ -143,10 +143,8 @@ def silence(draft: Draft, until: datetime) -> None:
 
 def silent(draft: Draft, until: datetime) -> bool:
     """Is nothing to be sent at all yet? When the time is over, what was missed is made up for as after a reconnect."""
-    book = draft.book
     if until > draft.at:
         return True
-    barred = dict(book.barred)
-    barred.pop(Bar.PENALTY, None)
-    draft.book = evolve(book.unsilenced(), barred=barred)
+    draft.book = draft.book.unsilenced()
+    draft.lift(Bar.PENALTY)
     return False

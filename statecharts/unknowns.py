@@ -31,7 +31,7 @@ TURNED_UP = "an order believed lost turned up"
 NOT_AT_ONCE = timedelta(seconds=1)  # a request that never left is not repeated into the same dead session
 
 
-def lost(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
+def lost(draft: Draft, copy: Copy, reason: str) -> None:
     """No answer came: nobody knows whether the request has arrived."""
     copy = draft.news(evolve(copy, lost_at=copy.sent_at or draft.at), News.ANSWER_LOST, reason)
     if copy.trades and copy.stage is Stage.UNKNOWN:

@@ -14,7 +14,7 @@ from statecharts.book import Book, Copy, Verb
 from statecharts.draft import Draft
 from statecharts.effects import Effect, ModifyOrder, PlaceOrder, Severity, Tell
 from statecharts.order import Stage
-from statecharts.rules import CopyRules, Rules, Runaway
+from statecharts.rules import Rules, Runaway
 from statecharts.sizing import Kind, Size
 from statecharts.values import CopyId, Side, Symbol
 from tests.statecharts.desk import BUY, ES, LEAD, SELL, Desk, follower, in_position, limit, order, rules, terms
@@ -149,18 +149,18 @@ def test_an_exit_that_is_too_large_does_not_leave_and_is_derived_again(monkeypat
 
 
 def test_what_would_be_sent_again_is_looked_up_instead(monkeypatch: pytest.MonkeyPatch) -> None:
-    def blind_retry(draft: Draft, copy: Copy, _: str, rules: CopyRules) -> None:
-        real_send(draft, copy, rules)
+    def blind_retry(draft: Draft, copy: Copy, _: str) -> None:
+        placement.send(draft, copy, rules())
 
-    real_send, real_lost = placement.send, unknowns.lost
+    real_lost = unknowns.lost
     desk = follower()
     desk.leader(order(1, BUY, limit(1)))
     place = desk.place
     desk.sent(place)
     once = [blind_retry]
 
-    def wrong(draft: Draft, copy: Copy, reason: str, rules: CopyRules) -> None:
-        (once.pop() if once else real_lost)(draft, copy, reason, rules)
+    def wrong(draft: Draft, copy: Copy, reason: str) -> None:
+        (once.pop() if once else real_lost)(draft, copy, reason)
 
     monkeypatch.setattr(unknowns, "lost", wrong)
     desk.answer_lost(place)
