@@ -18,6 +18,7 @@ from daemon import control, simulation
 from daemon.config import Config, ConfigErrors, load
 from daemon.config.values import SIMULATOR
 from daemon.exits import Exit
+from daemon.garbage import Sweeper
 from daemon.journal import Journal
 from daemon.last_stop import boot_id
 from daemon.ledger import Ballast, Ledger, LedgerError
@@ -29,8 +30,6 @@ from daemon.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from daemon.embedded import Embedded
-
-COLLECT_AFTER = 10_000  # objects that are there beyond those at the last collection of the youngest
 
 
 @asynccontextmanager
@@ -94,14 +93,16 @@ def _hold_state(config: Config, path: Path, journal: Journal) -> None:
         supervisor.fed_every = fed_every(os.environ)
         supervisor.embedded = embedded_in(config, supervisor.ports)
         _settle()
-        trio.run(_serve, supervisor)
+        sweeper = Sweeper()
+        sweeper.begin()
+        trio.run(_serve, supervisor, instruments=[sweeper])
 
 
 def _settle() -> None:
     """Modules and classes stay to the end: the collector of cycles need not walk them while an order waits for it.
 
-    What the books hold has no cycles; those of tasks and sessions are collected as ever, and less often. (Measured with
-    a hundred followers: a full collection took 127 ms, up to 233, and half a minute of trading had six; now 56.)
+    What the books hold has no cycles; those of tasks and sessions are collected as ever. (Measured with a hundred
+    followers: a full collection took 127 ms, up to 233, and half a minute of trading had six; now 56.)
 
     attrs and cattrs keep the source of each method that they have made, for the sake of tracebacks, in 3 MB: what they
     have made has no bugs of ours, and the lines of files are read again where a traceback needs them.
@@ -111,8 +112,6 @@ def _settle() -> None:
     import daemon.control.server  # noqa: F401 - loaded later, it would not be put aside; no other command needs it
 
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 20)
-    gc.enable()
 
 
 def brought_up_to_date(kept: Path) -> str:
