@@ -34,6 +34,7 @@ class Ballast:
         try:
             if shutil.disk_usage(self.path.parent).free < self.size + spare:
                 return False
+            self.path.touch(mode=0o600)
             with self.path.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, self.size)
         except OSError:  # no room, or no way to keep it here: either way there is no ballast

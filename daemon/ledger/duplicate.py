@@ -33,9 +33,14 @@ def duplicated(path: Path) -> Iterator[Ledger]:
 
 
 def _copy(path: Path, copy: Path) -> None:
-    if not path.is_file():
+    try:
+        with path.open("rb"):
+            pass
+    except (FileNotFoundError, IsADirectoryError) as error:
         remedy = "Name the ledger.sqlite of a state directory (of the simulator inside copierd: simulation.sqlite)"
-        raise LedgerError("there is no such file", path, remedy)
+        raise LedgerError("there is no such file", path, remedy) from error
+    except OSError as error:  # Real world: the service's directory, which its own user alone may enter
+        raise LedgerError(f"it cannot be read: {error.strerror}", path, "Ask as a user who may (sudo)") from error
     copy.touch(mode=0o600)
     # Without a write-ahead log nobody has it open: then not even a file for locks is made beside it.
     alone = not path.with_name(f"{path.name}-wal").exists()

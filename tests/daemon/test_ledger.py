@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -320,3 +321,12 @@ def test_loading_twenty_accounts_out_of_a_million_turns_reads_only_what_came_aft
         for n, name in enumerate(names):
             assert ledger.load(name) == attrs.evolve(start, name=name, failures=1_980 + n)
     assert steps < 20 * 100 * 20, "instructions of SQLite's machine: some ten for each of the 2,000 later turns"
+
+
+def test_the_ballast_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert Ballast(tmp_path / "ballast", size=4096).put()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "ballast").stat().st_mode & 0o777 == 0o600
