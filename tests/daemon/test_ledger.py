@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 import pytest
 
-from daemon.ledger import LATER_TURNS, Ledger, LedgerError, Posted, Taken, codec, schema, writing
+from daemon.ledger import LATER_TURNS, Ballast, Ledger, LedgerError, Posted, Taken, codec, schema, writing
 from statecharts import events as e
 from statecharts.account import fail
 from statecharts.values import AccountName, CopyId
