@@ -75,9 +75,8 @@ def _reach(draft: Draft, symbol: Symbol, own: int, theirs: View, rules: CopyRule
             net[order.symbol] = net.get(order.symbol, 0) + order.side.sign * coming
             is_ahead = is_ahead or (copy.filled > 0 and coming > 0)
     if not is_ahead and exposure.leader_flat(draft.book, symbol, rules):
-        return (
-            0  # what rounds to nothing is a part of what came after it: when he is out of that, it is a part of nothing
-        )
+        # What rounds to nothing is a part of what came after it: when he is out of that, it is a part of nothing.
+        return 0
     return exposure.target_of(net, symbol, rules)
 
 
