@@ -13,6 +13,7 @@ from statecharts.draft import Draft
 from statecharts.effects import Announce
 from statecharts.events import LeaderReplaySeen, ReplaySeen
 from statecharts.evolution import evolve
+from statecharts.moments import OUT_OF_ORDER
 from statecharts.rules import CopyRules
 
 
@@ -40,6 +41,7 @@ def over_at(draft: Draft, rules: CopyRules) -> datetime | None:
     """Until when the catch-up table waits; None when it does not, or has other reasons."""
     if not draft.book.ready_to_catch_up():
         return None
-    heard = [view.replayed_at for view in (draft.book.mine, draft.book.theirs) if view and view.replayed_at]
+    told = [view.replayed_at for view in (draft.book.mine, draft.book.theirs) if view and view.replayed_at]
+    heard = [at for at in told if at <= draft.at + OUT_OF_ORDER]  # later: by a clock that has been set back since
     over = max(heard) + rules.quiet if heard else None
     return over if over is not None and over > draft.at else None

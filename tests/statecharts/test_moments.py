@@ -6,13 +6,28 @@ from datetime import timedelta
 from decimal import Decimal
 
 import attrs
+import pytest
 
 from statecharts import events as e
 from statecharts.effects import LookUp
 from statecharts.rules import Limits
 from statecharts.values import Status
 from statecharts.view import Balance
-from tests.statecharts.desk import BUY, ES, NOON, SECOND, SELL, Desk, follower, in_position, limit, order, stop, terms
+from tests.statecharts.desk import (
+    BUY,
+    ES,
+    LEAD,
+    NOON,
+    SECOND,
+    SELL,
+    Desk,
+    follower,
+    in_position,
+    limit,
+    order,
+    stop,
+    terms,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -104,3 +119,20 @@ def test_events_that_overtake_one_another_mean_nothing() -> None:
     desk.now -= SECOND
     desk.hear(e.ReadBack(at=desk.now))
     assert desk.account.book.copies == book.copies
+
+
+@pytest.mark.parametrize("seen", [e.LeaderReplaySeen, e.ReplaySeen])
+def test_the_broker_s_talk_of_the_past_is_over_in_its_time(seen: type[e.LeaderReplaySeen | e.ReplaySeen]) -> None:
+    desk = in_position(2)
+    if seen is e.LeaderReplaySeen:
+        desk.hear(e.LeaderReplaySeen(at=desk.now, leader=LEAD, generation=desk.theirs.generation))
+    else:
+        desk.hear(e.ReplaySeen(at=desk.now))
+    desk.now -= HOUR
+    desk.hear(e.AlarmRang(at=desk.now))
+    if seen is e.LeaderReplaySeen:
+        desk.read_anew(order(900, BUY, terms(2), 2), positions={ES: 2})
+    else:
+        desk.leader_read_anew()
+    desk.wait(4)
+    assert not desk.account.book.held_back()
