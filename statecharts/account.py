@@ -18,7 +18,6 @@ from statecharts import (
     absence,
     agreements,
     apart,
-    breaker,
     calendar,
     catch_up,
     closures,
@@ -33,6 +32,7 @@ from statecharts import (
     invariants,
     leader,
     moments,
+    monitor,
     outages,
     outcomes,
     own_orders,
@@ -130,7 +130,7 @@ def step(account: Account, event: e.Event) -> Turn:
         if isinstance(after, s.Maintenance):
             apart.look(draft, after, rules.copy)
         agreements.keep(draft, rules.copy)
-    breaker.guard(draft, event, before_book, rules)
+    monitor.guard(draft, event, before_book, rules)
     # Only Copying acts on a deadline: elsewhere an alarm that has passed would ring without end.
     wake_at = deadlines.earliest(draft, rules.copy) if rules.copy and draft.acting else None
     if wake_at != account.wake_at or isinstance(event, e.AlarmRang | e.Started):

@@ -4,7 +4,7 @@ Rule 1: an invariant is judged by the event, the book before and after it, and w
         of those who have decided, so that one mistake is not made twice.
 Rule 2: only what the turn has touched is looked at: what a human closes meanwhile, or a cap that was lowered, breaks
         nothing.
-Rule 3: nothing is mended here. `breaker.guard` takes out what is named, and what opens; the simulation fails by it.
+Rule 3: nothing is mended here. `monitor.py` takes out what is named, and what opens; the simulation fails by it.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from statecharts import excess, exposure, sizing
 from statecharts import states as s
 from statecharts.account import Turn, broken
 from statecharts.book import LEADERS_OWN, Book, Verb
-from statecharts.breaker import BROKEN
 from statecharts.effects import PlaceOrder, Request, Tell, Unexpected
+from statecharts.monitor import BROKEN
 from statecharts.order import Stage
 from statecharts.rules import CopyRules
 from statecharts.sizing import Kind
