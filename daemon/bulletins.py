@@ -23,6 +23,7 @@ Severity = Literal["info", "warning", "page"]
 Positions = Mapping[str, int]
 
 STATE: Final = "state"  # the one event beyond the contract's: an account has changed its state; for live views
+FAREWELL_LIMIT: Final = 0.5  # seconds: a watcher that reads takes a twentieth
 IDS_OF_A_RUN: Final = 1_000_000_000  # run 3 gives 3000000001 and up: readable, and exact in JSON for millions of runs
 KEPT: Final = 4000  # bulletins that a live view may ask for again
 BOX: Final = 4000  # bulletins that wait for one subscriber; a busy minute of twenty accounts has hundreds
@@ -92,6 +93,7 @@ class Box:
 
     missed: int = 0
     closed: bool = False
+    gone: trio.Event = attrs.field(factory=trio.Event)  # set: nobody looks in any more
     _kept: deque[Bulletin] = attrs.field(factory=lambda: deque(maxlen=BOX))
     _news: trio.Event = attrs.field(factory=trio.Event)
 
@@ -191,7 +193,17 @@ class Board:
 
     def unsubscribe(self, box: Box) -> None:
         box.close()
+        box.gone.set()
         self._boxes = [one for one in self._boxes if one is not box]
+
+    async def farewell(self) -> None:
+        """Nothing more will be told: whoever still looks in takes what is there, unless he does not read."""
+        waiting = [box for box in self._boxes if not box.closed]
+        for box in waiting:
+            box.close()
+        with trio.move_on_after(FAREWELL_LIMIT):
+            for box in waiting:
+                await box.gone.wait()
 
     def _clean(self, text: str | None) -> str | None:
         return None if text is None else self.journal.clean(text)

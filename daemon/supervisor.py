@@ -145,6 +145,7 @@ class Supervisor:
             await self._drain()
             unanswered = sum(running.errands.under_way for running in self.accounts.values())
             await notifications.flush()
+            await self.board.farewell()
             nursery.cancel_scope.cancel()
         self._close(unanswered)
 

@@ -107,7 +107,7 @@ class Client:
                 answer.read()
                 raise _refusal(answer)
             fields: dict[str, str] = {}
-            for line in answer.iter_lines():
+            for line in self._lines(answer):
                 name, _, value = line.partition(": ")
                 if name:
                     fields[name] = value
@@ -119,6 +119,12 @@ class Client:
                 if not line:
                     fields = {}
         raise NoDaemon(f"copierd at {self.path} has ended the stream; asking again")
+
+    def _lines(self, answer: httpx.Response) -> Iterator[str]:
+        try:
+            yield from answer.iter_lines()
+        except httpx.RemoteProtocolError as error:  # it was killed, or had not the time for an end
+            raise NoDaemon(f"copierd at {self.path} has broken off the stream; asking again") from error
 
     def _ask(
         self,

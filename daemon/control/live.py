@@ -5,6 +5,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 Rule 1: who comes back says which event was the last it saw (Last-Event-ID), and gets all that came after it. What is
         no longer kept is told as an event `gap`: then only the status says how things stand.
 Rule 2: a watcher that does not read costs its box, and nothing else.
+Rule 3: at the end of the daemon its last words are in the stream, and the stream has an end.
 """
 
 from __future__ import annotations
@@ -65,11 +66,16 @@ class Stream(Response):
                 while True:
                     with trio.move_on_after(QUIET):
                         await box.news()
+                    over = box.closed
                     told = "".join(map(self._as_event, box.take()))
                     if box.missed > missed:
                         missed, told = box.missed, _gap() + told
-                    await say(send, told or ": still here\n\n")
+                    await say(send, told or ("" if over else ": still here\n\n"))
+                    if over:
+                        break
                     await trio.sleep(GATHER)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                nursery.cancel_scope.cancel()
         finally:
             self.board.unsubscribe(box)
 

@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from daemon.bulletins import BOX, Board
+from daemon.bulletins import BOX, FAREWELL_LIMIT, Board
 from daemon.control import live
 from daemon.control.client import Client, Sent
 from daemon.journal import Journal
@@ -171,6 +171,43 @@ def test_a_quiet_stream_says_now_and_then_that_it_is_there() -> None:
         assert [text for _, text in said[2:]] == [": still here\n\n"] * 2
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_the_last_words_are_in_the_stream_and_then_it_ends() -> None:
+    async def main() -> None:
+        board = Board(Journal(lambda entry: None), wall)
+        said: list[Any] = []
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(live.Stream(board, None), {"type": "http"}, trio.sleep_forever, send)
+            await trio.testing.wait_all_tasks_blocked()
+            board.tell("copy.placed", "and while this is sent")
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            board.tell("daemon.stopped", "stopping")
+            await board.farewell()
+        assert b"daemon.stopped" in said[-2]["body"] and said[-1] == {**said[-1], "body": b"", "more_body": False}
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_a_watcher_that_does_not_read_holds_up_no_end() -> None:
+    async def main() -> float:
+        board = Board(Journal(lambda entry: None), wall)
+        async with trio.open_nursery() as nursery:
+
+            async def never(message: Any) -> None:
+                await trio.sleep_forever()
+
+            nursery.start_soon(live.Stream(board, None), {"type": "http"}, trio.sleep_forever, never)
+            await trio.testing.wait_all_tasks_blocked()
+            await board.farewell()
+            nursery.cancel_scope.cancel()
+        return trio.current_time()
+
+    assert trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)) <= FAREWELL_LIMIT
 
 
 def test_a_watcher_that_goes_leaves_no_box_behind(tmp_path: Path) -> None:
