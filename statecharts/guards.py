@@ -280,6 +280,6 @@ def withdraw(draft: Draft, leg: Copy, why: str, again: bool = True) -> None:
     """
     linked = [leg.mate, leg.guards if draft.book.asleep(leg) else None]
     known = (draft.book.copies.get(one or LEADERS_OWN) for one in linked)
-    ended = any(other is not None and not other.open for other in known)
+    ended = any(other is not None and not other.rest for other in known)
     after = draft.at + legs.BY_ITSELF if ended else None
     draft.keep(evolve(leg, cancel_wanted=why, restore=again, ask_after=after))

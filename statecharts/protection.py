@@ -80,8 +80,9 @@ def _fit(draft: Draft, symbol: Symbol, units: Sequence[guards.Unit]) -> None:
                 too_large = True  # its entry is filling up to it at this moment: two changes less
             elif unit.size:
                 _want(draft, leg, unit.size, gathers=bool(entry.rest))
-            else:
+            elif leg.rest or leg.pending is not None or leg.wanted not in (None, leg.terms):
                 guards.withdraw(draft, leg, "nothing of ours is left for it to protect")
+            # Real world: a fill may be told before its order is called Filled. That one ends without us.
     draft.note(symbol, excess_since=excess if too_large else None)
 
 

@@ -169,6 +169,19 @@ def test_our_target_fills_and_the_stop_that_the_broker_cancels_is_not_missed() -
     assert desk.heard("position.unprotected") == []
 
 
+def test_a_target_that_has_filled_whole_and_is_not_yet_called_so_is_not_cancelled() -> None:
+    desk, exchange = bracketed()
+    desk.frame(*bracket(1, limit(4), 4))
+    fill(exchange, 5001, 4)
+    work(exchange)
+    exchange.fill(OrderId(5002), 4)
+    filled = exchange.orders[OrderId(5002)][1]
+    desk.hear(e.OrderSeen(at=desk.now, order=attrs.evolve(filled, status=Status.WORKING)))
+    assert desk.cancels == []
+    exchange.tell(OrderId(5002))
+    assert desk.heard("position.drifted") == []
+
+
 def test_a_target_that_fills_in_part_leaves_the_stop_no_larger_than_the_rest() -> None:
     _, exchange = bracketed()
     fill(exchange, 5001, 4)
