@@ -23,6 +23,7 @@ from daemon.logins.tokens import Token
 from daemon.ports import Ports
 from daemon.tradovate.frames import Response
 from daemon.tradovate.mirror import Mirror
+from daemon.tradovate.scalars import identity
 from daemon.tradovate.socket import SocketLost
 from daemon.tradovate.sync_message import COLLECTIONS
 from statecharts.events import ReadBack
@@ -294,7 +295,7 @@ class Reading:
     async def _own_user(self) -> int:
         """The login's own user id; `account.userId` would be the firm's."""
         data = await self.reads.needed("user/list")
-        user = data[0].get("id") if isinstance(data, list) and data and isinstance(data[0], dict) else None
-        if not isinstance(user, int):
+        user = identity(data[0].get("id")) if isinstance(data, list) and data and isinstance(data[0], dict) else None
+        if user is None:
             raise SocketLost("the broker did not say which user the token belongs to")
         return user

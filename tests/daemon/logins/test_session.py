@@ -29,6 +29,7 @@ class Purse:
     refusals: int = 0
     acceptances: int = 0
     evictions: int = 0
+    user_id: int | None = 7
     stands: Standing = Standing.VOID
     home: None = None
     skew: None = None
@@ -36,7 +37,7 @@ class Purse:
 
     @property
     def current(self) -> Token | None:
-        return None if self.none is not None else Token("tok-1", wall(), wall() + timedelta(hours=1), 7)
+        return None if self.none is not None else Token("tok-1", wall(), wall() + timedelta(hours=1), self.user_id)
 
     async def valid(self) -> Token:
         await trio.lowlevel.checkpoint()
@@ -72,8 +73,10 @@ class Stage:
     facts: list[tuple[BrokerAccountId, Event]]
 
     @classmethod
-    def of(cls, nursery: trio.Nursery, script: Script, none: NoToken | None = None) -> Stage:
-        network, purse = ScriptedNetwork(nursery, script), Purse(none)
+    def of(
+        cls, nursery: trio.Nursery, script: Script, none: NoToken | None = None, user_id: int | None = 7
+    ) -> Stage:
+        network, purse = ScriptedNetwork(nursery, script), Purse(none, user_id=user_id)
         faults: list[str] = []
         facts: list[tuple[BrokerAccountId, Event]] = []
         ports = Ports(wall, scripted.dice(), network)
@@ -212,6 +215,27 @@ def test_a_snapshot_without_its_user_is_none(snapshot: object) -> None:
         assert not stage.session.synced.is_set()
         assert stage.session.loss is not None
         assert "snapshot" in stage.session.loss.reason
+
+    told(story)
+
+
+@pytest.mark.parametrize("number", ["7", 7.0])
+def test_whose_a_token_is_may_be_spelled_as_any_number(number: object) -> None:
+    """Where the token does not say it, and the list of users writes ids as texts."""
+
+    async def script(peer: Peer) -> None:
+        await peer.say("o")
+        await peer.answer(await peer.hear())
+        await peer.answer(await peer.hear(), [{"id": number, "name": "jane"}])
+        request = await peer.hear()
+        assert request.endswith('{"users":[7]}')
+        await peer.answer(request, EMPTY)
+        await peer.live()
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script, user_id=None)
+        with trio.fail_after(2):
+            await stage.session.whole()
 
     told(story)
 
