@@ -247,6 +247,12 @@ EXPLAINED: Final[Mapping[str, Explanation]] = {
         "Somebody asked for something", "copierctl, the status page or a program; the message says what."
     ),
     "control.broken": Explanation("A client of the control socket broke off", "It is no concern of copying."),
+    "control.lost": Explanation(
+        "The control socket has gone from its place",
+        "Somebody has removed it, or its directory: that below /run/user goes when its user logs out. It is made anew "
+        "as soon as it can be; copying goes on.",
+        "What the message says. For a daemon that is to outlive a login: loginctl enable-linger, or the service.",
+    ),
     "simulator.started": Explanation("The simulated broker listens", "Orders go to it and nowhere else."),
 }
 

@@ -63,6 +63,7 @@ NOTED: Final[Mapping[str, str]] = {
     "notification.unsigned": "notifications leave without a signature",
     "simulator.started": "the simulated broker listens",
     "control.broken": "a client of the control socket broke off",
+    "control.lost": "the control socket has gone from its place, or is there again",
     "daemon.reloaded": "the configuration was read again, or could not be",
     "daemon.log": "a library said something",
     "turn.failed": "a bug: one event could not be handled, its account only closes",

@@ -2,6 +2,7 @@
 
 Rule 1: whoever may open the socket may stop copying, so it never exists with a wider mode than 0660.
 Rule 2: a socket that somebody answers on is in use; only one that nobody answers on is swept away.
+Rule 3: what we made may go before us: /run/user/1000 goes when its user logs out, and comes back empty.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import stat
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
+import attrs
+
 from daemon.control.inherited import inherited
 from daemon.control.unusable import SocketUnusable
 
@@ -22,30 +25,49 @@ BACKLOG = 128
 KNOCK_LIMIT = 1.0  # seconds: a daemon on this machine takes a connection at once; one that is stuck is still there
 
 
+@attrs.frozen
+class Door:
+    """The socket that listens; `made` is the file that we have made for it, by device and inode, None for systemd's."""
+
+    socket: socket.socket
+    path: Path
+    made: tuple[int, int] | None = None
+
+    def is_there(self) -> bool:
+        """Does whoever opens the path come to us?"""
+        if self.made is None:
+            return True
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self.made
+
+
 @contextlib.contextmanager
-def listening(path: Path, environ: MutableMapping[str, str] | None = None) -> Iterator[socket.socket]:
+def listening(path: Path, environ: MutableMapping[str, str] | None = None) -> Iterator[Door]:
     """The socket that systemd has handed over, else one at `path`; that is gone afterwards. Raises SocketUnusable."""
     given = inherited(os.environ if environ is None else environ)
     if given is not None:
         with given:
-            yield given
+            yield Door(given, path)
         return
     _clear_the_way(path)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as ours:
         try:
-            os.fchmod(door.fileno(), MODE)  # Linux: what bind() makes has the mode of the socket, less the umask
-            door.bind(str(path))
+            os.fchmod(ours.fileno(), MODE)  # Linux: what bind() makes has the mode of the socket, less the umask
+            ours.bind(str(path))
             path.chmod(MODE)  # and the umask must not keep the group out
-            door.listen(BACKLOG)
+            ours.listen(BACKLOG)
             made = path.stat()
         except OSError as error:
             raise _unusable(path, error.strerror or str(error)) from error
+        door = Door(ours, path, (made.st_dev, made.st_ino))
         try:
             yield door
         finally:
             with contextlib.suppress(OSError):
-                found = path.stat()
-                if (found.st_dev, found.st_ino) == (made.st_dev, made.st_ino):  # else somebody else's by now
+                if door.is_there():  # else somebody else's by now
                     path.unlink()
 
 

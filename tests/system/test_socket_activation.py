@@ -28,7 +28,7 @@ from daemon.control import SocketUnusable
 from daemon.control.door import listening
 try:
     with listening(Path(sys.argv[1])) as door:
-        print(door.getsockname(), os.get_inheritable(door.fileno()), "LISTEN_FDS" in os.environ)
+        print(door.socket.getsockname(), os.get_inheritable(door.socket.fileno()), "LISTEN_FDS" in os.environ)
 except SocketUnusable as error:
     print(error)
 """

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
+from trio.testing import MockClock
 
 from daemon import control
+from daemon.control.server import LOOK_AGAIN
 from tests.daemon.control.house import House, house, still
 
 ROOT = Path(__file__).parents[3]
@@ -216,3 +220,29 @@ def _run(tmp_path: Path, story: Callable[[House], Awaitable[None]]) -> None:
             await story(told)
 
     trio.run(main)
+
+
+def test_a_socket_that_has_gone_from_its_place_is_made_anew(tmp_path: Path) -> None:
+    """As /run/user/1000 goes when its user logs out: nobody could flatten any more, and a second daemon is refused."""
+    supervisor = still(tmp_path)
+    path = tmp_path / "run" / "control.sock"
+    supervisor.config = attrs.evolve(
+        supervisor.config, daemon=attrs.evolve(supervisor.config.daemon, control_socket=path)
+    )
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(control.serve, supervisor)
+            before = await trio.open_unix_socket(str(path))
+            shutil.rmtree(path.parent)
+            path.parent.write_text("in its way")
+            await trio.sleep(2 * LOOK_AGAIN)
+            path.parent.unlink()
+            await trio.sleep(2 * LOOK_AGAIN)
+            for stream in (before, await trio.open_unix_socket(str(path))):
+                async with stream:
+                    await stream.send_all(STATUS)
+                    assert (await stream.receive_some(12)).startswith(b"HTTP/1.1 200")
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0.1))

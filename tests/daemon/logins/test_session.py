@@ -73,9 +73,7 @@ class Stage:
     facts: list[tuple[BrokerAccountId, Event]]
 
     @classmethod
-    def of(
-        cls, nursery: trio.Nursery, script: Script, none: NoToken | None = None, user_id: int | None = 7
-    ) -> Stage:
+    def of(cls, nursery: trio.Nursery, script: Script, none: NoToken | None = None, user_id: int | None = 7) -> Stage:
         network, purse = ScriptedNetwork(nursery, script), Purse(none, user_id=user_id)
         faults: list[str] = []
         facts: list[tuple[BrokerAccountId, Event]] = []
