@@ -7,6 +7,7 @@ Rule 2: it reads and passes on; the daemon decides.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,13 +72,13 @@ def parser() -> CommandLine:
 
     copies = command("copies", "show what was copied, and what was not and why, the newest last", _copies)
     copies.add_argument("--follow", action="store_true", help="and what comes, until Ctrl-C")
-    copies.add_argument("--limit", metavar="N", type=int, default=20, help="how many (default: 20, at most 500)")
+    copies.add_argument("--limit", metavar="N", type=_whole, default=20, help="how many (default: 20, at most 500)")
     copies.add_argument("--follower", metavar="ACCOUNT", help="of this account only")
     copies.add_argument("--outcome", metavar="OUTCOME", help="with this outcome only, such as filled or skipped")
 
     events = command("events", "show what the operator was told, the newest last", _events)
     events.add_argument("--follow", action="store_true", help="and what comes, until Ctrl-C")
-    events.add_argument("--limit", metavar="N", type=int, default=20, help="how many (default: 20, at most 500)")
+    events.add_argument("--limit", metavar="N", type=_whole, default=20, help="how many (default: 20, at most 500)")
 
     why = command("why", "show how it came to a copy, or to none", _why)
     words = "of a copy (copierctl copies --json), or the number of an order: of ours, or of the leader's"
@@ -211,6 +212,12 @@ def _named(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("an empty name names nothing; was a variable not set?")
     return text
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -42,14 +42,14 @@ def _objections(account: Account, runs: Config, config: Config, lines: Lines) ->
     after = rules_of(config, account.name).copy if account.name in config.accounts else None
     if after is None or after.leader != before.leader:
         what = "follows nobody any more" if after is None else f"has another leader, {after.leader}"
-        remedy = f"First: copierctl flatten {account.name}. Nothing was changed."
+        remedy = f"First: copierctl flatten {account.name}."
         yield lines.error(account.name, f"{what}, and owns {owns}", remedy)
         return
     moved = [one for one in (account.name, before.leader) if home(runs, one) != home(config, one)]
     keys = _changed(before, after)
     changed = ", ".join([*keys, *(f"the account of {one}" for one in moved)])
     if changed:
-        remedy = "Change it when the follower is flat and has no working order; nothing was changed."
+        remedy = "Change it when the follower is flat and has no working order."
         key = keys[0] if keys else None
         yield lines.error(
             account.name, f"{changed} changed while it owns {owns}", remedy, key, moved[0] if moved else None

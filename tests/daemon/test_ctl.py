@@ -279,6 +279,12 @@ def test_usage_errors_exit_with_64(words: list[str], capsys: pytest.CaptureFixtu
     assert (caught.value.code, told.out) == (64, "") and told.err.startswith("usage: copierctl")
 
 
+def test_what_is_no_number_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        ctl.main(["copies", "--limit", "many"])
+    assert "argument --limit: 'many' is not a whole number" in capsys.readouterr().err
+
+
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["--version"], ["--help"], ["status", "--help"], ["pause", "--help"]):
         with pytest.raises(SystemExit) as caught:
