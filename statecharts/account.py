@@ -1,8 +1,8 @@
 """The one door: an account as a value, and `step(account, event)`, which touches nothing else.
 
 Theory of operation. The connection's table answers first. Then the role: a leader announces, a follower keeps the
-fact and, while Copying, decides. Last, `pursuit` looks at what the book still wants, and the alarm is set to its
-next deadline.
+fact and, while Copying, decides. Then `pursuit` looks at what the book still wants, and `monitor` at the whole turn.
+Last, the alarm is set to the next deadline.
 
 Rule 1: step is total. A pair without a row becomes an `Unexpected` effect.
 Rule 2: an account that fails (`fail`) stays close-only until the operator resumes it.

@@ -52,19 +52,18 @@ class Contract:
     retry_at: datetime | None = None
     opens_at: datetime | None = None  # the market is closed until then, and the closing waits for it
     newest_fill: int = 0  # of ours
-    frozen_since: int | None = (
-        None  # nothing is sent here before a later generation has been read (firm.py, unknowns.py)
-    )
+    # Nothing is sent here before a later generation has been read (firm.py, unknowns.py).
+    frozen_since: int | None = None
     left: bool = False  # what we own beyond the leader's was left as it is (catch_up = none)
     apart: datetime | None = None  # it was told that we are not like the leader, until that closure's end
     due: bool = False  # the catch-up table has yet to look at it: an order of ours was in doubt
     busted: str | None = None  # what the exchange took back, of the leader's or of ours: it is yet to be compared
-    guarded: tuple[CopyId, ...] = ()  # entries whose exits are looked after, see protection.py
+    guarded: tuple[CopyId, ...] = ()  # entries whose exits are looked after, see guards.py
     exposed: Exposure | None = None
     restored_at: datetime | None = None  # when exits that were gone were last placed anew
     too_much_since: datetime | None = None  # nothing explains any more that ours is beyond the leader's, see excess.py
     excess_since: datetime | None = None  # stops are larger than our position, while openings may still make up for it
-    taken_by: CopyId | None = None  # the leg of a template that has taken more from us than the leader has left yet
+    taken_by: CopyId | None = None  # a template's leg that took more than the leader has left, see stopped_out.py
     short_at: datetime | None = None  # when that is told, and the contract waits for him
     out_since: datetime | None = None  # since when something is to be gone, and is not; see overdue.py
     out_paged: bool = False
