@@ -142,11 +142,11 @@ class Broker(Terminal):
 
     def close_session(self) -> None:
         """The turn of the trading session: Day orders expire, lists forget all orders that are finished, and nothing
-        is realized yet."""
+        is realized yet. What has yet to be answered is forgotten at the next one."""
         for order in list(self.desk.orders.values()):
             if not order.finished and order.terms.tif not in ("GTC", "GTD"):
                 self.desk.expire(order)
-        alive = {order.order_id for order in self.desk.orders.values() if not order.finished}
+        alive = {order.order_id for order in self.desk.orders.values() if order.pending or not order.finished}
         keep_commands = {row.entity["id"] for row in self.entities.rows("command") if row.entity["orderId"] in alive}
         for kind in OF_THE_SESSION:
             for row in list(self.entities.rows(kind)):

@@ -98,3 +98,19 @@ def test_lists_are_empty_after_the_session_has_closed() -> None:
         assert [order.status for order in broker.orders("LEAD")] == ["Filled", "Expired", "Working"]
 
     play(story)
+
+
+def test_a_cancel_that_is_under_way_when_the_session_closes_is_still_answered() -> None:
+    async def story(house: House) -> None:
+        broker = house.broker
+        token = (await login(house.server))["accessToken"]
+        order_id = broker.place("LEAD", "Buy", "ESZ6", 1, "Limit", price=broker.exchange.last["ESZ6"] - 10)
+        assert (await post(house.server, "order/cancelorder", {"orderId": order_id}, token))[0] == 200
+        house.server.close_session()
+        await house.settle(3)
+        (_, cancel) = (await get(house.server, f"command/deps?masterid={order_id}", token))[1]
+        assert cancel["commandStatus"] == "ExecutionRejected", "the order had expired meanwhile"
+        house.server.close_session()
+        assert (await get(house.server, "order/list", token))[1] == []
+
+    play(story, Faults(cancel_delay=(2.0, 2.0)))
