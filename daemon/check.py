@@ -14,6 +14,7 @@ from daemon.config.demands import loopback
 from daemon.exits import Exit
 from daemon.hours_table import markets_of
 from daemon.house_rules import caution
+from daemon.peeking import kept_device
 
 RENEWALS_AN_HOUR = 15  # of one address, all counted (Tradovate's partner pages)
 LOGINS_AN_ADDRESS = 18  # a token of 90 minutes is renewed every 60 to 75
@@ -131,9 +132,17 @@ def _login(config: Config, login: Login, path: Path, environ: Mapping[str, str] 
     where = "simulator, inside the daemon" if environment.embedded else f"{login.environment}, {environment.rest}"
     yield f"  {login.login}: {where}; {count} account{'' if count == 1 else 's'}"
     if not environment.embedded:
-        device = login.device_id or "made at the first start and kept in the state directory"
-        yield f"       grant {login.grant}, device id {device}"
+        yield f"       grant {login.grant}, device id {login.device_id or _device(config, login, path)}"
         yield from _secrets(login, path, environ)
+
+
+def _device(config: Config, login: Login, path: Path) -> str:
+    """The one that the broker has been told, and that it may want to be approved."""
+    directory = config.daemon.state_directory
+    if _is_the_service_s(path) and directory == places.state_directory({}):  # systemd names it to the service alone
+        directory = places.SERVICE_STATE.with_name(places.instance(path, places.SERVICE_STATE.name))
+    kept = kept_device(directory / "ledger.sqlite", login.login)
+    return f"{kept}, kept in {directory}" if kept else "made at the first start and kept in the state directory"
 
 
 def _secrets(login: Login, path: Path, environ: Mapping[str, str] | None) -> Iterator[str]:
@@ -157,10 +166,14 @@ def _of_the_service(path: Path, name: str) -> Path | None:
     """The file that its unit loads as this credential, for a configuration that its unit reads. Only root sees it."""
     credential = places.SERVICE / "secrets" / name
     try:
-        there = path.resolve().parent == places.SERVICE.resolve() and credential.is_file()
+        there = _is_the_service_s(path) and credential.is_file()
     except PermissionError:
         there = False
     return credential if there else None
+
+
+def _is_the_service_s(path: Path) -> bool:
+    return path.resolve().parent == places.SERVICE.resolve()
 
 
 def _crowd(config: Config) -> str | None:

@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SERVICE = Path("/etc/copierd")  # what the units of systemd read; secrets/NAME there is the credential NAME
+SERVICE_STATE = Path("/var/lib/copierd")  # of copierd.service; /var/lib/copierd-NAME of copierd@NAME
+
+
+def instance(configuration: Path, name: str) -> str:
+    """How the service of this configuration calls what another calls `name`."""
+    return name if configuration.stem == "copier" else f"{name}-{configuration.stem}"
 
 
 def _first(value: str | None) -> Path | None:

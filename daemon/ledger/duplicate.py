@@ -15,6 +15,7 @@ from pathlib import Path
 
 from daemon.ledger import Ledger
 from daemon.ledger.schema import LedgerError, spoken
+from daemon.peeking import read_only
 
 _NAME = "ledger.sqlite"
 
@@ -42,12 +43,9 @@ def _copy(path: Path, copy: Path) -> None:
     except OSError as error:  # Real world: the service's directory, which its own user alone may enter
         raise LedgerError(f"it cannot be read: {error.strerror}", path, "Ask as a user who may (sudo)") from error
     copy.touch(mode=0o600)
-    # Without a write-ahead log nobody has it open: then not even a file for locks is made beside it.
-    alone = not path.with_name(f"{path.name}-wal").exists()
-    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
     with (
         spoken(path),
-        contextlib.closing(sqlite3.connect(uri, uri=True)) as source,
+        contextlib.closing(sqlite3.connect(read_only(path), uri=True)) as source,
         contextlib.closing(sqlite3.connect(copy)) as target,
     ):
         source.backup(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from daemon import places
 from daemon.check import run_check
 from daemon.house_rules import FORBIDDEN
+from daemon.ledger import Ledger
 
 CONFIG = """
 [logins.apex]
@@ -200,3 +202,32 @@ def test_an_inverse_follower_with_a_bracket_is_not_without_a_stop(tmp_path: Path
         path.write_text(text)
         _, lines, _ = checked(path)
         assert not [line for line in lines if "WITHOUT A STOP" in line]
+
+
+def test_a_device_id_that_was_made_is_shown(tmp_path: Path) -> None:
+    """The broker may want it to be approved by e-mail: the operator must know which it is."""
+    path, state = tmp_path / "copier.toml", tmp_path / "state"
+    path.write_text(f'[daemon]\nstate_directory = "{state}"\n{CONFIG}')
+    state.mkdir()
+    with contextlib.closing(Ledger.open(state / "ledger.sqlite")) as ledger:
+        ledger.keep_device("fund", "6388fb2f")
+        assert f"       grant oauth, device id 6388fb2f, kept in {state}" in checked(path)[1]  # in use
+    before = sorted(state.iterdir())
+    assert f"       grant oauth, device id 6388fb2f, kept in {state}" in checked(path)[1]
+    assert sorted(state.iterdir()) == before  # nothing of ours beside a ledger that nobody has open
+    (state / "ledger.sqlite").write_text("no ledger")
+    assert "       grant oauth, device id made at the first start and kept in the state directory" in checked(path)[1]
+
+
+@pytest.mark.parametrize(("name", "of"), [("copier.toml", "copierd"), ("evening.toml", "copierd-evening")])
+def test_the_service_keeps_its_device_id_in_a_directory_of_its_own(
+    name: str, of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "SERVICE", tmp_path)
+    monkeypatch.setattr(places, "SERVICE_STATE", tmp_path / "copierd")
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    (tmp_path / name).write_text(CONFIG)
+    (tmp_path / of).mkdir()
+    with contextlib.closing(Ledger.open(tmp_path / of / "ledger.sqlite")) as ledger:
+        ledger.keep_device("fund", "6388fb2f")
+    assert f"       grant oauth, device id 6388fb2f, kept in {tmp_path / of}" in checked(tmp_path / name)[1]
