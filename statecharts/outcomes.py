@@ -88,7 +88,7 @@ def accepted(
         return
     denials.order_accepted(draft)
     if copy.stage is not Stage.REJECTED:  # the broker's word on the order may overtake the one on the request
-        draft.tell("copy.placed", unknowns.words(copy), copy=copy.id)
+        draft.tell("copy.placed", copy.words, copy=copy.id)
     if seen is not None:
         own_orders.absorb(draft, copy, seen, rules)
 

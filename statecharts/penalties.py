@@ -19,7 +19,6 @@ from statecharts import (
     openings,
     refusals,
     shares,
-    unknowns,
 )
 from statecharts.bars import Bar
 from statecharts.book import Copy
@@ -121,7 +120,7 @@ def _missed(draft: Draft, copy: Copy, why: str) -> None:
     draft.news(copy, News.GIVEN_UP, why)
     waits = draft.contract(copy.symbol).no_entry or f"an entry was missed ({why}); waits until the leader is flat"
     draft.note(copy.symbol, no_entry=waits)
-    draft.tell("copy.skipped", f"{unknowns.words(copy)} not copied: {why}", Severity.WARNING, reason=why, copy=copy.id)
+    draft.tell("copy.skipped", f"{copy.words} not copied: {why}", Severity.WARNING, reason=why, copy=copy.id)
 
 
 def silence(draft: Draft, until: datetime) -> None:

@@ -9,7 +9,7 @@ Rule 3: of what went out with it nothing is known: each part is known again by i
 
 from __future__ import annotations
 
-from statecharts import attempts, counterpart, legs, own_orders, revisions, shares, strangers, template, unknowns
+from statecharts import attempts, counterpart, legs, own_orders, revisions, shares, strangers, template
 from statecharts.book import LEADERS_OWN, Book, Copy
 from statecharts.draft import Draft
 from statecharts.evolution import evolve
@@ -50,7 +50,7 @@ def claimed(draft: Draft, copy: Copy, rules: CopyRules) -> bool:
     copy = draft.keep(
         evolve(copy, stage=Stage.UNKNOWN, decided_at=draft.at, order_id=order.id, terms=order.terms or copy.terms)
     )
-    draft.tell("copy.unknown", f"{unknowns.words(copy)} (order {order.id}) is ours: {_WHY}", copy=copy.id)
+    draft.tell("copy.unknown", f"{copy.words} (order {order.id}) is ours: {_WHY}", copy=copy.id)
     for leg in legs.of(draft.book, copy):
         draft.news(evolve(leg, lost_at=draft.at), News.ANSWER_LOST, _WHY)
     own_orders.absorb(draft, copy, order, rules)

@@ -81,7 +81,7 @@ def compare_position(draft: Draft, symbol: Symbol) -> None:
     contract = draft.contract(symbol)
     assert draft.book.mine is not None, "compared after the account has been read"
     there = draft.book.mine.position(symbol)  # the snapshot's figure and the fills since: no event has to come for it
-    own, foreign = strangers.apart(contract, there)
+    own, foreign = strangers.divided(contract, there)
     if own != contract.own:
         draft.tell(
             "position.drifted",

@@ -29,7 +29,7 @@ def _beyond(contract: Contract, foreign: int) -> bool:
     return not min(0, contract.accepted) <= foreign <= max(0, contract.accepted)
 
 
-def apart(contract: Contract, there: int) -> tuple[int, int]:
+def divided(contract: Contract, there: int) -> tuple[int, int]:
     """Of the whole position `there`: what is ours, and what is not. A part on the other side is his once released."""
     beside = contract.accepted if contract.accepted * contract.own < 0 else 0
     own = exposure.goal(contract.own, there - beside)
@@ -60,7 +60,7 @@ def order_seen(draft: Draft, order: Order, before: Order | None) -> None:
     if order.status.finished:
         contract = draft.note(order.symbol, beside=contract.beside - {order.id})
     there = contract.own + contract.foreign + moved
-    own, foreign = apart(contract, there)
+    own, foreign = divided(contract, there)
     lost = own != contract.own
     if lost:
         _closed(draft, order.symbol, contract.own, own)

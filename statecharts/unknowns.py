@@ -37,7 +37,7 @@ def lost(draft: Draft, copy: Copy, reason: str) -> None:
     if copy.trades and copy.stage is Stage.UNKNOWN:
         draft.tell(
             "copy.unknown",
-            f"sent {words(copy)}, no answer ({reason}). {copy.symbol} is frozen while the order is looked up by its "
+            f"sent {copy.words}, no answer ({reason}). {copy.symbol} is frozen while the order is looked up by its "
             "own id. It will not be sent twice",
             Severity.WARNING,
             reason=reason,
@@ -95,7 +95,7 @@ def _hidden(draft: Draft, copy: Copy, number: OrderId) -> None:
     draft.do(ReadAnew(account=draft.book.mine.broker_id))
     draft.tell(
         "copy.failed",
-        f"{words(copy)}: {why}. The account is read again, and its position decides; the order is not sent again",
+        f"{copy.words}: {why}. The account is read again, and its position decides; the order is not sent again",
         Severity.WARNING,
         reason=why,
         copy=copy.id,
@@ -130,7 +130,7 @@ def not_there(draft: Draft, copy: Copy, why: str, rules: CopyRules) -> None:
         if copy.kind is Kind.REVERSAL:  # what it would have closed is closed; what it would have opened is missed
             exposure.want_as_leader(draft, copy.symbol, rules, f"a reversal is not there: {why}")
         draft.note(copy.symbol, no_entry="an entry never reached the broker; waits until the leader is flat")
-        draft.tell("copy.skipped", f"{words(copy)} not copied: {why}", Severity.WARNING, reason=why, copy=copy.id)
+        draft.tell("copy.skipped", f"{copy.words} not copied: {why}", Severity.WARNING, reason=why, copy=copy.id)
 
 
 def turned_up(draft: Draft, copy: Copy, rules: CopyRules, what: str = TURNED_UP) -> None:
@@ -145,10 +145,3 @@ def turned_up(draft: Draft, copy: Copy, rules: CopyRules, what: str = TURNED_UP)
     draft.keep(evolve(draft.book.copies[copy.id], cancel_wanted="it turned up after it had been given up"))
     exposure.want_as_leader(draft, copy.symbol, rules, what)
     shortage.done_twice(draft, copy, rules)
-
-
-def words(copy: Copy) -> str:
-    """Sell 2 MESZ6 Market"""
-    quantity = copy.terms.quantity if copy.terms else 0
-    kind = copy.terms.order_type.value if copy.terms else ""
-    return f"{copy.side.value} {quantity} {copy.symbol} {kind}".rstrip()

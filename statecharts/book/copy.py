@@ -119,9 +119,16 @@ class Copy:
         """Is it not at its end, or wanted again, or is there to be room for it yet?"""
         return self.open or self.restore or (self.stage is Stage.SKIPPED and self.reason == CAPPED)
 
+    @property
+    def words(self) -> str:
+        """Sell 2 MESZ6 Market"""
+        quantity = self.terms.quantity if self.terms else 0
+        kind = self.terms.order_type.value if self.terms else ""
+        return f"{self.side.value} {quantity} {self.symbol} {kind}".rstrip()
+
     def carried(self, by: Copy) -> Copy:
         """This row while the order of `by` stands for it: what becomes of that one becomes of it."""
-        words = f"goes with the order of execution {by.leader_fill_id}"
+        why = f"goes with the order of execution {by.leader_fill_id}"
         return evolve(
             self,
             client_id=by.client_id,
@@ -130,7 +137,7 @@ class Copy:
             order_id=by.order_id,
             sent_at=by.sent_at,
             answered_at=by.answered_at,
-            reason=f"{words}: {by.reason}" if by.reason else words,
+            reason=f"{why}: {by.reason}" if by.reason else why,
         )
 
 
