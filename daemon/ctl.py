@@ -55,7 +55,8 @@ def parser() -> CommandLine:
     everywhere.add_argument("--socket", metavar="PATH", type=Path, help=words)
     everywhere.add_argument("--json", action="store_true", help="for programs: the daemon's own answer")
     description = "Ask a running copierd, or tell it what to do."
-    top = CommandLine(prog="copierctl", description=description, parents=[everywhere])
+    statuses = "Exit status 0 done, 1 refused, 2 no copierd answers, 3 not flat, 64 usage."
+    top = CommandLine(prog="copierctl", description=description, epilog=statuses, parents=[everywhere])
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, words: str, run: Callable[[Client, argparse.Namespace], int]) -> argparse.ArgumentParser:
