@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,24 @@ from tests.scenarios.notified import SECRET
 from tests.scenarios.pulse import slow
 from tests.scenarios.receiver import Receiver
 from tests.scenarios.world import World
+
+
+# What the test's own journal keeps, the newest bulletins (as many as `bulletins.KEPT`), and the hours of each day.
+KEPT = frozenset({"daemon.journal.Entry", "daemon.bulletins.Bulletin", "statecharts.sessions.Window"})
+
+
+def ours() -> Counter[str]:
+    """How many values and services of which class there are, the broker's not counted."""
+    gc.collect()
+    found = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+    return Counter(
+        {
+            name: number
+            for name, number in found.items()
+            if name.startswith(("daemon.", "statecharts.")) and not name.startswith("daemon.simulator.")
+            if name not in KEPT
+        }
+    )
 
 
 def test_a_week_of_maintenance_windows_is_silent_and_everybody_is_back_within_30_seconds(
@@ -27,9 +47,13 @@ def test_a_week_of_maintenance_windows_is_silent_and_everybody_is_back_within_30
             await world.copying()
             await week.away("2026-11-16 16:00:00", "2026-11-16 17:00:00")
             await week.away("2026-11-17 16:00:00", "2026-11-17 17:00:00", refusing=True)
+            await sleep_until(chicago("2026-11-17 21:00:00"))
+            on_tuesday = ours()
             await week.away("2026-11-18 15:59:40", "2026-11-18 17:00:00", shutdown=True)
             await week.away("2026-11-19 16:12:00", "2026-11-19 16:59:00", refusing=True)
             await week.away("2026-11-20 16:00:00", "2026-11-20 20:00:00")
+            await sleep_until(chicago("2026-11-20 21:00:00"))
+            assert ours() - on_tuesday == Counter(), "what rests does not grow"
             await week.away("2026-11-21 22:00:00", "2026-11-22 06:30:00", refusing=True)
             await sleep_until(chicago("2026-11-22 17:05:00"))
             await world.copying(within=1)
