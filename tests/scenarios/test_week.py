@@ -16,7 +16,6 @@ from tests.scenarios.pulse import slow
 from tests.scenarios.receiver import Receiver
 from tests.scenarios.world import World
 
-
 # What the test's own journal keeps, the newest bulletins (as many as `bulletins.KEPT`), and the hours of each day.
 KEPT = frozenset({"daemon.journal.Entry", "daemon.bulletins.Bulletin", "statecharts.sessions.Window"})
 
