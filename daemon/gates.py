@@ -6,6 +6,7 @@ Rule: one gate an environment: what is found of its host serves all of its login
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import attrs
 import trio
@@ -54,7 +55,12 @@ class Gates:
         def in_position() -> bool:
             return any(holdings.at_stake(running.account) for running in accounts())
 
+        def patience() -> float:
+            settings = [running.account.rules.reconnect for running in accounts()]
+            longest = [one.in_position_delay if in_position() else one.longest_delay for one in settings]
+            return min([*longest, *(one.probe_every for one in settings)], default=timedelta.max).total_seconds()
+
         def unexpected() -> tuple[float, float] | None:
             return probing([running.account for running in accounts()], self.ports.wall())
 
-        return Host(where.websocket, self.ports, back, in_position, unexpected=unexpected)
+        return Host(where.websocket, self.ports, back, in_position, patience=patience, unexpected=unexpected)

@@ -13,7 +13,7 @@ import trio
 
 from daemon.logins.budget import DIALS_A_MINUTE, Budget, Spent
 from daemon.logins.home import Home
-from daemon.logins.host import PROBE_EVERY, Host
+from daemon.logins.host import Host
 from daemon.logins.turns import Rank
 from statecharts.states import Cause
 
@@ -54,7 +54,7 @@ class Passage:
         turns = self.budget.turns
         await turns.take(self, self.rank)
         if self.host.down and not self._elsewhere:
-            raise NotNow(f"the broker's host does not answer; it is probed every {PROBE_EVERY:g} s", Cause.NETWORK)
+            raise NotNow(f"the broker's host does not answer; it is probed every {self.host.every:g} s", Cause.NETWORK)
         while True:
             if not turns.may_dial(self):
                 await trio.sleep(LET_BY)

@@ -1,7 +1,8 @@
 """One environment's host, as seen by all of its logins: is it there at all?
 
-Rule: when it is not, one probe every 20 s (10 s while an account holds a position) serves all of its logins, and the
-first probe that reaches it wakes them. A login whose wait ends meanwhile does not knock on a door that is known shut.
+Rule: when it is not, one probe every 20 s (10 s while an account holds a position; more often where the settings let no
+login wait for so long) serves all of its logins, and the first probe that reaches it wakes them. A login whose wait
+ends meanwhile does not knock on a door that is known shut.
 While nobody expects it, because the broker is in maintenance or the markets are closed, it is probed more slowly.
 """
 
@@ -31,6 +32,7 @@ class Host:
     back: Callable[[], None]
     in_position: Callable[[], bool]
     affordable: Callable[[], bool] = lambda: True
+    patience: Callable[[], float] = lambda: PROBE_EVERY  # seconds: so long a login waits at most, by its settings
     unexpected: Callable[[], tuple[float, float] | None] = lambda: None  # bounds of the wait meanwhile, in seconds
     probes: int = 0
     _failures: int = 0
@@ -39,6 +41,11 @@ class Host:
     @property
     def down(self) -> bool:
         return self._failures >= FAILURES_THAT_TELL
+
+    @property
+    def every(self) -> float:
+        """Seconds from one probe to the next, when nobody expects that it is down."""
+        return min(PROBE_IN_POSITION if self.in_position() else PROBE_EVERY, self.patience())
 
     def failed(self) -> None:
         """A connection could not be made at all: nobody answered."""
@@ -60,8 +67,7 @@ class Host:
                 self._news = trio.Event()
                 await self._news.wait()
                 continue
-            every = PROBE_IN_POSITION if self.in_position() else PROBE_EVERY
-            await trio.sleep(self.ports.dice.uniform(*(self.unexpected() or (every, every))))
+            await trio.sleep(self.ports.dice.uniform(*(self.unexpected() or (self.every, self.every))))
             if not self.affordable():
                 continue
             self.probes += 1

@@ -83,6 +83,20 @@ def test_an_outage_is_dialed_once_for_all_of_them(tmp_path: Path) -> None:
     run(story, tmp_path, TWENTY)
 
 
+def test_a_host_that_is_back_is_found_as_soon_as_the_settings_have_it(tmp_path: Path) -> None:
+    """Who wants a shorter wait than the usual 20 s has said so."""
+
+    async def story(world: World) -> None:
+        async with world.daemon():
+            await world.copying()
+            world.server.go_down(refusing=True)
+            await trio.sleep(50)
+            world.server.come_up()
+            await world.copying(within=5)
+
+    run(story, tmp_path, f'{config_of()}\n[reconnect]\nlongest_delay = "2s"\n')
+
+
 def test_a_crash_of_one_account_s_errands_leaves_the_others_on_the_same_socket(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         async with world.daemon() as daemon:
