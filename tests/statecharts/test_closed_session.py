@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import attrs
 import pytest
 
 from statecharts import calendar
 from statecharts.effects import PlaceOrder, Severity
+from statecharts.events import AlarmRang
 from statecharts.order import Stage
 from statecharts.values import Status, Symbol
 from statecharts.view import View
@@ -157,6 +160,19 @@ def test_a_change_waits_and_is_asked_for_once_with_the_newest_terms(verb: str) -
     opens(desk)
     assert [one.order_id for one in (desk.cancels or desk.modifies)] == [901]
     assert verb == "cancel" or desk.modifies[0].terms == limit(2, 5030)
+
+
+def test_a_clock_that_is_set_back_makes_the_minute_no_hour() -> None:
+    desk = with_hours(in_position(2), NOON)
+    desk.leader(order(101, SELL, stop(2)))
+    closed(desk, desk.place)
+    desk.now -= timedelta(hours=1)
+    desk.hear(AlarmRang(at=desk.now))
+    assert desk.place.terms == stop(2)
+    closed(desk, desk.place)
+    assert clock(waits_until(desk)) == "Wed 11:01:00"
+    opens(desk)
+    assert desk.place.terms == stop(2)
 
 
 def test_where_there_are_no_hours_a_refusal_closes_for_a_minute_all_the_same() -> None:
