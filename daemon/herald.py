@@ -40,11 +40,8 @@ class Herald:
             await self._turn_taken.wait()
 
     def ready(self, logins: int) -> None:
-        self.board.tell(
-            "daemon.started",
-            f"started: {len(self.accounts)} accounts, {logins} logins; last stop: {self.last_stop}",
-            reason=self.last_stop,
-        )
+        there = f"{_counted(len(self.accounts), 'account')}, {_counted(logins, 'login')}"
+        self.board.tell("daemon.started", f"started: {there}; last stop: {self.last_stop}", reason=self.last_stop)
         self.notify("READY=1")
         self._say_status()
 
@@ -111,3 +108,7 @@ class Herald:
 
     def _accounts(self) -> Iterator[Account]:
         return (running.account for running in self.accounts.values())
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

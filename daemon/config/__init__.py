@@ -18,6 +18,7 @@ import attrs
 import tomli_w
 from cattrs import BaseValidationError
 
+from daemon import places
 from daemon.config.errors import ConfigError, ConfigErrors, Finding, Misfit, dotted
 from daemon.config.key_lines import KeyLines
 from daemon.config.sense import findings_between
@@ -117,7 +118,9 @@ def load(path: Path) -> Config:
     try:
         text = path.read_bytes().decode("utf-8-sig")  # some editors begin a file with a mark that nobody sees
     except OSError as error:
-        remedy = "Name another one, or start from the example copier.toml."
+        nowhere = path == places.SERVICE / "copier.toml" and not Path("copier.toml").exists()  # the default
+        remedy = "There is no ./copier.toml either. " if nowhere else ""
+        remedy += "Name another one, write one with copierd init, or start from the example copier.toml."
         raise _single(path, 1, "file", f"cannot be read: {error.strerror}", remedy) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1

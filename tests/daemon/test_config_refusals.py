@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon import places
 from daemon.config import ConfigErrors, load, loads
 from daemon.reloading import Lines
 from tests.daemon.configurations import BASE, COPY, FULL, errors_of, told_of
@@ -272,3 +273,14 @@ def test_digits_are_those_of_the_keyboard() -> None:
 def test_what_is_there_twice_is_named() -> None:
     assert "the key name is there twice" in str(errors_of(BASE + COPY.replace("leader", "name")))
     assert "the table [accounts.lead] is there twice" in str(errors_of(BASE + "[accounts.lead]\n" + COPY))
+
+
+def test_where_there_is_no_file_at_all_both_places_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(places, "SERVICE", tmp_path / "etc")
+    for path, said in ((places.configuration(), True), (tmp_path / "other.toml", False)):
+        with pytest.raises(ConfigErrors) as caught:
+            load(path)
+        told = str(caught.value)
+        assert told.startswith(f"{path}:1: file: cannot be read: No such file") and "copierd init" in told
+        assert ("There is no ./copier.toml either" in told) is said
