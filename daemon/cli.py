@@ -50,7 +50,8 @@ class CommandLine(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(Exit.USAGE, f"{self.prog}: {message}. What there is: {self.prog} --help\n")
+        end = "" if message.endswith("?") else "."
+        self.exit(Exit.USAGE, f"{self.prog}: {message}{end} What there is: {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

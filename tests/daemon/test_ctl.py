@@ -279,6 +279,12 @@ def test_usage_errors_exit_with_64(words: list[str], capsys: pytest.CaptureFixtu
     assert (caught.value.code, told.out) == (64, "") and told.err.startswith("usage: copierctl")
 
 
+def test_an_empty_name_is_asked_about(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        ctl.main(["flatten", "", "--yes"])
+    assert "was a variable not set? What there is: copierctl flatten --help" in capsys.readouterr().err
+
+
 def test_what_is_no_number_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         ctl.main(["copies", "--limit", "many"])
