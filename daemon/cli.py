@@ -38,6 +38,12 @@ _INIT = (
 )
 
 
+_FAULTS = (
+    "what it shall do wrong (TOML), such as idle_limit = 10.0, and acts with their time, such as [[acts]] with "
+    'after = 30.0 and act = "drop_sockets"; an unknown one is refused with all that there are'
+)
+
+
 class CommandLine(argparse.ArgumentParser):
     """argparse exits with 2 on a usage error, which systemd takes for INVALIDARGUMENT; sysexits.h says 64."""
 
@@ -116,7 +122,7 @@ def parser() -> CommandLine:
     words = "Run the simulator of the broker alone, on a port of this machine."
     simulator = commands.add_parser("simulator", help="the simulated broker alone", description=words)
     simulator.add_argument("--port", metavar="P", type=_port, required=True, help="0 takes any free one")
-    simulator.add_argument("--faults", metavar="FILE", type=Path, help="what it shall do wrong (TOML)")
+    simulator.add_argument("--faults", metavar="FILE", type=Path, help=_FAULTS)
     simulator.set_defaults(command=_simulator)
 
     words = "Run Tradovate's conformance lists, stages 1 and 2, against a login's environment, and report."

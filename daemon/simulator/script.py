@@ -15,12 +15,17 @@ from daemon.simulator.faults import Act, FaultsInvalid
 _NUMBERS = (int, float)
 
 
+def _is_deed(of: object, name: str) -> bool:
+    deed = None if name.startswith("_") else getattr(of, name, None)
+    return inspect.ismethod(deed) and not inspect.iscoroutinefunction(deed)
+
+
 def bound(act: Act, *offering: object) -> Callable[[], object]:
     """The deed with its arguments, of the first that offers it. Raises FaultsInvalid."""
-    found = (getattr(one, act.act, None) for one in offering if not act.act.startswith("_"))
-    deed = next((one for one in found if inspect.ismethod(one) and not inspect.iscoroutinefunction(one)), None)
+    deed = next((getattr(one, act.act) for one in offering if _is_deed(one, act.act)), None)
     if deed is None:
-        raise FaultsInvalid(f"acts: {act.act}: no such act", act.line)
+        there = sorted({name for one in offering for name in dir(one) if _is_deed(one, name)})
+        raise FaultsInvalid(f"acts: {act.act}: no such act; known are {', '.join(there)}", act.line)
     try:
         inspect.signature(deed).bind(**act.arguments)
     except TypeError as error:

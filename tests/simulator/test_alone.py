@@ -46,7 +46,8 @@ def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> Non
         ("x = 1", ":1: x: unknown"),
         ("x =", ": not TOML"),
         (None, "No such file"),
-        ('\n[[acts]]\nafter = 0\nact = "dance"', ":2: acts: dance: no such act"),
+        ('\n[[acts]]\nafter = 0\nact = "dance"', ":2: acts: dance: no such act; known are "),
+        ('[[acts]]\nafter = 0\nact = "dance"', ", drop_sockets, "),
         ('[[acts]]\nafter = 60\nact = "run"', ":1: acts: run: no such act"),
         ('[[acts]]\nafter = 60\nact = "reject_next"', ":1: acts: reject_next: with: missing a required argument"),
         (
