@@ -28,6 +28,7 @@ from statecharts.effects import Priority
 SHRINK = 0.5
 LEAST_SHARE = 0.125
 DOUBLED_IN = timedelta(minutes=15)
+ENOUGH = 10.0  # doublings, for any share that there is; no float holds those of eleven days
 SURPLUS = 0.25  # of a bucket: below that nothing is asked that is only good to know
 PROMISED_FOR = timedelta(seconds=5)  # to followers that are busy; a turn takes milliseconds
 DECIDED_FOR = timedelta(seconds=60)
@@ -53,7 +54,8 @@ class Level:
     def share_at(self, now: datetime) -> float:
         if self.shrunk_at is None:
             return self.share
-        return min(1.0, self.share * 2 ** (max(timedelta(0), now - self.shrunk_at) / DOUBLED_IN))
+        doublings = max(timedelta(0), now - self.shrunk_at) / DOUBLED_IN
+        return min(1.0, self.share * 2 ** min(doublings, ENOUGH))
 
 
 @attrs.define(eq=False, repr=False)

@@ -147,6 +147,16 @@ def test_a_limit_halves_it_and_time_gives_it_back() -> None:
     assert desk.rate.left == 100
 
 
+def test_a_limit_of_last_month_is_nothing_to_reckon_with() -> None:
+    desk = Desk()
+    desk.rate.shrink()
+    desk.now += timedelta(days=31)
+    assert desk.rate.left == 60
+    desk.rate.spend()
+    desk.start()
+    assert desk.rate.left == 60 - 1 - 6, "what a restart believes to be spent"
+
+
 def test_it_never_shrinks_so_far_that_nothing_can_be_copied() -> None:
     desk = Desk(minute=100, followers=10)
     for _ in range(20):
