@@ -35,6 +35,18 @@ def test_a_reader_that_has_gone_is_no_error(unbuffered: str) -> None:
     assert told.returncode == 0 and "Traceback" not in told.stderr and "Broken" not in told.stderr
 
 
+@pytest.mark.parametrize("gone", ["2>&1 | true", "2>&1 >/dev/null | true", "2> /dev/full"])
+def test_what_is_wrong_is_wrong_also_when_nobody_reads_why(gone: str, tmp_path: Path) -> None:
+    """Seen: `copierd check copier.toml 2>&1 | head -1` answered 0 to a file with errors."""
+    wrong = tmp_path / "copier.toml"
+    wrong.write_text("[daemon]\n" + "".join(f"x{n} = 1\n" for n in range(3000)))
+    assert said(f'"{sys.executable}" -m daemon check "{wrong}" {gone}').returncode == 78
+
+
+def test_an_answer_outlives_who_asked_for_it() -> None:
+    assert said(f"{CLOSED} | true", PYTHONUNBUFFERED="").returncode == 1
+
+
 def test_closed_streams_are_streams_to_nowhere() -> None:
     for command, status in ((HOURS, 0), (CLOSED, 1)):
         told = said(f"{command} <&- >&- 2>&-")
