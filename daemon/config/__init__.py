@@ -133,11 +133,15 @@ def loads(text: str, file: Path | str = "copier.toml") -> Config:
     file = Path(file)
     try:
         tables = tomllib.loads(text, parse_float=_decimal)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # TOMLDecodeError is a ValueError; so is what int() says of 5000 digits
+    except tomllib.TOMLDecodeError as error:
         raise _syntax(file, text, str(error)) from error
+    except RecursionError as error:
+        remedy = "No key needs more than three tables within each other."
+        raise _single(file, 1, "syntax", "something lies within something too often", remedy) from error
+    except ValueError as error:  # what int() says of 5000 digits
+        digits = re.search(r"[0-9_]{4301,}", text)
+        line = text[: digits.start()].count("\n") + 1 if digits else 1
+        raise _single(file, line, "syntax", "a number is too long", "Write fewer digits.") from error
     document, findings = _shaped(tables)
     findings += findings_between(tables)
     if findings or document is None:

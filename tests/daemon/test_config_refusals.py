@@ -284,3 +284,15 @@ def test_where_there_is_no_file_at_all_both_places_are_named(tmp_path: Path, mon
         told = str(caught.value)
         assert told.startswith(f"{path}:1: file: cannot be read: No such file") and "copierd init" in told
         assert ("There is no ./copier.toml either" in told) is said
+
+
+def test_what_no_number_and_no_table_can_be_is_told_in_words() -> None:
+    def told(text: str) -> str:
+        with pytest.raises(ConfigErrors) as caught:
+            loads(text)
+        return str(caught.value)
+
+    assert told(f"[daemon]\nlog_level = {'9' * 6000}\n") == (
+        "copier.toml:2: syntax: a number is too long. Write fewer digits."
+    )
+    assert told(f"a = {'[' * 3000}1{']' * 3000}\n").startswith("copier.toml:1: syntax: something lies within something")
