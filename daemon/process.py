@@ -33,21 +33,27 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def _signals(supervisor: Supervisor) -> AsyncIterator[None]:
-    """SIGTERM and SIGINT stop, SIGHUP reads the configuration again."""
+async def signals(supervisor: Supervisor) -> AsyncIterator[None]:
+    """SIGTERM and SIGINT stop, SIGHUP reads the configuration again, when everybody is there who may be in it."""
 
     async def listen(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
             task_status.started()
-            async for number in signals:
-                if number != signal.SIGHUP:
+            async for number in received:
+                if number == signal.SIGHUP:
+                    nursery.start_soon(read_again)
+                else:
                     supervisor.stopping.set()
-                    continue
-                try:
-                    supervisor.reload()
-                except ConfigErrors as errors:
-                    words = "; ".join(str(error) for error in errors.errors)
-                    supervisor.journal.say("daemon.reloaded", f"nothing was changed: {words}", severity="error")
+
+    async def read_again() -> None:
+        await supervisor.ready.wait()
+        if supervisor.stopping.is_set():
+            return
+        try:
+            supervisor.reload()
+        except ConfigErrors as errors:
+            words = "; ".join(str(error) for error in errors.errors)
+            supervisor.journal.say("daemon.reloaded", f"nothing was changed: {words}", severity="error")
 
     async with trio.open_nursery() as nursery:
         await nursery.start(listen)
@@ -145,5 +151,5 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 async def _serve(supervisor: Supervisor) -> None:
-    async with _signals(supervisor):
+    async with signals(supervisor):
         await supervisor.run(control.serve)

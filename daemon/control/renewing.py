@@ -69,6 +69,7 @@ class Renewing:
     async def reload(self, request: Request) -> JSONResponse:
         queries.nothing(request.query_params)
         await bodies.nothing(request)
+        await self.supervisor.ready.wait()
         self.wishes.not_stopping()
         if self.supervisor.config_path is None:
             raise Problem(status=409, kind="no-file", detail="this copierd was not started with a file")
