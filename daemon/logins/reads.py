@@ -22,16 +22,19 @@ _READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/
 @attrs.define(eq=False, repr=False)
 class Reads:
     """`ask` queues a request. `penalised` is told that the broker wants us to wait, and answers why, in words; with
-    `put_off` the session goes on. `unasked` counts what there was no request left for, or what was put off.
+    `put_off` the session goes on. `unasked` counts what there was no request left for, or what was put off. `refused` is
+    which of the lists asked for last was refused, in words.
     """
 
     ask: Ask
     penalised: Callable[[Penalty], str]
     put_off: Callable[[Penalty], object]
     unasked: int = 0
+    refused: str | None = None
 
     async def lists(self) -> Mapping[str, object]:
         """The broker's orders, fills and positions, asked for at once; None for what it refused. Raises SocketLost."""
+        self.refused = None
         calls = {kind: self.ask(endpoint, None, Urgency.READ, "") for kind, endpoint in _READ_BACK.items()}
         return {kind: await self.politely(call, _READ_BACK[kind]) for kind, call in calls.items()}
 
@@ -47,6 +50,7 @@ class Reads:
         if isinstance(answer, Lost):
             raise SocketLost(f"{endpoint}: {answer.reason}")
         if answer.status != 200:
+            self.refused = self.refused or f"{endpoint} was answered with {answer.status}"
             return None
         found = penalty(answer.data)
         if found is not None and not found.captcha:
@@ -54,7 +58,10 @@ class Reads:
             self.put_off(found)
             return None
         rows = self.served(answer.data, endpoint)
-        return rows if isinstance(rows, list) else None
+        if not isinstance(rows, list):
+            self.refused = self.refused or f"{endpoint} was answered with what is no list"
+            return None
+        return rows
 
     def served(self, data: object, endpoint: str) -> object:
         """The content of an answer. Raises SocketLost for a penalty."""

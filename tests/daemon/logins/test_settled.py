@@ -175,6 +175,30 @@ def test_a_refusal_is_not_asked_again() -> None:
     told(story)
 
 
+@pytest.mark.parametrize(
+    ("status", "answer", "why"),
+    [
+        (404, "Not found", "order/list was answered with 404"),
+        (500, None, "order/list was answered with 500"),
+        (200, '"[]"', "order/list was answered with what is no list"),
+    ],
+)
+def test_lists_that_are_refused_are_the_reason_of_the_session_s_end(status: int, answer: object, why: str) -> None:
+    """And not that they and the events disagree."""
+
+    async def script(peer: Peer) -> None:
+        await _serve(peer, {"order/list": answer}, status)
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        stage.purse.stands = Standing.LIVES
+        assert not await _settles(stage)
+        assert stage.session.loss is not None
+        assert stage.session.loss.reason == why
+
+    told(story)
+
+
 def test_a_contract_that_is_never_named_ends_the_session() -> None:
     async def script(peer: Peer) -> None:
         await peer.open()
