@@ -159,7 +159,8 @@ class Reading:
                         await trio.sleep(pause)
                         pause = min(2 * pause, LONGEST_PAUSE)
             if not moves:
-                return self.reads.refused or f"the broker's lists and its events did not agree within {SETTLE_LIMIT:g} s"
+                disagree = f"the broker's lists and its events did not agree within {SETTLE_LIMIT:g} s"
+                return self.reads.refused or disagree
         return f"no quiet moment to read the account in within {MOVING_LIMIT:g} s: it goes on moving"
 
     async def _look(self, account: BrokerAccountId) -> _Found:

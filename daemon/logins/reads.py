@@ -22,8 +22,8 @@ _READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/
 @attrs.define(eq=False, repr=False)
 class Reads:
     """`ask` queues a request. `penalised` is told that the broker wants us to wait, and answers why, in words; with
-    `put_off` the session goes on. `unasked` counts what there was no request left for, or what was put off. `refused` is
-    which of the lists asked for last was refused, in words.
+    `put_off` the session goes on. `unasked` counts what there was no request left for, or what was put off. `refused`
+    says which of the lists asked for last was refused.
     """
 
     ask: Ask
