@@ -94,6 +94,7 @@ class Reading:
     _useless_told: trio.Event = attrs.field(factory=trio.Event)
     _turn: trio.Lock = attrs.field(factory=trio.Lock)  # accounts that read at the same time share the broker's lists
     _rounds: int = 0
+    _lacking: str = ""  # what the last look has found that nobody has told
     _no_terms: set[int] = attrs.field(factory=set)  # orders of which the broker has no terms
     _lists: tuple[int, Mapping[str, object]] = (0, {})  # the round that was read last, and what it showed
 
@@ -160,7 +161,7 @@ class Reading:
                         pause = min(2 * pause, LONGEST_PAUSE)
             if not moves:
                 disagree = f"the broker's lists and its events did not agree within {SETTLE_LIMIT:g} s"
-                return self.reads.refused or disagree
+                return self.reads.refused or f"{disagree}{self._lacking}"
         return f"no quiet moment to read the account in within {MOVING_LIMIT:g} s: it goes on moving"
 
     async def _look(self, account: BrokerAccountId) -> _Found:
@@ -173,8 +174,9 @@ class Reading:
             await trio.sleep_forever()  # refused: it is not asked again, and the session finds out why
         if self.mirror.moves(account) != before:
             return _Found.MOVES
-        disagrees = self.mirror.missing_contracts() or self._untold(read, account)
-        return _Found.DISAGREES if disagrees else _Found.AGREES
+        untold = self._untold(read, account)
+        self._lacking = f": nothing told of {untold[0]}" if untold else ""
+        return _Found.DISAGREES if untold or self.mirror.missing_contracts() else _Found.AGREES
 
     async def _read_after_now(self) -> Mapping[str, object]:
         """The broker's lists, asked for after this call began: by itself, or by another account meanwhile."""
