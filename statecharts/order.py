@@ -166,6 +166,9 @@ CHART: Chart[Stage | None] = Chart.build(
     Row(Stage.CANCELED,  News.REFUSED,      STAYS),
     Row(Stage.REJECTED,  News.NEVER_SENT,   STAYS),
     Row(Stage.CANCELED,  News.NEVER_SENT,   STAYS),
+    # Real world: a no comes when nobody waits for an answer any more, and it has been looked up or asked for again.
+    Row(Stage.SKIPPED,   News.REFUSED,      STAYS),
+    Row(Stage.SKIPPED,   News.PUT_OFF,      STAYS),
     Row(Family.DONE,     News.SENT,         STAYS),
     Row(Family.DONE,     News.ACCEPTED,     STAYS),
     Row(Family.DONE,     News.ANSWER_LOST,  STAYS),

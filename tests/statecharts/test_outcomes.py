@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from statecharts import events as e
 from statecharts.book import Verb
 from statecharts.effects import LookUp, PlaceOrder, ReadAnew
@@ -273,6 +275,34 @@ def test_news_that_the_chart_does_not_know_is_told_and_changes_nothing() -> None
     desk.never_sent(place)
     assert desk.copy_of(1).stage is Stage.FILLED
     assert [one for one in desk.heard("copy.failed") if "did not expect" in one]
+
+
+@pytest.mark.parametrize("penalty", [False, True], ids=["refused", "put off"])
+def test_a_no_to_a_change_that_has_been_given_up_is_no_news(penalty: bool) -> None:
+    """It comes when the change was asked for again already: nothing to tell the operator."""
+    desk = follower()
+    desk.leader(order(1, BUY, limit(2)))
+    place = desk.place
+    desk.accepted(place, 900)
+    desk.seen(place, 900)
+    desk.leader(order(1, BUY, limit(2), status=Status.CANCELED))
+    (cancel,) = desk.cancels
+    desk.sent(cancel)
+    desk.answer_lost(cancel)
+    desk.wait(20)
+    (again,) = desk.cancels
+    if penalty:
+        desk.hear(
+            e.RequestPenalised(
+                at=desk.now, copy=cancel.copy, client_id=cancel.client_id, seconds=5, captcha=False, sent_at=NOON
+            )
+        )
+    else:
+        desk.refused(cancel, "TooLate")
+    assert desk.effects == ()
+    desk.seen(place, 900, status=Status.CANCELED)
+    desk.refused(again, "TooLate")
+    assert desk.heard("copy.failed") == []
 
 
 def test_an_answer_lost_after_the_order_was_seen_is_no_loss() -> None:
