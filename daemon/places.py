@@ -20,10 +20,21 @@ def _first(value: str | None) -> Path | None:
     return Path(value.split(":")[0]) if value else None
 
 
+def expanded(path: str) -> Path:
+    """With a home in the place of its ~; as it is written where there is no such user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - pathlib's own raises RuntimeError then
+
+
+def home() -> Path:
+    """Real world: in a container a daemon may run as a number that is nobody, without HOME. Then it is /."""
+    found = expanded("~")
+    return found if found.is_absolute() else Path("/")
+
+
 def state_directory(environ: Mapping[str, str] | None = None) -> Path:
     """$STATE_DIRECTORY (systemd's), else ~/.local/state/copierd."""
     environ = os.environ if environ is None else environ
-    return _first(environ.get("STATE_DIRECTORY")) or Path.home() / ".local" / "state" / "copierd"
+    return _first(environ.get("STATE_DIRECTORY")) or home() / ".local" / "state" / "copierd"
 
 
 def control_socket(environ: Mapping[str, str] | None = None) -> Path:

@@ -24,6 +24,7 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from daemon import places
 from daemon.config import durations
 from daemon.config.demands import calculable, meet, without_echo
 from daemon.config.errors import Finding, KeyPath, Misfit
@@ -110,7 +111,7 @@ def _date(value: Any, _: Any) -> dt.date:
 def _path(value: Any, _: Any) -> Path:
     if not isinstance(value, str) or not value:
         raise Misfit(f"{_shown(value)} is not a path", "Write an absolute path in quotes.")
-    path = Path(value).expanduser()
+    path = places.expanded(value)
     if not path.is_absolute():
         raise Misfit(f"{value!r} is a relative path", "Write an absolute path: a daemon has no directory of its own.")
     return path

@@ -46,13 +46,17 @@ class Refused(Exception):
 
 
 def sockets(named: Path | None, environ: Mapping[str, str] | None = None) -> tuple[Path, ...]:
-    """Where to look: what was named, else $COPIERD_SOCKET, else where this user's daemon or the system's answers."""
+    """Where to look: what was named, else $COPIERD_SOCKET, else where this user's daemon or the system's answers.
+
+    The daemon may have been started where there is no session of systemd, and its user sit in one.
+    """
     environ = os.environ if environ is None else environ
     if named is not None:
         return (named,)
     if environ.get("COPIERD_SOCKET"):
         return (Path(environ["COPIERD_SOCKET"]),)
-    return tuple(dict.fromkeys((places.control_socket(environ), SYSTEMS_OWN)))
+    outside = {name: value for name, value in environ.items() if name != "XDG_RUNTIME_DIR"}
+    return tuple(dict.fromkeys((places.control_socket(environ), places.control_socket(outside), SYSTEMS_OWN)))
 
 
 @attrs.frozen

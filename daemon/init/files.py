@@ -12,6 +12,8 @@ from pathlib import Path
 
 import attrs
 
+from daemon import places
+
 OF_THE_SYSTEM = Path("/etc/copierd")  # where the units look; systemd hands them the secrets
 READABLE, PRIVATE = 0o640, 0o600
 
@@ -41,11 +43,11 @@ class Files:
     def directory(self) -> Path:
         """Of the secrets, absolute."""
         if self.chosen is not None:
-            return self.chosen.expanduser().absolute()
+            return places.expanded(str(self.chosen)).absolute()
         if self.of_the_system:
             return OF_THE_SYSTEM / "secrets"
         base = os.environ.get("XDG_CONFIG_HOME")
-        return (Path(base) if base else Path.home() / ".config") / "copierd"
+        return (Path(base) if base else places.home() / ".config") / "copierd"
 
     def secret(self, login: str, kind: str) -> Path:
         return self.directory / f"{login}.{kind}"

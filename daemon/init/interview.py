@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import attrs
 
+from daemon import places
 from daemon.config import Environment, Login, secrets
 from daemon.config.values import BUILT_IN, SIMULATOR, Demand
 from daemon.init import answers
@@ -155,7 +156,7 @@ class Interview:
         given = self.wish.secret_file(kind)
         path = self.files.secret(login.login, kind)
         if given not in (None, STDIN):
-            source = Path(given).expanduser().absolute()
+            source = places.expanded(given).absolute()
             named = _with_file(login, kind, source)
             try:
                 found = secrets.find(named, kind, {})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon import places
-from daemon.config import loads
+from daemon.config import ConfigErrors, loads
 from tests.daemon.configurations import MINIMAL
 
 
@@ -20,6 +20,19 @@ def test_systemd_decides_then_the_session_then_the_home() -> None:
     assert places.control_socket(systemd | session) == Path("/run/copierd/control.sock")
     assert places.control_socket(session) == Path("/run/user/1000/copierd/control.sock")
     assert places.control_socket({}) == home / "control.sock"
+
+
+def test_who_has_no_home_has_the_root_and_a_tilde_that_is_nobody_s_is_a_relative_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as in a container: a number without a name
+    monkeypatch.delenv("HOME", raising=False)
+    assert places.state_directory({}) == Path("/.local/state/copierd")
+    monkeypatch.setenv("HOME", "/home/jane")
+    assert places.state_directory({}) == Path("/home/jane/.local/state/copierd")
+    assert places.expanded("~/x") == Path("/home/jane/x")
+    with pytest.raises(ConfigErrors, match="'~nobody-of-that-name/c' is a relative path"):
+        loads(f'daemon.state_directory = "~nobody-of-that-name/c"\n{MINIMAL}')
 
 
 def test_the_configuration_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,10 @@ from daemon.control.client import SYSTEMS_OWN, Client, NoDaemon, sockets
 def test_where_it_looks() -> None:
     environment = {"XDG_RUNTIME_DIR": "/run/user/1000"}
     own = Path("/run/user/1000/copierd/control.sock")
-    assert sockets(None, environment) == (own, SYSTEMS_OWN)
-    assert sockets(None, {**environment, "COPIERD_SOCKET": ""}) == (own, SYSTEMS_OWN)
+    outside = Path.home() / ".local/state/copierd/control.sock"  # of a daemon that cron has started
+    assert sockets(None, environment) == (own, outside, SYSTEMS_OWN)
+    assert sockets(None, {**environment, "COPIERD_SOCKET": ""}) == (own, outside, SYSTEMS_OWN)
+    assert sockets(None, {}) == (outside, SYSTEMS_OWN)
     assert sockets(None, {**environment, "COPIERD_SOCKET": "/x"}) == (Path("/x"),)
     assert sockets(Path("/y"), {**environment, "COPIERD_SOCKET": "/x"}) == (Path("/y"),)
     assert sockets(None, {"RUNTIME_DIRECTORY": "/run/copierd"}) == (SYSTEMS_OWN,)
