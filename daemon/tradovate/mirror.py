@@ -88,6 +88,7 @@ class Mirror:
             faults.append("a sync answer without users")
         self.ignored.update(f"collection {name[:40]}" for name in sync_message.others(data))
         touched = Touched()
+        self._past.ends(at + ahead)
         for name, kind, rows in sync_message.collections(data):
             if rows is None:
                 faults.append(f"{name}: no array")
@@ -97,7 +98,6 @@ class Mirror:
             if kind == "position":
                 self._unread += touched.unread
             touched.unread.clear()
-        self._past.ends(at + ahead)
         self._news(touched, at)  # what a snapshot shows is no news afterwards
         self._shown |= touched.orders.keys()
         return faults

@@ -101,6 +101,8 @@ class Paperwork:
         status = part.status
         if before is not None and _rank(status) < _rank(before.status):
             status = before.status
+        if before is not None and part.contract_id is None and part.spread_id is None:  # it moves nowhere else
+            part = attrs.evolve(part, contract_id=before.contract_id, spread_id=before.spread_id)
         if status is not part.status or part.at is None:
             part = attrs.evolve(part, status=status, at=part.at or (before.at if before else None) or at)
         folder.order = part

@@ -16,6 +16,7 @@ from daemon.tradovate.parts import FillPart, OrderPart, Part, PositionPart
 from statecharts.values import BrokerAccountId
 
 OLDER = timedelta(seconds=60)  # than our moment of the snapshot: clocks differ, and fills are dated by the exchange
+SLOWEST = timedelta(days=366)  # that a clock of ours may be: behind that no certificate of the broker's is valid yet
 TELL_AGAIN = timedelta(seconds=0.5)  # a day may be hundreds of events
 
 
@@ -36,8 +37,13 @@ class Past:
             self._taken_at = at
 
     def ends_after(self, part: Part) -> None:
-        """The snapshot has shown this, so it was taken later, however far behind our own clock may be."""
-        if isinstance(part, OrderPart | FillPart | PositionPart) and part.at is not None:
+        """The snapshot has shown this, so it was taken later, however far behind our own clock may be.
+
+        A date that it cannot be behind tells nothing: by it, all that happens would be of the past.
+        """
+        if not isinstance(part, OrderPart | FillPart | PositionPart) or part.at is None or self._taken_at is None:
+            return
+        if part.at - self._taken_at <= SLOWEST:
             self._shown_at = part.at if self._shown_at is None else max(self._shown_at, part.at)
 
     @property

@@ -241,6 +241,16 @@ def test_an_order_without_a_contract_takes_that_of_its_fill() -> None:
     assert told.symbol == MES
 
 
+@pytest.mark.parametrize("field", ["contractId", "spreadDefinitionId"])
+def test_an_order_stays_in_the_contract_that_it_was_in_when_its_end_does_not_name_it(field: str) -> None:
+    whole = order("Working", **({} if field == "contractId" else {"contractId": None, "spreadDefinitionId": 8}))
+    mirror = loaded()
+    (working,) = seen(mirror, props("order", whole), props("command", command()))
+    (ended,) = seen(mirror, props("order", {**whole, "ordStatus": "Canceled", field: None}))
+    assert isinstance(working, Order) and isinstance(ended, Order)
+    assert (ended.symbol, ended.status) == (working.symbol, Status.CANCELED)
+
+
 def test_a_spread_is_told_and_not_to_be_copied() -> None:
     told = seen(
         loaded(), props("orderVersion", version()), props("order", order(contractId=None, spreadDefinitionId=8))

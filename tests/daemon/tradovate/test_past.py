@@ -66,6 +66,19 @@ def test_a_clock_of_ours_that_is_slow_makes_nothing_new_where_the_snapshot_shows
     assert events == [ReplaySeen(at=LATER)]
 
 
+@pytest.mark.parametrize("shown", ["orders", "fills", "positions"])
+def test_a_date_that_no_snapshot_can_have_makes_nothing_old(shown: str) -> None:
+    rows = {
+        "orders": order("Working", ORDER + 1, timestamp="2099-01-01T00:00:00.000Z"),
+        "fills": fill(ORDER + 1, order_id=ORDER + 1, timestamp="2099-01-01T00:00:00.000Z"),
+        "positions": position(2, timestamp="2099-01-01T00:00:00.000Z"),
+    }
+    mirror = Mirror()
+    assert mirror.load(sync(**{shown: [rows[shown]]}), NOW) == []
+    events = [event for kind, entity in zip(KINDS, DAY, strict=True) for event in told(mirror, kind, entity)]
+    assert any(isinstance(event, OrderSeen) for event in events)
+
+
 def test_an_order_that_lives_on_is_not_of_the_past_but_a_fill_that_its_snapshot_had_forgotten_is() -> None:
     mirror = fresh_session(orders=[order("Working")], orderVersions=[version()], commands=[command()])
     (replay,) = told(mirror, "fill", fill(qty=1))
