@@ -243,7 +243,8 @@ def test_an_order_without_a_contract_takes_that_of_its_fill() -> None:
 
 @pytest.mark.parametrize("field", ["contractId", "spreadDefinitionId"])
 def test_an_order_stays_in_the_contract_that_it_was_in_when_its_end_does_not_name_it(field: str) -> None:
-    whole = order("Working", **({} if field == "contractId" else {"contractId": None, "spreadDefinitionId": 8}))
+    elsewhere: dict[str, object] = {"contractId": None, "spreadDefinitionId": 8}
+    whole = {**order("Working"), **({} if field == "contractId" else elsewhere)}
     mirror = loaded()
     (working,) = seen(mirror, props("order", whole), props("command", command()))
     (ended,) = seen(mirror, props("order", {**whole, "ordStatus": "Canceled", field: None}))
