@@ -69,6 +69,12 @@ class _Forgiving:
             _to_nowhere(self._stream)
             return len(text)
 
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            _to_nowhere(self._stream)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 

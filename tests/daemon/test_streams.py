@@ -43,6 +43,15 @@ def test_what_is_wrong_is_wrong_also_when_nobody_reads_why(gone: str, tmp_path: 
     assert said(f'"{sys.executable}" -m daemon check "{wrong}" {gone}').returncode == 78
 
 
+def test_a_question_that_nobody_can_read_is_no_traceback() -> None:
+    """Its words are flushed by themselves: they end no line."""
+    asks = (
+        "import sys; from daemon.streams import delivered;"
+        "delivered('x', lambda: print('sure? ', end='', file=sys.stderr, flush=True) or 0) or sys.exit(5)"
+    )
+    assert said(f'"{sys.executable}" -c "{asks}" 2> /dev/full', PYTHONUNBUFFERED="").returncode == 5
+
+
 def test_an_answer_outlives_who_asked_for_it() -> None:
     assert said(f"{CLOSED} | true", PYTHONUNBUFFERED="").returncode == 1
 
