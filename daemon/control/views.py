@@ -192,10 +192,8 @@ def account_in_full(supervisor: Supervisor, name: str, evidence: Evidence) -> Js
 
 
 def _next_attempt(running: Running) -> datetime | None:
-    """When a session may come next: what is tried before the end of a hold opens none."""
-    tokens = running.login.tokens
-    planned, held = running.activities.next_attempt_at, tokens.restraint.held_until(tokens.current is not None)
-    return planned if planned is None or held is None else max(planned, held)
+    planned = running.activities.next_attempt_at
+    return None if planned is None else running.login.may_open_at(planned)
 
 
 def _order(order: Order, known: Account) -> Json:

@@ -9,6 +9,7 @@ While nobody expects it, because the broker is in maintenance or the markets are
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import attrs
 import trio
@@ -35,6 +36,7 @@ class Host:
     patience: Callable[[], float] = lambda: PROBE_EVERY  # seconds: so long a login waits at most, by its settings
     unexpected: Callable[[], tuple[float, float] | None] = lambda: None  # bounds of the wait meanwhile, in seconds
     probes: int = 0
+    next_probe_at: datetime | None = None  # None while it is there
     _failures: int = 0
     _news: trio.Event = attrs.field(factory=trio.Event)
 
@@ -64,10 +66,13 @@ class Host:
         """Probes while the host is down, for as long as the daemon lives."""
         while True:
             if not self.down:
+                self.next_probe_at = None
                 self._news = trio.Event()
                 await self._news.wait()
                 continue
-            await trio.sleep(self.ports.dice.uniform(*(self.unexpected() or (self.every, self.every))))
+            wait = self.ports.dice.uniform(*(self.unexpected() or (self.every, self.every)))
+            self.next_probe_at = self.ports.wall() + timedelta(seconds=wait)
+            await trio.sleep(wait)
             if not self.affordable():
                 continue
             self.probes += 1

@@ -198,6 +198,16 @@ class Login:
             at = self._wakes[attempt] = now + self.ports.dice.uniform(low, high)
         return at
 
+    def may_open_at(self, planned: datetime) -> datetime:
+        """When a session may come for who is to dial at `planned`.
+
+        Before the end of a hold none is opened, and while the host is down all logins wait for its probe.
+        """
+        tokens, probe = self.tokens, self.gate.host.next_probe_at
+        elsewhere = tokens.home is not None and tokens.home.elsewhere is not None
+        held = tokens.restraint.held_until(tokens.current is not None)
+        return max(filter(None, (planned if probe is None or elsewhere else probe, held)))
+
     def probe_time(self, low: float, high: float) -> float:
         """When the login is probed next, between `low` and `high` seconds from now; on trio's clock."""
         now = trio.current_time()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import attrs
 import trio
 
+from daemon.control import views
+from daemon.control.evidence import Evidence
 from daemon.logins.calls import Urgency
 from daemon.runner import Errands
+from daemon.supervisor import Supervisor
 from statecharts import states as s
 from statecharts.effects import Effect
 from tests.scenarios import passages
-from tests.scenarios.world import SYMBOL, World, config_of, run
+from tests.scenarios.world import SYMBOL, World, config_of, now, run
 
 FOLLOWERS = tuple(f"f{number}" for number in range(1, 20))
 TWENTY = config_of(FOLLOWERS)
@@ -95,6 +99,30 @@ def test_a_host_that_is_back_is_found_as_soon_as_the_settings_have_it(tmp_path: 
             await world.copying(within=5)
 
     run(story, tmp_path, f'{config_of()}\n[reconnect]\nlongest_delay = "2s"\n')
+
+
+def test_the_next_attempt_that_is_shown_is_the_probe_for_which_all_wait(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        async with world.daemon() as daemon:
+            await world.copying()
+            world.server.go_down(refusing=True)
+            await trio.sleep(61)
+            shown = _next_attempts(daemon)
+            assert len(set(shown)) == 1
+            world.server.come_up()
+            wait = (dt.datetime.fromisoformat(shown[0]) - now()).total_seconds()
+            assert 0 < wait <= 20
+            await trio.sleep(wait - 0.01)
+            assert not any(isinstance(one.account.connection, s.Connected) for one in daemon.accounts.values())
+            assert _next_attempts(daemon) == shown, "it has not been put off again and again"
+            await world.copying(within=1)
+
+    run(story, tmp_path)
+
+
+def _next_attempts(daemon: Supervisor) -> list[str]:
+    evidence = Evidence(daemon.ledger)
+    return [str(views.account(daemon, name, evidence)["next_attempt_at"]) for name in daemon.accounts]
 
 
 def test_a_crash_of_one_account_s_errands_leaves_the_others_on_the_same_socket(tmp_path: Path) -> None:
