@@ -7,6 +7,7 @@ Rule 3: flat is what the daemon has verified. What is left when the wait is over
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -121,11 +122,12 @@ class GettingOut:
             if not open_ or self.now() >= until:
                 break
             self.sleep(EVERY)
-        if self.wish.as_json:
-            print_json({"flat": not open_, "accounts": accounts})
-        for account in accounts:
-            if account not in open_ and not self.wish.as_json:
-                print(tables.plain(flat(account)))
+        with contextlib.suppress(BrokenPipeError):  # who is not flat is told elsewhere too, and by the status
+            if self.wish.as_json:
+                print_json({"flat": not open_, "accounts": accounts})
+            for account in accounts:
+                if account not in open_ and not self.wish.as_json:
+                    print(tables.plain(flat(account)))
         for account in open_:
             for words in not_flat(account):
                 print(tables.plain(words), file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -10,13 +11,14 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
 
 from daemon import ctl
-from daemon.control.getting_out import not_flat
+from daemon.control.client import Client
+from daemon.control.getting_out import GettingOut, Wish, not_flat
 from tests.daemon.control.house import House
 from tests.daemon.control.test_operating import in_position, own
 from tests.daemon.test_ctl import ROOT, Done, Terminal, tell
@@ -251,3 +253,32 @@ def test_one_that_refuses_keeps_no_other_from_getting_out(tmp_path: Path) -> Non
         assert done.out.startswith("FLAT: f2") and "no account 'f1'" in done.err
 
     tell_in_position(tmp_path, story)
+
+
+class _Gone(io.StringIO):
+    """Standard output into a pipe that nobody reads any more."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_not_flat_is_not_flat_also_when_nobody_reads_who_is_flat(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out: dict[str, Any] = {"verified_at": "2026-11-30T15:00:00.000Z", "not_ours": {}, "left": []}
+    asked = {"f1": out, "f2": {**out, "verified_at": None}}
+
+    class Daemon:
+        def get(self, path: str) -> dict[str, Any]:
+            name = path.rpartition("/")[2]
+            if name == "status":
+                return {"copies": [{"copy": "main", "followers": list(asked)}]}
+            return {"account": name, "state": "Connected", "reason": None, "flatten": asked[name]}
+
+        def post(self, path: str, body: object = None) -> None:
+            """Taken up."""
+
+    monkeypatch.setattr(sys, "stdout", _Gone())
+    wish = Wish(yes=True, wait=0.0, as_json=as_json)
+    assert GettingOut(cast(Client, Daemon()), wish).run() == 3
