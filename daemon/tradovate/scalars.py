@@ -11,6 +11,9 @@ from decimal import Decimal, InvalidOperation
 _INT64 = 2**63
 _LARGEST = 15  # digits before the point; no price and no quantity comes near
 _FINEST = -12  # digits after it
+# What databases keep for a date that there is not is the first of the calendar, or its last: with that nothing can be
+# reckoned, not even its next day.
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def whole(value: object) -> int | None:
@@ -46,14 +49,18 @@ def decimal(value: object) -> Decimal | None:
 
 
 def moment(value: object) -> datetime | None:
-    """ISO 8601 as aware UTC; without a zone it is UTC (Tradovate OpenAPI: all dates are)."""
+    """ISO 8601 as aware UTC; without a zone it is UTC (Tradovate OpenAPI: all dates are).
+
+    None too for what lies before any computer; what lies beyond the year 9000 is never, and is its beginning.
+    """
     if not isinstance(value, str):
         return None
     try:
         at = datetime.fromisoformat(value)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return min(at, _LAST) if at >= _FIRST else None
 
 
 def earlier(one: datetime | None, other: datetime | None) -> bool:

@@ -113,3 +113,27 @@ def test_a_broker_that_says_nothing_of_its_contracts_keeps_nothing_from_being_co
         assert world.positions("f2") == {}
 
     told(story, tmp_path, MICRO)
+
+
+@pytest.mark.parametrize("never", ["9999-12-31T23:59:59.000Z", "0001-01-01T00:00:00.000Z"])
+def test_a_contract_that_expires_when_no_calendar_has_a_day_is_traded_as_any_other(never: str, tmp_path: Path) -> None:
+    """What databases keep for a date that there is not."""
+
+    async def story(world: World) -> None:
+        broker = world.broker
+        broker.entities.update("contractMaturity", broker.listings[SYMBOL].maturity_id, expirationDate=never)
+        async with world.daemon():
+            await world.copying()
+            world.lead("Buy", 1)
+            await trio.sleep(5)
+            world.lead("Sell", 1, "Stop", stop=world.broker.exchange.last[SYMBOL] - 50)
+            await trio.sleep(5)
+            world.reconnect("f1")
+            await trio.sleep(60)
+            assert world.account("f1").account.failures == 0
+            assert world.positions("f1") == {SYMBOL: 1} and len(world.ours("f1")) == 2
+            world.lead("Sell", 1)
+            await trio.sleep(30)
+            assert world.positions("f1") == {}
+
+    run(story, tmp_path)
