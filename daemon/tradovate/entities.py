@@ -143,10 +143,16 @@ def _order(of: Fields, faults: list[str]) -> OrderPart:
         side=side,
         status=status or Status.UNKNOWN,
         at=moment(of.get("timestamp")),
-        parent_id=identity(of.get("parentId")),
-        oco_id=identity(of.get("ocoId")),
+        parent_id=_another(of, "parentId"),
+        oco_id=_another(of, "ocoId"),
         admin=of.get("admin") is True,
     )
+
+
+def _another(of: Fields, name: str) -> int | None:
+    """The order that is named there. One that names itself would be copied twice, as its own partner, or never."""
+    number = identity(of.get(name))
+    return None if number == identity(of.get("id")) else number
 
 
 def _version(of: Fields, faults: list[str]) -> VersionPart:

@@ -260,6 +260,14 @@ def test_a_spread_is_told_and_not_to_be_copied() -> None:
     assert (told[0].symbol, told[0].unsupported, told[0].terms) == ("spread 8", "Spread", None)
 
 
+@pytest.mark.parametrize("field", ["ocoId", "parentId"])
+def test_no_order_is_its_own_partner_or_parent(field: str) -> None:
+    """It would be copied twice, as an OCO with itself; or sleep for ever."""
+    (told,) = seen(loaded(), props("command", command()), props("order", {**order("Working"), field: ORDER}))
+    assert isinstance(told, Order)
+    assert (told.oco_id, told.parent_id) == (None, None)
+
+
 def test_entities_may_come_in_an_array() -> None:
     mirror = loaded()
     (told,) = seen(mirror, props("command", [command(), command(id=6, order_id=99)]), props("order", [order()]))
