@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from daemon.tradovate import sync_message
 from daemon.tradovate.comparison import Comparison
@@ -44,6 +44,7 @@ from statecharts.view import Snapshot
 Facts = tuple[tuple[BrokerAccountId, Event], ...]
 Faults = tuple[str, ...]
 
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)  # what a snapshot shows without a time: nobody knows how old it is
 _MOVING = frozenset({"order", "executionReport", "fill", "position"})  # a position and its explanation
 
 
@@ -256,7 +257,7 @@ class Mirror:
                 self._past.ends_after(decoded.part)
             elif self._past.takes(decoded.part, at):
                 continue
-            self._put(decoded.part, at, touched)
+            self._put(decoded.part, at if pushed else UNDATED, touched)
         return faults
 
     def _put(self, part: Part, at: datetime, touched: Touched) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -527,9 +527,17 @@ def test_an_unreadable_fill_is_a_fault(fields: dict[str, object]) -> None:
 
 
 def test_missing_times_and_sides_are_made_up_for_once() -> None:
-    mirror = loaded(orders=[order(timestamp=None)], fills=[fill(timestamp="?", action=None, active=None)])
-    told = the_order(mirror)
+    mirror = loaded()
+    seen(mirror, props("command", command()), props("order", order(timestamp=None)))
+    (told,) = seen(mirror, props("fill", fill(timestamp="?", action=None, active=None)))
+    assert isinstance(told, Order)
     assert (told.at, told.fills[0].at, told.fills[0].side, told.fills[0].active) == (NOW, NOW, Side.BUY, True)
+
+
+def test_what_a_snapshot_shows_without_a_time_is_not_of_this_moment() -> None:
+    """With catch_up = fresh the leader's whole day would be made up for."""
+    told = the_order(loaded(orders=[order(timestamp=None)], fills=[fill(timestamp="?")]))
+    assert max(told.at, told.fills[0].at) < NOW - timedelta(days=1)
 
 
 # Positions
