@@ -13,7 +13,7 @@ import attrs
 
 from daemon.logins.calls import Call, Lost, Urgency
 from daemon.logins.naming import READ_LIMIT, Ask
-from daemon.tradovate.messages import Penalty, penalty
+from daemon.tradovate.messages import Penalty, objection, penalty, text_of
 from daemon.tradovate.socket import SocketLost
 
 _READ_BACK = {"order": "order/list", "fill": "fill/list", "position": "position/list"}
@@ -80,5 +80,10 @@ class Reads:
         if isinstance(answer, Lost):
             raise SocketLost(f"{endpoint}: {answer.reason}")
         if answer.status != 200:
-            raise SocketLost(f"{endpoint} was answered with {answer.status}")
-        return self.served(answer.data, endpoint)
+            words = text_of(answer.data)
+            raise SocketLost(f"{endpoint} was answered with {answer.status}{f': {words}' if words else ''}")
+        data = self.served(answer.data, endpoint)
+        no = objection(data)
+        if no:
+            raise SocketLost(f"{endpoint} was answered with: {no}")
+        return data

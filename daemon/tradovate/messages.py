@@ -227,6 +227,13 @@ def text_of(data: object) -> str:
     return phrase(data)[:_SHOWN]
 
 
+def objection(data: object) -> str:
+    """What an answer with status 200 objects to, in the broker's words; empty where it objects to nothing."""
+    if not isinstance(data, dict):
+        return ""
+    return phrase(data.get("errorText"))[:_SHOWN] or _violations(data)
+
+
 def _success(data: object) -> Answer:
     if not isinstance(data, dict):
         return Doubtful("an answer without content")
@@ -242,9 +249,8 @@ def _success(data: object) -> Answer:
         return Doubtful(f"{reason}: {text}" if text else reason)
     if known:
         return Accepted(order_id, command_id, _legs(data))
-    violations = data.get("violations")
-    if isinstance(violations, list) and violations:
-        return Refused("Violations", "; ".join(filter(None, map(_violation, violations)))[:_SHOWN])
+    if data.get("violations") and isinstance(data["violations"], list):
+        return Refused("Violations", _violations(data))
     if any(word in text.lower() for word in AILING):
         return Doubtful(text)
     if phrase(data.get("errorText")) or (_DENIED in text.lower()):
@@ -259,6 +265,11 @@ def _legs(data: Body) -> tuple[int | None, ...]:
     if "oso1Id" in data or "oso2Id" in data:
         return (identity(data.get("oso1Id")), identity(data.get("oso2Id")))
     return ()
+
+
+def _violations(data: Body) -> str:
+    found = data.get("violations")
+    return "; ".join(filter(None, map(_violation, found if isinstance(found, list) else [])))[:_SHOWN]
 
 
 def _violation(one: object) -> str:

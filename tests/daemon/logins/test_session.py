@@ -238,6 +238,39 @@ def test_whose_a_token_is_may_be_spelled_as_any_number(number: object) -> None:
     told(story)
 
 
+@pytest.mark.parametrize(
+    ("status", "answer", "why"),
+    [
+        (400, "Invalid or missed parameters", "user/syncrequest was answered with 400: Invalid or missed parameters"),
+        (403, None, "user/syncrequest was answered with 403"),
+        (200, {"errorText": "entityTypes is required"}, "user/syncrequest was answered with: entityTypes is required"),
+        (
+            200,
+            {"violations": [{"constraint": "entityTypes", "value": "", "description": "must be given"}]},
+            "user/syncrequest was answered with: entityTypes: must be given",
+        ),
+    ],
+)
+def test_why_there_is_no_snapshot_is_told_in_the_broker_s_words(status: int, answer: object, why: str) -> None:
+    """Which parameters a key must give is not certain: the operator and support need to hear what was objected to."""
+
+    async def script(peer: Peer) -> None:
+        await peer.say("o")
+        await peer.answer(await peer.hear())
+        await peer.answer(await peer.hear(), answer, status)
+        await peer.live()
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        stage.purse.stands = Standing.LIVES
+        with trio.fail_after(2):
+            await stage.session.ended.wait()
+        assert stage.session.loss is not None
+        assert stage.session.loss.reason == why
+
+    told(story)
+
+
 @pytest.mark.parametrize("shown", [("users", "accounts", "contracts"), ("users",)], ids=["some", "the user alone"])
 def test_what_a_snapshot_leaves_out_is_asked_for_and_not_taken_for_flat(shown: tuple[str, ...]) -> None:
     """Nor for an account that is not there: it would be stopped for good."""
