@@ -162,6 +162,7 @@ def _version(of: Fields, faults: list[str]) -> VersionPart:
     return VersionPart(_id(of, "id"), _id(of, "orderId"), terms, unsupported, phrase(of.get("text")))
 
 
+MOST = 1_000_000_000  # contracts: a number beyond has not been meant
 _PRICED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT})
 _STOPPED = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
@@ -176,7 +177,7 @@ def _terms(of: Fields) -> tuple[Terms | None, str | None]:
     if in_force is None:
         return None, f"{kind.value} in force {phrase(of['timeInForce'])[:40] or '(unreadable)'}"
     quantity = whole(of.get("orderQty"))
-    if quantity is None or quantity <= 0:
+    if quantity is None or not 0 < quantity <= MOST:
         return None, f"{kind.value} without a readable quantity"
     prices = {name: decimal(of.get(name)) for name in ("price", "stopPrice", "pegDifference")}
     for name, value in prices.items():

@@ -309,6 +309,7 @@ def test_terms(fields: dict[str, object], terms: Terms) -> None:
         ({"timeInForce": 3}, "Market in force (unreadable)"),
         ({"orderQty": None}, "Market without a readable quantity"),
         ({"orderQty": 0}, "Market without a readable quantity"),
+        ({"orderQty": 2**62}, "Market without a readable quantity"),
         ({"orderQty": Decimal("1.5")}, "Market without a readable quantity"),
         ({"orderType": "Limit"}, "Limit without its price"),
         ({"orderType": "StopLimit", "price": 1}, "StopLimit without its price"),
