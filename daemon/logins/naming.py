@@ -21,7 +21,8 @@ from statecharts.events import Event
 from statecharts.values import BrokerAccountId
 
 READ_LIMIT = 10.0  # seconds for a read such as contract/item
-AGAIN = 10.0  # seconds after a contract could not be named
+FIRST_AGAIN = 1.0  # seconds after a contract could not be named; doubled with each further try, up to
+AGAIN = 10.0
 NAMES_LATE = 5.0  # seconds: what has waited longer for a name is old, and is compared instead of copied
 NAMES_LIMIT = 60.0  # seconds that an account waits for a contract's name: longer, and the session begins anew
 
@@ -58,11 +59,15 @@ class Names:
 
     async def go_on(self, held: Callable[[], bool]) -> None:
         """Names what turns up, for as long as the session lives. Raises SocketLost."""
+        again = FIRST_AGAIN
         while True:
             await self._wanted.wait()
             self._wanted = trio.Event()
-            if held() or not await self.ask_for_all():
-                await trio.sleep(AGAIN)
+            if not held() and await self.ask_for_all():
+                again = FIRST_AGAIN
+            else:
+                await trio.sleep(again)
+                again = min(2 * again, AGAIN)
                 self._wanted.set()
 
     async def ask_for_all(self) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import pytest
 import trio
 
+from daemon.logins.naming import AGAIN, NAMES_LATE
 from daemon.logins.standing import Standing
 from statecharts.values import BrokerAccountId
-from tests.daemon.logins.scripted import EMPTY, Peer, told
+from tests.daemon.logins.scripted import EMPTY, Peer, told, wall
 from tests.daemon.logins.test_session import Stage
 
 ACCOUNT = BrokerAccountId(900)
@@ -221,6 +222,36 @@ def test_a_contract_that_is_never_named_ends_the_session() -> None:
         assert not await _settles(stage)
         assert 60 < trio.current_time() < 65
         assert stage.session.loss is not None and "did not name a contract" in stage.session.loss.reason
+
+    told(story)
+
+
+def test_a_name_that_the_broker_did_not_have_at_once_is_asked_for_again_before_it_is_too_late() -> None:
+    """The first trade in a contract would be missed, and the session begun anew, for one slip of the broker's."""
+    asked: list[float] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.open()
+        await peer.say(_pushed("position", POSITION))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer._beat)
+            while True:
+                request = await peer.hear()
+                asked.append(trio.current_time())
+                named = {"id": 11, "name": "ESZ6", "contractMaturityId": 1}
+                await peer.answer(request, named, 200 if len(asked) > 2 else 503)
+
+    async def story(nursery: trio.Nursery) -> None:
+        stage = Stage.of(nursery, script)
+        stage.purse.stands = Standing.LIVES
+        await trio.sleep(1)
+        with trio.fail_after(NAMES_LATE):
+            await stage.session.whole()
+        assert len(asked) == 3
+        await trio.sleep(AGAIN)
+        assert not stage.session.ended.is_set()
+        snapshot = stage.session.mirror.snapshot(ACCOUNT, wall())
+        assert snapshot is not None and dict(snapshot.positions) == {"ESZ6": 2}
 
     told(story)
 
