@@ -28,7 +28,9 @@ from statecharts.rules import Rules
 DAY = 24 * 3600.0  # seconds
 LOOK_EVERY = 30.0  # seconds
 ASK_AGAIN = 60.0  # seconds: the broker is asked for its time until it answers
-ASK_FIRST = 30.0  # seconds after the start: a login that needs a token has heard it by then
+# Seconds after the start: a login that needs a token has mostly heard it by then. One that has kept its token has not,
+# and until somebody has, what the leader does may look old (tradovate/past.py).
+ASK_FIRST = 0.5
 
 
 class Teller(Protocol):

@@ -247,7 +247,7 @@ class Reading:
             in_parts, self._part_came = True, trio.Event()
 
     def _load(self, data: object) -> None:
-        faults = self.mirror.load(data, self.ports.wall(), self.ports.ahead())
+        faults = self.mirror.load(data, self.ports.wall(), self.ports.ahead)
         self.hand_out((), faults)
 
     async def read_back(self) -> None:

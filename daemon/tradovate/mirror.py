@@ -11,7 +11,7 @@ Rule 5: a mirror belongs to one session; the next session begins with an empty o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from daemon.tradovate import sync_message
@@ -76,7 +76,7 @@ class Mirror:
 
     # The snapshot
 
-    def load(self, data: object, at: datetime, ahead: timedelta = timedelta(0)) -> list[str]:
+    def load(self, data: object, at: datetime, ahead: Callable[[], timedelta] = timedelta) -> list[str]:
         """Takes a SyncMessage, or one part of a split one, and returns what could not be read.
 
         `ahead` is how far the broker's clock is known to be before ours. The content is not told as facts: `snapshot`
@@ -89,7 +89,7 @@ class Mirror:
             faults.append("a sync answer without users")
         self.ignored.update(f"collection {name[:40]}" for name in sync_message.others(data))
         touched = Touched()
-        self._past.ends(at + ahead)
+        self._past.ends(at, ahead)
         for name, kind, rows in sync_message.collections(data):
             if rows is None:
                 faults.append(f"{name}: no array")

@@ -9,6 +9,7 @@ Rule 2: in doubt it is taken as new. One that is wrongly left out is in the brok
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from daemon.tradovate.paperwork import Paperwork
@@ -27,14 +28,19 @@ class Past:
         self.told_at: dict[BrokerAccountId, datetime] = {}
         self.left_out = 0
         self._paperwork = paperwork
-        self._taken_at: datetime | None = None
+        self._taken_at: datetime | None = None  # by our clock
+        self._ahead: Callable[[], timedelta] = timedelta
+        self._ahead_then = timedelta(0)
         self._shown_at: datetime | None = None  # the newest date in the snapshot
         self._passed_on: dict[BrokerAccountId, datetime] = {}
 
-    def ends(self, at: datetime) -> None:
-        """The snapshot was taken at this moment of the broker's clock."""
+    def ends(self, at: datetime, ahead: Callable[[], timedelta]) -> None:
+        """The snapshot was taken at this moment of our clock; `ahead` is how far the broker's is known to be before it.
+
+        Real world: with a token that is kept, that is heard only after the snapshot.
+        """
         if self._taken_at is None:  # its further parts are of the same moment
-            self._taken_at = at
+            self._taken_at, self._ahead, self._ahead_then = at, ahead, ahead()
 
     def ends_after(self, part: Part) -> None:
         """The snapshot has shown this, so it was taken later, however far behind our own clock may be.
@@ -50,7 +56,8 @@ class Past:
     def _ends(self) -> datetime | None:
         if self._taken_at is None:
             return None
-        return max(self._taken_at, self._shown_at or self._taken_at) - OLDER
+        taken_at = self._taken_at + min(self._ahead_then, self._ahead())  # ours may have been set right since
+        return max(taken_at, self._shown_at or taken_at) - OLDER
 
     def takes(self, part: Part, now: datetime) -> bool:
         """Is this of the past, and unknown?"""

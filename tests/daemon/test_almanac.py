@@ -207,7 +207,7 @@ def test_after_a_jump_the_broker_is_asked_until_it_answers() -> None:
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
-@pytest.mark.parametrize(("heard", "asks"), [(False, [150.0, 210.0, 270.0]), (True, [])])
+@pytest.mark.parametrize(("heard", "asks"), [(False, [120.5, 180.5, 240.5]), (True, [])])
 def test_the_broker_is_asked_once_after_the_start_unless_a_token_told_and_never_in_a_hold(
     heard: bool, asks: list[float]
 ) -> None:

@@ -102,3 +102,25 @@ def test_a_clock_that_goes_wrong_keeps_nothing_from_being_copied_once_the_broker
             assert world.positions("f1") == {}
 
     run(story, tmp_path)
+
+
+def test_a_clock_that_is_five_minutes_fast_keeps_nothing_from_being_copied_after_a_restart_with_the_kept_token(
+    tmp_path: Path,
+) -> None:
+    """No token is asked for, and so none tells the broker's time: all that the leader did was of the past."""
+
+    async def story(world: World) -> None:
+        world.ahead = timedelta(minutes=5)
+        async with world.daemon():
+            await world.copying()
+        async with world.daemon():
+            await world.copying()
+            await trio.sleep(1)
+            entry = world.lead("Buy", 2)
+            await trio.sleep(2)
+            assert world.row(entry)["outcome"] == "filled"
+            world.lead("Sell", 2)
+            await trio.sleep(2)
+            truth.all_is_well(world)
+
+    run(story, tmp_path, config_of())

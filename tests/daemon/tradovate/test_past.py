@@ -18,7 +18,7 @@ KINDS = ("order", "orderVersion", "command", "fill")
 
 def fresh_session(ahead: timedelta = timedelta(0), **more: object) -> Mirror:
     mirror = Mirror()
-    assert mirror.load(sync(**more), LATER, ahead) == []
+    assert mirror.load(sync(**more), LATER, lambda: ahead) == []
     return mirror
 
 
@@ -47,6 +47,17 @@ def test_what_is_new_is_news_also_when_clocks_differ_by_some_seconds() -> None:
 
 def test_a_clock_of_ours_that_is_known_to_be_fast_makes_nothing_old() -> None:
     mirror = fresh_session(ahead=-timedelta(hours=2))
+    events = [event for kind, entity in zip(KINDS, DAY, strict=True) for event in told(mirror, kind, entity)]
+    assert any(isinstance(event, OrderSeen) for event in events)
+
+
+@pytest.mark.parametrize("first", [0, -2], ids=["heard after the snapshot", "set right after the snapshot"])
+def test_a_clock_of_ours_that_was_fast_makes_nothing_old_whenever_that_is_known(first: int) -> None:
+    """With a token that was kept nothing tells the broker's time before the snapshot."""
+    heard = [timedelta(hours=first), timedelta(hours=-2 - first)]
+    mirror = Mirror()
+    assert mirror.load(sync(), LATER, lambda: heard[0]) == []
+    heard.reverse()
     events = [event for kind, entity in zip(KINDS, DAY, strict=True) for event in told(mirror, kind, entity)]
     assert any(isinstance(event, OrderSeen) for event in events)
 
