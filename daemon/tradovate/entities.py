@@ -91,7 +91,8 @@ def _user(of: Fields, faults: list[str]) -> UserPart:
 
 
 def _account(of: Fields, faults: list[str]) -> AccountPart:
-    return AccountPart(_id(of, "id"), _named(of))
+    ended = of.get("active") is False or of.get("archived") is True or of.get("closed") is True
+    return AccountPart(_id(of, "id"), _named(of), ended)
 
 
 def _risk(of: Fields, faults: list[str]) -> RiskPart:

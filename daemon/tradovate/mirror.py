@@ -61,6 +61,7 @@ class Mirror:
         self._seen: set[str] = set()
         self._unread: list[str] = []
         self._accounts: dict[int, str] = {}
+        self._ended: set[int] = set()  # of these, the ones that are over
         self._contracts: dict[int, str] = {}
         self._positions = Positions()
         self._standings = Standings()
@@ -204,9 +205,9 @@ class Mirror:
     # Answers
 
     def account_id(self, name: str) -> BrokerAccountId | None:
-        """The account of this name, None when the login does not see one."""
-        found = next((number for number, one in self._accounts.items() if one == name), None)
-        return None if found is None else BrokerAccountId(found)
+        """The account of this name, None when the login does not see one. Of several, one that has not ended."""
+        found = [number for number, one in self._accounts.items() if one == name]
+        return BrokerAccountId(min(found, key=self._ended.__contains__)) if found else None
 
     def in_position(self) -> tuple[BrokerAccountId, ...]:
         """The accounts that hold one, as far as the session has shown."""
@@ -266,6 +267,7 @@ class Mirror:
                 self.user_id = self.user_id or part.id
             case AccountPart():
                 self._accounts[part.id] = part.name
+                (self._ended.add if part.ended else self._ended.discard)(part.id)
             case RiskPart() | BalancePart():
                 touched.accounts.add(self._standings.put(part))
             case MaturityPart() | ProductPart():

@@ -19,10 +19,11 @@ class UserPart:
 
 @attrs.frozen
 class AccountPart:
-    """`name` is what orders call the accountSpec."""
+    """`name` is what orders call the accountSpec. `ended`: it is not active, or archived, or closed."""
 
     id: int
     name: str
+    ended: bool = False
 
 
 @attrs.frozen

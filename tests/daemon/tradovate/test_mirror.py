@@ -116,6 +116,17 @@ def test_a_sync_names_the_user_and_the_accounts() -> None:
     assert mirror.absent == frozenset()
 
 
+@pytest.mark.parametrize("ended", [{"active": False}, {"archived": True}, {"closed": True}], ids=str)
+def test_of_two_accounts_of_one_name_the_one_that_has_not_ended_is_meant(ended: dict[str, bool]) -> None:
+    """A firm that sets an account up anew may keep its name; orders to the old one would all be refused."""
+    rows = [{"id": 1, "name": "A", **ended}, {"id": 2, "name": "A", "active": True}, {"id": 3, "name": "B", **ended}]
+    for accounts in (rows, rows[::-1]):
+        mirror = Mirror()
+        mirror.load(sync(accounts=accounts), NOW)
+        assert mirror.account_id("A") == BrokerAccountId(2)
+        assert mirror.account_id("B") == BrokerAccountId(3), "what it may do the broker says"
+
+
 def test_a_split_sync_is_one_sync() -> None:
     mirror = Mirror()
     whole = sync(orders=[order("Working")], orderVersions=[version()], positions=[position(2)])
