@@ -228,9 +228,8 @@ class Desk:
     def _wake_children(self, parent: Order, done: bool) -> None:
         """Which fill of the parent wakes its children is documented nowhere, hence the switch."""
         wake = self.conditions().oso_wake
-        for child_id in parent.children:
-            child = self.orders[child_id]
-            if child.finished or not (done or wake in ("first_fill", "each_fill")):
+        for child in self._children(parent):
+            if not (done or wake in ("first_fill", "each_fill")):
                 continue
             asleep = child.status in ("Suspended", "PendingNew")
             share = _share(child, parent)
@@ -241,6 +240,11 @@ class Desk:
                 self.paper.version(child)
             if asleep:
                 self._start_child(child)
+
+    def _children(self, parent: Order) -> list[Order]:
+        """Those that live. What ended before the turn of the session has been forgotten since."""
+        known = (self.orders.get(child_id) for child_id in parent.children)
+        return [child for child in known if child is not None and not child.finished]
 
     def _start_child(self, child: Order) -> None:
         flaw = self.exchange.flaw(child.symbol, child.terms)
@@ -253,10 +257,7 @@ class Desk:
 
     def _end_children(self, parent: Order) -> None:
         """The parent ended without filling up: what it did fill stays protected, the rest of the family goes."""
-        for child_id in parent.children:
-            child = self.orders[child_id]
-            if child.finished:
-                continue
+        for child in self._children(parent):
             if parent.status == "Rejected":
                 self._reject(child, "ExecutionRejected", "ParentRejected", "Parent order was rejected")
             elif parent.filled == 0:

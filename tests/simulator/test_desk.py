@@ -202,6 +202,18 @@ def test_children_are_suspended_until_their_parent_fills() -> None:
     assert broker.positions("LEAD") == {}
 
 
+def test_a_child_that_the_turn_of_the_session_has_forgotten_is_no_affair_of_its_parent_s() -> None:
+    broker = make_broker()
+    ids = broker.place_oso(
+        broker.ticket("LEAD", "Buy", "ESZ6", 1, "Limit", price=D(5195), tif="GTC"),
+        broker.ticket("LEAD", "Sell", "ESZ6", 1, "Limit", price=D(5210), tif="GTC"),
+    )
+    broker.cancel(ids[1])
+    broker.close_session()
+    broker.cancel(ids[0])
+    assert [order.status for order in broker.orders("LEAD")] == ["Canceled", "Canceled"]
+
+
 @pytest.mark.parametrize(
     ("wake", "statuses", "qty"),
     [("first_fill", "Working", 3), ("each_fill", "Working", 1), ("last_fill", "Suspended", 3)],
