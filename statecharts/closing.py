@@ -126,7 +126,7 @@ def _once_more(draft: Draft, symbol: Symbol, exits: list[Copy], quantity: int, r
 
 def _closed(draft: Draft, symbol: Symbol) -> None:
     """There: exits that made way for the closing, and that the leader still has, are wanted again."""
-    draft.note(symbol, close_to=None, close_why=None, refused=0, opens_at=None, clear=False, piece=None)
+    draft.note(symbol, close_to=None, close_why=None, refused=0, limited=0, opens_at=None, clear=False, piece=None)
     for copy in draft.book.in_progress(symbol):
         if copy.put_off and copy.verb is Verb.CLOSE:
             draft.news(copy, News.GIVEN_UP, "nothing is left for it to close")

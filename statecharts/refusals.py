@@ -140,10 +140,12 @@ def _exit_refused(draft: Draft, copy: Copy, reason: Refusal, why: str, rules: Co
         if copy.leader_fill_id is not None and copy.kind is Kind.EXIT:
             shortage.lost(draft, copy, rules)
     asked = copy.terms.quantity if copy.terms is not None else 1
+    limited = reason is Refusal.LIMITED
     draft.note(
         copy.symbol,
         refused=contract.refused + 1,
-        retry_at=draft.at + wait(reason, contract.refused),
+        limited=contract.limited + 1 if limited else 0,
+        retry_at=draft.at + wait(reason, contract.limited if limited else contract.refused),
         clear=contract.clear or reason in _IN_THE_WAY,
         piece=max(1, asked // 2) if reason is Refusal.SIZE else contract.piece,
     )

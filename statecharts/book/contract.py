@@ -47,6 +47,7 @@ class Contract:
     close_to: int | None = None
     close_why: str | None = None
     refused: int = 0  # closings refused in a row
+    limited: int = 0  # of these, the last ones in a row because the broker limits requests
     clear: bool = False  # the next closing waits until no other order of ours is in its way
     piece: int | None = None  # the most contracts that one closing asks for: more were refused
     retry_at: datetime | None = None

@@ -383,6 +383,18 @@ def test_exits_are_tried_sparingly_while_the_broker_limits_requests() -> None:
     assert waits == [15, 30, 60, 120, 240, 300, 300]
 
 
+def test_a_limit_is_waited_for_as_often_as_there_was_one_whatever_else_was_refused_before() -> None:
+    desk = closing()
+    waits = []
+    for reason in (*["MaxPosLimitReached"] * 6, "429", "429", "MaxPosLimitReached", "429"):
+        desk.refused(desk.place, reason, "refused")
+        retry_at = desk.account.book.contract(ES).retry_at
+        assert retry_at is not None
+        waits.append((retry_at - desk.now) / SECOND)
+        desk.wait(waits[-1])
+    assert waits == [1, 2, 4, 8, 16, 30, 15, 30, 30, 15]
+
+
 def test_a_closing_waits_no_longer_for_a_clock_that_was_set_right() -> None:
     desk = closing()
     desk.now += HOUR
