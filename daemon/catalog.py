@@ -104,7 +104,7 @@ EXPLAINED: Final[Mapping[str, Explanation]] = {
         "Look at the reason. What must not wait, close in Tradovate.",
     ),
     "copy.unknown": Explanation(
-        "A request got no answer",
+        "A request got no answer, or nothing shows what was accepted",
         "Whether the order exists is looked up. Nothing else is sent in its contract meanwhile; it is not sent twice.",
         "Nothing: it is told when it is known.",
     ),

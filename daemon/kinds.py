@@ -26,7 +26,7 @@ TOLD: Final[Mapping[str, str]] = {
     "copy.placed": "an order of a follower is at the broker",
     "copy.skipped": "nothing was sent, and why",
     "copy.failed": "an order was refused, or trading was stopped for a fault",
-    "copy.unknown": "no answer came to an order; it is looked up",
+    "copy.unknown": "no answer came to an order, or nothing shows it; it is looked up",
     "position.drifted": "a follower is not like its leader",
     "position.unprotected": "a position has no stop",
     "account.quarantined": "somebody else trades a contract of the account",

@@ -20,6 +20,7 @@ from statecharts import (
     protection,
     replays,
     risk,
+    unknowns,
 )
 from statecharts.book import Contract, Copy
 from statecharts.draft import Draft
@@ -84,3 +85,5 @@ def _of_copy(draft: Draft, copy: Copy, rules: CopyRules, found: list[datetime]) 
         found += [changes.not_before(copy)]
     if copy.lost_at is not None and not copy.trades:
         found += [copy.lost_at + rules.settle]
+    if copy.stage is Stage.ACCEPTED and (missed_at := unknowns.missed_at(draft, copy, rules)) is not None:
+        found += [missed_at]

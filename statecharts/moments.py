@@ -20,7 +20,7 @@ from statecharts.standing import Standing
 LOOKED_AT = (e.Started, e.SnapshotTaken, e.ReadBack, e.AlarmRang)  # the daemon rings when the clock was set back
 OUT_OF_ORDER = timedelta(seconds=5)  # what is told one after the other may be dated the other way round
 
-_HAPPENED = ("decided_at", "sent_at", "answered_at", "changed_at", "lost_at", "absent_at")
+_HAPPENED = ("decided_at", "sent_at", "answered_at", "changed_at", "lost_at", "absent_at", "missed_at")
 _OF_A_COPY = (*_HAPPENED, "chase_at", "ask_after", "fresh_until")
 _SINCE = ("restored_at", "too_much_since", "excess_since", "out_since")
 _OF_A_CONTRACT = (*_SINCE, "retry_at", "short_at")

@@ -34,6 +34,7 @@ from statecharts import (
     refusals,
     resting,
     shares,
+    unknowns,
 )
 from statecharts.book import LEADERS_OWN, Contract, Copy, Verb
 from statecharts.draft import Draft
@@ -107,6 +108,7 @@ def _advance(draft: Draft, symbol: Symbol, rules: CopyRules) -> None:
     openings.withdraw(draft, symbol)
     for copy in draft.book.in_progress(symbol):
         changes.unanswered(draft, copy, rules)
+        unknowns.look_for_missed(draft, draft.book.copies[copy.id], rules)
     penalties.pursue(draft, symbol, rules, current)
     for copy in draft.book.in_progress(symbol):
         _chase(draft, copy, rules)

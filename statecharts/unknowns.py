@@ -6,6 +6,8 @@ Rule 1: a lost answer is never a reason to send again. The order is looked up by
 Rule 2: an unknown never expires in silence: it ends when the broker shows the order, or agrees that there is none.
 Rule 3: its contract is frozen meanwhile (`exposure.unknown`), so it is looked up at once, and again until it has
         settled, each time after twice as long.
+Rule 4: real world: an order is accepted, and neither an event nor a list ever shows it. After the settling time that is
+        an unknown as well.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from statecharts.values import OrderId
 LOOK_UPS_THAT_AGREE = 2
 NEXT_LOOK_UP = timedelta(seconds=2)  # the least time between look-ups that find nothing
 AFTER_A_FAILED_LOOK_UP = timedelta(seconds=5)
+MISSED_AGAIN = timedelta(minutes=1)  # after the broker has shown it to a look-up, and nothing else shows it still
 WHILE_CLOSED = timedelta(minutes=1)
 TURNED_UP = "an order believed lost turned up"
 NOT_AT_ONCE = timedelta(seconds=1)  # a request that never left is not repeated into the same dead session
@@ -44,6 +47,39 @@ def lost(draft: Draft, copy: Copy, reason: str) -> None:
             copy=copy.id,
         )
         look_up(draft, copy, draft.at)  # its contract is frozen until it is found
+
+
+def missed_at(draft: Draft, copy: Copy, rules: CopyRules) -> datetime | None:
+    """From when an order that was accepted, and that nothing shows, is looked up; None for all others.
+
+    What went out with another order may be shown later than that one, and while its market is closed nothing is.
+    """
+    mine = draft.book.mine
+    if copy.stage is not Stage.ACCEPTED or not copy.trades or copy.sent_with is not None or copy.answered_at is None:
+        return None
+    if mine is None or copy.order_id in mine.orders:
+        return None
+    due = max(copy.answered_at, copy.decided_at) + rules.settle  # the answer may be that to an earlier attempt
+    if copy.missed_at is not None:
+        due = max(due, copy.missed_at + MISSED_AGAIN)
+    wakes = calendar.wakes_at(draft, copy.symbol)
+    return due if wakes is None else max(due, wakes)
+
+
+def look_for_missed(draft: Draft, copy: Copy, rules: CopyRules) -> None:
+    due = missed_at(draft, copy, rules)
+    if due is None or due > draft.at:
+        return
+    why = "accepted, and neither an event nor a list has shown it since"
+    copy = draft.news(evolve(copy, lost_at=copy.answered_at, missed_at=draft.at), News.VANISHED, why)
+    draft.tell(
+        "copy.unknown",
+        f"sent {copy.words}: {why}. {copy.symbol} is frozen while the order is looked up by its own id",
+        Severity.WARNING,
+        reason=why,
+        copy=copy.id,
+    )
+    look_up(draft, copy, draft.at)
 
 
 def look_up(draft: Draft, copy: Copy, not_before: datetime) -> None:
@@ -80,7 +116,8 @@ def not_found(draft: Draft, copy: Copy, event: LookedUp, rules: CopyRules) -> No
     if event.order_id is not None:
         _hidden(draft, copy, event.order_id)
         return
-    why = f"no answer, and {LOOK_UPS_THAT_AGREE} look-ups agree that the broker does not have it"
+    answer = "no answer" if copy.answered_at is None else "accepted"
+    why = f"{answer}, and {LOOK_UPS_THAT_AGREE} look-ups agree that the broker does not have it"
     not_there(draft, draft.news(copy, News.ABSENT, why), why, rules)
 
 

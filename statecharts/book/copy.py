@@ -90,6 +90,7 @@ class Copy:
     # A request whose answer was lost
     lost_at: datetime | None = None
     absent_at: datetime | None = None  # when the last of these look-ups was asked
+    missed_at: datetime | None = None  # when it was looked up because it was accepted and nothing has shown it
     absent: int = 0  # look-ups after the settling time that agree it does not exist
 
     @property

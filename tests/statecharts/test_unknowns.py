@@ -165,3 +165,57 @@ def test_a_look_up_that_fails_keeps_it_frozen() -> None:
         desk.wait(5)
         assert desk.places == []
     assert desk.own == {ES: 2}
+
+
+def accepted_and_not_shown(desk: Desk) -> LookUp:
+    """By the answer alone; nothing else comes of it."""
+    place = desk.place
+    desk.sent(place)
+    desk.accepted(place, 950, working=False)
+    desk.wait(14)
+    assert desk.look_ups == [] and desk.heard("copy.unknown") == []
+    desk.wait(1)
+    (message,) = desk.heard("copy.unknown")
+    assert "accepted, and neither an event nor a list has shown it since" in message
+    (look_up,) = desk.look_ups
+    return look_up
+
+
+def test_an_entry_that_was_accepted_and_is_nowhere_is_looked_up_and_told_as_missed() -> None:
+    desk = follower()
+    desk.leader(order(100, BUY, terms(1), 1))
+    absent(desk, accepted_and_not_shown(desk))
+    assert desk.copy_of(100).stage is Stage.SKIPPED and desk.places == []
+    (message,) = desk.heard("copy.skipped")
+    assert "accepted, and 2 look-ups agree that the broker does not have it" in message
+    assert desk.account.book.contract(ES).no_entry is not None
+
+
+def test_an_exit_that_was_accepted_and_is_nowhere_is_made_again() -> None:
+    desk = in_position(2)
+    desk.leader(order(101, SELL, terms(2), 2))
+    absent(desk, accepted_and_not_shown(desk))
+    assert desk.quantities == [(SELL, 2)]
+    desk.fills(desk.place, 951)
+    assert desk.own == {}
+
+
+def test_an_order_that_a_look_up_shows_and_nothing_else_is_asked_for_once_a_minute() -> None:
+    desk = follower()
+    desk.leader(order(100, BUY, terms(1)))
+    desk.looked_up(accepted_and_not_shown(desk), 950)
+    assert desk.copy_of(100).stage is Stage.ACCEPTED and desk.look_ups == []
+    desk.wait(59)
+    assert desk.look_ups == []
+    desk.wait(1)
+    assert len(desk.look_ups) == 1
+
+
+def test_an_order_that_is_shown_in_time_is_not_looked_up() -> None:
+    desk = follower()
+    desk.leader(order(100, BUY, terms(1)))
+    place = desk.place
+    desk.sent(place)
+    desk.accepted(place, 950)
+    desk.wait(120)
+    assert desk.look_ups == [] and desk.heard("copy.unknown") == []
