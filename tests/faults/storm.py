@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from tests.faults.lives import Disk, Watched
 from tests.faults.setting import CAPS, text_of
 from tests.faults.wire import Wire
 from tests.scenarios.mortality import Killed
-from tests.scenarios.world import PASSWORD, World, now
+from tests.scenarios.world import PASSWORD, World, now, on_the_loop
 
 DEAD = (0.1, 5.0)  # seconds from a death to the next start
 SHORT = (0.0, 1.5)  # seconds of a life in a crash loop
@@ -207,7 +206,7 @@ class Storm(World):
         ledger.ballast = self.disk.ballast()
         self.invariants.reopened(ledger, self._power_lost)
         dice = random.Random(f"daemon {self.climate.seed} {self.deaths}")
-        ports = Ports(self.wall, dice, mortality.network(self.wire), aside=_on_the_loop)
+        ports = Ports(self.wall, dice, mortality.network(self.wire), aside=on_the_loop)
         self._power_lost = False
         supervisor = Supervisor(self.config, ports, journal, ledger, config_path=self.file)
         self.supervisor, self.alive = supervisor, True
@@ -223,7 +222,3 @@ class Storm(World):
             self.disk.sync()
         if self.disk.slow:
             self.stand_still(self.disk.dice.uniform(0.0, self.disk.slow))
-
-
-async def _on_the_loop(act: Callable[[], None]) -> None:
-    act()

@@ -32,7 +32,7 @@ from tests.faults.lives import Watched
 from tests.faults.world import seeded
 from tests.scenarios.group_truth import Truth
 from tests.scenarios.mortality import Killed
-from tests.scenarios.world import PASSWORD, MemoryNetwork, World, now
+from tests.scenarios.world import PASSWORD, MemoryNetwork, World, now, on_the_loop
 from tests.simulator.audit import Audit
 
 CAPS = {"half": 2, "micro": 9, "quick": 4}
@@ -131,7 +131,7 @@ class Group(World):
         journal = Journal(self.journal.append, "info")
         ledger = mortality.ledger(self.state / "ledger.sqlite")
         dice = random.Random(f"daemon {self.seed} {self.deaths}")
-        ports = Ports(now, dice, mortality.network(self.network), aside=_on_the_loop)
+        ports = Ports(now, dice, mortality.network(self.network), aside=on_the_loop)
         self.supervisor = Supervisor(self.config, ports, journal, ledger)
         self.alive = True
         await self.supervisor.run()
@@ -196,10 +196,6 @@ class Group(World):
 
 
 QUIET = 60.0  # seconds: an exit is derived again after 15, what the leader completed is chased for 5, a read-back is 30
-
-
-async def _on_the_loop(act: Callable[[], None]) -> None:
-    act()
 
 
 class Still:

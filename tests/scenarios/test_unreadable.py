@@ -145,11 +145,11 @@ def test_what_waited_for_the_name_of_its_contract_is_compared_and_not_copied_lat
     async def story(world: World) -> None:
         async with world.daemon():
             await world.copying()
-            world.server.accept_then_fail(500, times=2, endpoint="contract/item")
+            world.server.accept_then_fail(500, times=3, endpoint="contract/item")
             entry = world.lead("Buy", 1)
             await trio.sleep(30)
             await world.copying()
-            assert world.positions("f1") == {}, "an entry of 20 seconds ago is none"
+            assert world.positions("f1") == {}, "an entry of 7 seconds ago is none"
             assert world.row(entry)["outcome"] == "skipped"
             assert any("short by 1 of 1" in words for words in world.said("position.drifted"))
             world.lead("Sell", 1)

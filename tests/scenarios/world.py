@@ -51,6 +51,11 @@ def now() -> datetime:
     return begins_at.get() + timedelta(seconds=trio.current_time())
 
 
+async def on_the_loop(act: Callable[[], None]) -> None:
+    """Virtual time waits for no thread: hours may have passed before that has done anything."""
+    act()
+
+
 @attrs.define(eq=False)
 class MemoryNetwork:
     """Connects to the look-alike by streams in memory. `refusing`: nobody listens. `refused`: nor there.
@@ -255,7 +260,8 @@ class World:
         ledger = Ledger.open(path) if mortality is None else mortality.ledger(path)
         ledger.ballast = ballast
         network = self.network if mortality is None else mortality.network(self.network)
-        supervisor = Supervisor(self.config, Ports(lambda: now() + self.ahead, self.dice, network), journal, ledger)
+        ports = Ports(lambda: now() + self.ahead, self.dice, network, aside=on_the_loop)
+        supervisor = Supervisor(self.config, ports, journal, ledger)
         self.supervisor = supervisor
         async with trio.open_nursery() as nursery:
             nursery.start_soon(supervisor.run)
