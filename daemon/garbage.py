@@ -13,8 +13,8 @@ import gc
 
 import trio
 
-# Objects that are there beyond those at the last look: to look at so many takes half a millisecond. A round with twenty
-# followers and all that comes of it leaves some 850.
+# Objects that are there beyond those at the last look: to look at so many takes about a millisecond. A round with
+# twenty followers and all that comes of it leaves some 850.
 YOUNG = 2_000
 WITHOUT_REST = 100_000  # after so many it is not waited for a pause any longer
 OLDER, OLDEST = 4, 500  # looks at the younger ones before one at these: so seldom that none takes 10 ms, but the last

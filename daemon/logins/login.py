@@ -204,9 +204,14 @@ class Login:
         Before the end of a hold none is opened, and while the host is down all logins wait for its probe.
         """
         tokens, probe = self.tokens, self.gate.host.next_probe_at
-        elsewhere = tokens.home is not None and tokens.home.elsewhere is not None
         held = tokens.restraint.held_until(tokens.current is not None)
-        return max(filter(None, (planned if probe is None or elsewhere else probe, held)))
+        return max(filter(None, (planned if probe is None or self._own_address else probe, held)))
+
+    @property
+    def _own_address(self) -> str | None:
+        """Where this login lives, when that is not on the environment's host."""
+        home = self.tokens.home
+        return home.socket_address if home is not None and home.elsewhere else None
 
     def probe_time(self, low: float, high: float) -> float:
         """When the login is probed next, between `low` and `high` seconds from now; on trio's clock."""
@@ -222,8 +227,7 @@ class Login:
         within `shared` seconds.
         """
         await trio.sleep_until(at)
-        home = self.tokens.home
-        address = home.socket_address if home is not None and home.elsewhere else None
+        address = self._own_address
         if self.gate.host.down and address is None:
             return False  # it is probed already, for all logins, and its return wakes them
         async with self._probing:
